@@ -1,0 +1,91 @@
+/*
+ * Reading traces: open a file of any known form through any known compression, then take batches.
+ *
+ *   struct trace *t;
+ *   if (trace_open(&t, path, NULL, &err)) ...
+ *   while ((r = trace_next(t, &batch, &err)) > 0) use(batch.rec, batch.n);
+ *   r == 0: the end; r < 0: err tells record and byte; all batches handed out before were good.
+ *
+ * With options.ahead a second thread decodes ahead; the batches are the same. Not thread-safe otherwise.
+ */
+#ifndef TRACES_TRACE_H
+#define TRACES_TRACE_H
+
+#include "engine/err.h"
+#include "traces/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TRACE_BATCH_RECS 8192 /* at most so many records (heads and slots) in a batch; a payload is never split */
+
+struct trace_batch {
+    uint32_t process, thread; /* small dense numbers from 0, in order of appearance */
+    size_t n;                 /* elements of rec, payload slots included */
+    const struct trace_rec *rec; /* valid until the next trace_next */
+    uint64_t first_record;    /* number of the first record in the whole trace, from 0; payload slots do not count */
+};
+
+struct trace_info {
+    const char *format;      /* "mtr", "text", "lackey", "champsim", "din", "pin" */
+    const char *compression; /* "none", "zstd", "xz", "gzip", "bzip2" */
+    uint32_t threads, processes; /* known so far */
+    uint64_t records;        /* 0 if not known without reading; .mtr with an index knows */
+    uint64_t refs;           /* 0 if unknown */
+    bool has_fetch, has_regs; /* known from the header (.mtr) or the format; else false */
+};
+
+struct trace_options {
+    const char *format; /* force a reader by name; NULL: chosen by content */
+    bool ahead;         /* decode in a second thread */
+    bool no_maps;       /* do not read NAME.maps.txt beside a lackey file */
+};
+
+struct trace;
+int trace_open(struct trace **out, const char *path, const struct trace_options *opt, struct err *err);
+int trace_next(struct trace *t, struct trace_batch *out, struct err *err);
+int trace_rewind(struct trace *t, struct err *err);
+void trace_get_info(const struct trace *t, struct trace_info *out);
+void trace_close(struct trace *t); /* NULL is fine */
+/* XXH3-64 of the record stream (kinds, fields, threads), the same whatever the container: the trace's identity.
+ * Reads the whole trace unless the .mtr index stores it. */
+int trace_hash(const char *path, uint64_t *hash, struct err *err);
+
+/* Number of 16-byte slots for a payload of `words` 8-byte words or `bytes` bytes. */
+static inline uint16_t trace_slots_words(unsigned words) { return (uint16_t)((words + 1) / 2); }
+static inline uint16_t trace_slots_bytes(size_t bytes) { return (uint16_t)((bytes + 15) / 16); }
+const char *trace_kind_name(uint8_t kind); /* text mnemonic; NULL for an unknown kind */
+
+/* --- one reader a format: the plug-in point ----------------------------------------------------------------------- */
+
+struct trace_input;  /* decompressed bytes: traces/input.h */
+struct trace_sink;   /* where a reader puts records: traces/input.h */
+
+struct trace_reader_ops {
+    const char *name;
+    /* How sure the reader is that `head` (up to 64 KiB of decompressed bytes; `whole` if that is all) is its form: 0 no,
+     * 1..100. Called once per open for every reader; the surest wins. */
+    int (*probe)(const unsigned char *head, size_t n, bool whole);
+    size_t state_bytes; /* the reader's state, zeroed before open */
+    int (*open)(void *state, struct trace_input *in, const char *path, const struct trace_options *opt, struct err *err);
+    /* Puts at most a few thousand records into the sink. 1: some, 0: end, -1: error (what was put before is good). */
+    int (*read_batch)(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err);
+    void (*info)(const void *state, struct trace_info *out);
+    void (*close)(void *state);
+};
+
+#define TRACE_READERS(X) X(mtr) X(text) X(lackey) X(champsim) X(din) X(pin)
+
+/* --- writing --------------------------------------------------------------------------------------------------------- */
+
+struct trace_writer;
+/* By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout). The file appears under
+ * its name only when closed without error; trace_writer_abort removes it. */
+int trace_writer_open(struct trace_writer **out, const char *path, struct err *err);
+/* Appends records (heads with their slots) of one thread. */
+int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
+                     struct err *err);
+int trace_writer_close(struct trace_writer *w, struct err *err);
+void trace_writer_abort(struct trace_writer *w);
+
+#endif
