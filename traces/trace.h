@@ -33,6 +33,9 @@ struct trace_info {
     uint64_t records;        /* 0 if not known without reading; .mtr with an index knows */
     uint64_t refs;           /* 0 if unknown */
     bool has_fetch, has_regs; /* known from the header (.mtr) or the format; else false */
+    uint64_t insns;          /* instructions; 0 if unknown */
+    uint64_t hash;           /* trace_hash; 0 if not known without reading */
+    bool incomplete;         /* .mtr that was not closed (still being written, or cut off) */
 };
 
 struct trace_options {
@@ -47,6 +50,11 @@ int trace_next(struct trace *t, struct trace_batch *out, struct err *err);
 int trace_rewind(struct trace *t, struct err *err);
 void trace_get_info(const struct trace *t, struct trace_info *out);
 void trace_close(struct trace *t); /* NULL is fine */
+/* The same over a file image in memory, which must outlive the trace. */
+int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt, struct err *err);
+/* The next batch starts with record number `record` (from 0); at or beyond the end the next is the end. A .mtr with an
+ * index jumps to the block; everything else rewinds and skips. */
+int trace_seek(struct trace *t, uint64_t record, struct err *err);
 /* XXH3-64 of the record stream (kinds, fields, threads), the same whatever the container: the trace's identity.
  * Reads the whole trace unless the .mtr index stores it. */
 int trace_hash(const char *path, uint64_t *hash, struct err *err);
@@ -70,11 +78,19 @@ struct trace_reader_ops {
     int (*open)(void *state, struct trace_input *in, const char *path, const struct trace_options *opt, struct err *err);
     /* Puts at most a few thousand records into the sink. 1: some, 0: end, -1: error (what was put before is good). */
     int (*read_batch)(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err);
-    void (*info)(const void *state, struct trace_info *out);
+    void (*info)(const void *state, struct trace_info *out); /* fields known; the core fills format and compression */
     void (*close)(void *state);
+    /* May be NULL: goes to a place at or before `record` and says in *first which record comes next. 1: done, 0: cannot
+     * (the core rewinds and skips), -1: error. */
+    int (*seek)(void *state, struct trace_input *in, uint64_t record, uint64_t *first, struct err *err);
+    /* May be NULL: back to the first record, the input stands at byte 0. NULL: the core closes, zeroes and opens. */
+    int (*rewind)(void *state, struct trace_input *in, struct err *err);
 };
 
 #define TRACE_READERS(X) X(mtr) X(text) X(lackey) X(champsim) X(din) X(pin)
+#define X(reader) extern const struct trace_reader_ops trace_reader_##reader;
+TRACE_READERS(X)
+#undef X
 
 /* --- writing --------------------------------------------------------------------------------------------------------- */
 
