@@ -1,0 +1,85 @@
+/*
+ * The one set-associative lookup: TLBs, paging-structure caches, caches and later the IOTLB are this.
+ *
+ * An assoc holds keys and replacement state only; the owner keeps its payload in arrays of its own, indexed by the entry
+ * number that lookups and insertions return (set * ways + way). Keys are any 64-bit value but ASSOC_EMPTY.
+ * The set is `key & (sets - 1)`, or `key % sets` if sets is not a power of two, so owners put the index bits lowest.
+ *
+ * Invalid ways fill first, lowest way first, so that runs are deterministic (x86-hardware.md 5.2).
+ * The most recently used way of each set is tested inline; the rest is out of line.
+ */
+#ifndef ENGINE_ASSOC_H
+#define ENGINE_ASSOC_H
+
+#include "engine/err.h"
+#include "engine/rng.h"
+#include "engine/types.h"
+
+#define ASSOC_EMPTY UINT64_MAX
+#define ASSOC_MAX_WAYS 65536u
+#define ASSOC_NONE UINT32_MAX
+
+/* Replacement policies: one line here, one file-local ops set in assoc.c. Property tests iterate over this list.
+ *   lru        least recently used (recency by a per-structure clock)
+ *   tree_plru  W-1 bits, ways a power of two
+ *   srrip      2-bit re-reference prediction, hit priority: hit 0, insert 2, victim the lowest way with 3
+ *   fifo       oldest insertion
+ *   random     uniform over the ways, from the component's own seeded stream */
+#define REPL_POLICIES(X) X(lru) X(tree_plru) X(srrip) X(fifo) X(random)
+
+enum repl_policy {
+#define X(name) REPL_##name,
+    REPL_POLICIES(X)
+#undef X
+        REPL_COUNT
+};
+extern const char *const repl_policy_names[]; /* NULL-terminated, for P_ENUM */
+
+struct assoc {
+    uint64_t *key;  /* [sets * ways] */
+    uint32_t *mru;  /* [sets] entry number tested first; always a valid index, not always a valid entry */
+    uint32_t *meta; /* [sets * ways] stamps (lru, fifo) or RRPV (srrip); [sets * ways] node bits for tree_plru */
+    uint64_t set_mask; /* sets - 1, or 0 with `modulo` set */
+    uint32_t sets, ways;
+    uint32_t clock;
+    uint32_t used; /* valid entries */
+    bool modulo;
+    bool touch_on_mru; /* the policy must be told even of a hit on the most recently used way (srrip) */
+    uint8_t policy;
+    struct rng rng; /* random only */
+};
+
+int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy policy, uint64_t seed, const char *name,
+               struct err *err);
+void assoc_fini(struct assoc *a);
+
+static inline uint32_t assoc_set(const struct assoc *a, uint64_t key)
+{
+    return likely(!a->modulo) ? (uint32_t)(key & a->set_mask) : (uint32_t)(key % a->sets);
+}
+
+void assoc_touch(struct assoc *a, uint32_t entry);              /* a use of a valid entry, as on a hit */
+uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key); /* all ways; promotes */
+
+/* Entry of `key`, promoted as a use, or ASSOC_NONE. */
+static inline uint32_t assoc_find(struct assoc *a, uint64_t key)
+{
+    uint32_t set = assoc_set(a, key), e = a->mru[set];
+    if (likely(a->key[e] == key)) {
+        if (unlikely(a->touch_on_mru))
+            assoc_touch(a, e);
+        return e;
+    }
+    return assoc_find_slow(a, set, key);
+}
+
+/* Entry of `key` without touching the replacement state, or ASSOC_NONE. */
+uint32_t assoc_probe(const struct assoc *a, uint64_t key);
+/* Inserts a key that is not present; *victim is the key that was replaced or ASSOC_EMPTY. */
+uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim);
+/* The entry assoc_insert would use next in the set of `key`; draws no random number (random: ASSOC_NONE if full). */
+uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key);
+void assoc_remove(struct assoc *a, uint32_t entry); /* makes the entry invalid */
+void assoc_clear(struct assoc *a);                  /* makes every entry invalid */
+
+#endif
