@@ -13,7 +13,9 @@
  *   P_ENUM int, index into `names`             P_STR char * (owned by the configuration; NULL when absent)
  *   P_ADDR uint64_t, a hexadecimal string ("0xffff800000000000")
  *   P_PATH char *, as P_STR, made relative to the file that names it
- *   P_SIZE_LIST, P_U64_LIST, P_PATH_LIST: struct param_list
+ *   P_I64  int64_t; `def`, `min` and `max` hold the two's complement ((uint64_t)-1000); both bounds 0: no bound
+ *   P_SIZE_LIST, P_U64_LIST, P_STR_LIST, P_PATH_LIST: struct param_list; default in `def_s` as after -s: "[4KiB, 2MiB]"
+ *   P_OBJECT_LIST: struct param_list whose `o` is an array of the structs that `elem` describes; empty by default
  */
 #ifndef ENGINE_PARAMS_H
 #define ENGINE_PARAMS_H
@@ -23,16 +25,28 @@
 
 enum param_type {
     P_BOOL, P_U32, P_U64, P_F64, P_SIZE, P_TIME, P_FREQ, P_CYC, P_ENUM, P_STR, P_ADDR, P_PATH,
-    P_SIZE_LIST, P_U64_LIST, P_PATH_LIST,
+    P_SIZE_LIST, P_U64_LIST, P_PATH_LIST, P_I64, P_STR_LIST, P_OBJECT_LIST,
 };
 
 struct param_list { /* elements are owned by the configuration */
     size_t n;
     uint64_t *u; /* P_SIZE_LIST, P_U64_LIST */
-    char **s;    /* P_PATH_LIST */
+    char **s;    /* P_PATH_LIST, P_STR_LIST */
+    void *o;     /* P_OBJECT_LIST: array of n elements */
 };
 
-enum { PARAM_POW2 = 1 /* the value must be a power of two */ };
+enum {
+    PARAM_POW2 = 1,     /* the value must be a power of two */
+    PARAM_REQUIRED = 2, /* in the element of an object list only: the key must be given */
+    PARAM_NO_HASH = 4,  /* does not change the result (output folder, progress): left out of the configuration hash */
+    PARAM_OR_ZERO = 8,  /* 0 is accepted although it lies below `min` or is no power of two: "off" or "automatic" */
+};
+
+struct param;
+struct param_elem { /* the element of a P_OBJECT_LIST */
+    const struct param *table;
+    size_t n, size; /* size of the described struct */
+};
 
 struct param {
     const char *key; /* last part of the configuration key, lower case with underscores */
@@ -46,6 +60,7 @@ struct param {
     const char *const *names;  /* P_ENUM: NULL-terminated */
     unsigned flags;            /* PARAM_* */
     const char *help;          /* one sentence, unit and source */
+    const struct param_elem *elem; /* P_OBJECT_LIST */
 };
 
 struct param_group {
