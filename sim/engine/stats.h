@@ -5,11 +5,12 @@
  *       X(accesses, "lookups", "translations asked for") \
  *       X(misses,   "lookups", "... that found no entry")
  *   struct tlb_stats { TLB_STATS(STAT_FIELD) };
- *   static const struct stat_desc tlb_stat_descs[] = { TLB_STATS(STAT_DESC_OF(struct tlb_stats)) };
+ *   #define D(name, unit, help) STAT_ENTRY(struct tlb_stats, name, unit, help)
+ *   static const struct stat_desc tlb_stat_descs[] = { TLB_STATS(D) };
  *
  * Hot code does `t->st.misses++`. Components register their struct once under a dotted path ("cpu0.dtlb") while the
  * machine is built; then the tree is frozen. The warm-up snapshot is a copy of all counters; what is measured is the
- * difference. Ratios are derived when written, never stored.
+ * difference. Ratios are derived when written, never stored: each is registered as a pair of counters.
  */
 #ifndef ENGINE_STATS_H
 #define ENGINE_STATS_H
@@ -21,9 +22,11 @@
 struct stat_desc {
     const char *name, *unit, *help;
     size_t offset; /* of the uint64_t in the registered struct */
+    bool gauge;    /* a present value (pages free, slots used): the warm-up is not subtracted from it */
 };
 /* Use inside a table: X expands with the struct type bound by the macro's user. */
-#define STAT_ENTRY(type, name, unit, help) {#name, unit, help, offsetof(type, name)},
+#define STAT_ENTRY(type, name, unit, help) {#name, unit, help, offsetof(type, name), false},
+#define STAT_ENTRY_GAUGE(type, name, unit, help) {#name, unit, help, offsetof(type, name), true},
 
 /* A histogram with power-of-two buckets: bucket i counts values v with floor(log2(v)) + 1 == i; bucket 0 counts 0. */
 #define STAT_HIST_BUCKETS 40
@@ -45,24 +48,55 @@ struct stats; /* the tree */
 
 int stats_new(struct stats **out, struct err *err);
 void stats_free(struct stats *s); /* NULL is fine */
-/* Registers `n` counters of the struct at `base` under `path`. `path` is copied. Aborts after stats_freeze. */
+/* Registers `n` counters of the struct at `base` under `path`. `path` is copied; base, d and the strings in d must
+ * outlive the tree. Registering after stats_freeze, or running out of memory, aborts. */
 void stats_add(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n);
+/* Here `name`, `unit` and `help` are copied too. */
 void stats_add_hist(struct stats *s, const char *path, const char *name, const struct stat_hist *h, const char *unit,
                     const char *help);
+/* A ratio scale * num / den of two counters named in full ("cpu0.walker.cycles"), which may be registered later. All
+ * strings are copied. `decimals` digits are written after the point. */
+void stats_add_ratio(struct stats *s, const char *path, const char *name, const char *num, const char *den,
+                     uint64_t scale, unsigned decimals, const char *unit, const char *help);
+/* Ends registration. Adds `miss_ratio` and `mpki`/`mpka` (per 1,000 of sim.instructions or, without any, of
+ * sim.references) to every component that has `accesses` and `misses`. A name registered twice, a name that is also a
+ * component's path, or a ratio of unknown counters is our own mistake and aborts with the name. */
 void stats_freeze(struct stats *s);
 /* Remembers the present values as the end of the warm-up. */
 void stats_snapshot(struct stats *s);
+bool stats_has_snapshot(const struct stats *s);
+
+enum stat_phase { STAT_WARMUP, STAT_MEASURE, STAT_TOTAL };
 
 /* Walks all counters in order of registration; `warmup` is the snapshot's value (0 without one), `total` the present
  * one. */
 struct stat_value {
     const char *path, *name, *unit, *help;
+    bool gauge;
     uint64_t warmup, total;
     const struct stat_hist *hist, *hist_warmup; /* non-NULL for histograms; then warmup and total are sums */
 };
 size_t stats_count(const struct stats *s);
 void stats_get(const struct stats *s, size_t i, struct stat_value *out);
+/* The value in one phase: measure = total - warmup, for gauges the value at the phase's end. */
+uint64_t stat_value_in(const struct stat_value *v, enum stat_phase phase);
+/* A histogram in one phase; `max` is the largest of the whole run, since a maximum cannot be subtracted. */
+struct stat_hist stat_hist_in(const struct stat_value *v, enum stat_phase phase);
+
+/* Ratios, after stats_freeze. `den` may be 0: then the ratio has no value in that phase. `applies` is false for the
+ * one of mpki and mpka that this run does not use. */
+struct stat_ratio {
+    const char *path, *name, *unit, *help;
+    uint64_t num, den, scale;
+    unsigned decimals;
+    bool applies;
+};
+size_t stats_ratio_count(const struct stats *s);
+void stats_get_ratio(const struct stats *s, size_t i, enum stat_phase phase, struct stat_ratio *out);
+
 /* Present value of "cpu0.dtlb.misses"; false if there is no such name. */
 bool stats_find(const struct stats *s, const char *dotted, uint64_t *value);
+/* Where that counter lives, for columns of a series; NULL if there is no such counter (or it is a histogram). */
+const uint64_t *stats_where(const struct stats *s, const char *dotted);
 
 #endif
