@@ -1,0 +1,38 @@
+/*
+ * The plug-in point of frame allocators. An allocator manages the free frames of one zone at a time; watermarks, the
+ * order of zones and the books by use stay with frames.c. All state is in struct zone and struct frame.
+ *
+ * To add one: a file that defines `const struct frame_alloc_ops NAME_frame_ops`, and one line below.
+ */
+#ifndef FRAMES_FRAME_ALLOC_H
+#define FRAMES_FRAME_ALLOC_H
+
+#include "frames/frames.h"
+
+#define FRAME_ALLOCATORS(X) X(buddy)
+
+struct frame_alloc_ops {
+    const char *name;
+    /* At boot, once for each range of z, ascending. Afterwards the range is free: it is in z's nr_free counts. */
+    void (*add_range)(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end, bool eager);
+    /* When a request was admitted to z. The head of a free block of 2^order frames, taken off the books of free
+     * memory, state FRAME_NONE; or PFN_NONE. `flags` are ALLOC_* bits. */
+    pfn_t (*alloc)(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags);
+    /* When a block comes back: its head has state FRAME_NONE. */
+    void (*free)(struct frame_map *map, struct zone *z, uint64_t pfn, unsigned order);
+    /* In frames_check, for each zone, after the general books were found right: the allocator's own promises. */
+    int (*check)(const struct frame_map *map, const struct zone *z, struct err *err);
+};
+
+enum frame_allocator {
+#define FRAME_ALLOCATOR_ENUM(name) FRAME_ALLOCATOR_##name,
+    FRAME_ALLOCATORS(FRAME_ALLOCATOR_ENUM)
+#undef FRAME_ALLOCATOR_ENUM
+        N_FRAME_ALLOCATORS
+};
+
+#define FRAME_ALLOCATOR_DECL(name) extern const struct frame_alloc_ops name##_frame_ops;
+FRAME_ALLOCATORS(FRAME_ALLOCATOR_DECL)
+#undef FRAME_ALLOCATOR_DECL
+
+#endif

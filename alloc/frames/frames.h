@@ -1,0 +1,153 @@
+/*
+ * Physical memory as the operating system sees it: the frame map.
+ *
+ * One `struct frame` a frame, in one lazily paid mapping: a frame that was never touched costs no host memory, a
+ * touched one 32 bytes. The heads of blocks carry the block's state; all other frames of a block are FRAME_NONE:
+ *
+ *      pfn    512      513 .. 515    516      517     518   519
+ *           +--------+-------------+--------+-------+-----+-----+
+ *           | FREE   | NONE ...    | ALLOC  | ALLOC | FREE| NONE|
+ *           | order 2|             | ord. 0 | ord. 0| o. 1|     |
+ *           +--------+-------------+--------+-------+-----+-----+
+ *
+ * Free memory is in the zones' free lists (zone.h, buddy.c), threaded through the frames by index. Behind the last
+ * frame the same array holds the list heads and, per zone, one element that stands for its virgin memory; pfn 0 is
+ * never given to a zone.
+ *
+ * Not thread-safe: one map belongs to one simulation. Model: docs/model/frames.md, docs/model/buddy.md.
+ */
+#ifndef FRAMES_FRAMES_H
+#define FRAMES_FRAMES_H
+
+#include "engine/err.h"
+#include "engine/types.h"
+#include "frames/frames_config.h"
+#include "frames/gfp.h"
+#include "frames/zone.h"
+
+enum frame_state {
+    FRAME_NONE = 0, /* not the head of a block (or never touched) */
+    FRAME_FREE,     /* head of a free block of 2^order frames */
+    FRAME_ALLOCATED /* head of an allocated block of 2^order frames */
+};
+
+/* What an allocated block is used for. `movable`: could be migrated (on an LRU list, in the kernel's terms); the
+ * claiming of pageblocks counts these (linux-mm 2.6). */
+#define FRAME_TAGS(X) \
+    X(NONE, "none", 0) \
+    X(ANON, "anon", 1) \
+    X(FILE, "file", 1) \
+    X(SHMEM, "shmem", 1) \
+    X(PGTABLE, "pgtable", 0) \
+    X(KERNEL, "kernel", 0) \
+    X(SLAB, "slab", 0) \
+    X(VMALLOC, "vmalloc", 0) \
+    X(DMA, "dma", 0) \
+    X(OTHER, "other", 0)
+enum frame_tag {
+#define FRAME_TAG_ENUM(name, text, movable) FRAME_TAG_##name,
+    FRAME_TAGS(FRAME_TAG_ENUM)
+#undef FRAME_TAG_ENUM
+        N_FRAME_TAGS
+};
+
+struct frame {
+    uint32_t next, prev; /* links of the free list; while allocated, free for the owner's lists (LRU) */
+    uint8_t state;       /* enum frame_state */
+    uint8_t order;       /* of the block; 0 where state is FRAME_NONE */
+    uint8_t tag;         /* enum frame_tag */
+    uint8_t flags;       /* the owner's; 0 after allocation */
+    uint32_t mapcount;   /* the owner's: how many page-table entries map it; 0 after allocation */
+    uint64_t vpn;        /* the owner's reverse map: virtual page (or file page) of the first mapping */
+    uint32_t asid;       /* ... and its address space; 0 after allocation */
+    uint32_t private;    /* the owner's; 0 after allocation */
+};
+_Static_assert(sizeof(struct frame) == 32, "a touched frame costs 32 bytes");
+
+#define FRAMES_STATS(X) \
+    X(allocs, "blocks", "blocks handed out") \
+    X(frees, "blocks", "blocks given back") \
+    X(splits, "splits", "a free block was halved") \
+    X(merges, "merges", "two free buddies became one block") \
+    X(fallbacks, "allocations", "allocations that took memory of a pageblock of another migratetype") \
+    X(fallback_claims_whole, "allocations", "... by retyping whole free pageblocks") \
+    X(fallback_claims_part, "allocations", "... by retyping a pageblock that is partly in use") \
+    X(fallback_steals, "allocations", "... by taking frames and leaving the pageblock's type") \
+    X(slow_paths, "requests", "requests that no zone could satisfy above its low watermark") \
+    X(failures, "requests", "requests that no zone could satisfy: out of memory") \
+    X(failures_pages, "pages", "pages those requests asked for")
+struct frames_stats {
+#define FRAMES_STAT_FIELD(name, unit, help) uint64_t name;
+    FRAMES_STATS(FRAMES_STAT_FIELD)
+#undef FRAMES_STAT_FIELD
+};
+
+/* Frames handed to the allocator at boot, ascending and disjoint; each lies in one zone. */
+struct frame_range { uint64_t start, end; enum zone_type zone; };
+enum { FRAME_RANGES = 8 };
+
+struct frame_alloc_ops;
+struct frame_map {
+    struct frame *frames; /* [n_frames] and the pseudo frames behind */
+    uint8_t *pageblocks;  /* migratetype ^ MIGRATE_MOVABLE of each pageblock, so that untouched means MOVABLE */
+    uint64_t n_frames;    /* end of the highest RAM; frames [0, n_frames) exist or are holes */
+    unsigned max_order, pageblock_order;
+    bool mobility; /* pageblocks are typed; a machine too small for that keeps all in UNMOVABLE (linux-mm 1.8) */
+    bool defrag_mode;
+    const struct frame_alloc_ops *ops;
+    struct zone zones[N_ZONES];
+    struct frame_range ranges[FRAME_RANGES];
+    unsigned n_ranges;
+    uint64_t present, managed, reserved; /* pages; reserved = present - managed */
+    uint64_t min_free_kb;
+    uint64_t tag_pages[N_FRAME_TAGS]; /* allocated pages by use */
+    struct frames_stats st;
+    size_t frames_bytes, pageblocks_bytes; /* of the mappings */
+};
+
+/* Builds the machine's memory. ERR_USAGE for sizes that cannot work; ERR_RUN if the host gives no address space. */
+int frame_map_new(struct frame_map **out, const struct memory_config *mem, const struct buddy_config *buddy,
+                  struct err *err);
+void frame_map_free(struct frame_map *map); /* NULL is fine */
+
+/*
+ * First frame of a naturally aligned block of 2^order frames for `tag`, or PFN_NONE: running out is a result, counted
+ * in st.failures. Zones from gfp_zone(gfp) downwards; first all above their low watermark, then above the minimum
+ * (less for __GFP_HIGH and non-blocking requests), both with lowmem_reserve. __GFP_MEMALLOC ignores the marks.
+ */
+pfn_t frames_alloc(struct frame_map *map, gfp_t gfp, unsigned order, enum frame_tag tag);
+/* Gives back a block. Asserts that `pfn` is the head of an allocated block of that order. */
+void frames_free(struct frame_map *map, pfn_t pfn, unsigned order);
+/* Makes one allocated block of order `from` into blocks of order `to`, which are freed one by one. Each inherits tag,
+ * flags and owner; vpn counts on by 1 a frame. */
+void frames_split(struct frame_map *map, pfn_t pfn, unsigned from, unsigned to);
+/* Another use for an allocated block (the counts by tag follow). */
+void frames_retag(struct frame_map *map, pfn_t pfn, enum frame_tag tag);
+
+static inline struct frame *frame_at(const struct frame_map *map, pfn_t pfn) { return &map->frames[pfn.v]; }
+
+/* The block that holds `pfn`. */
+enum frame_kind { FRAME_IS_HOLE, FRAME_IS_RESERVED, FRAME_IS_FREE, FRAME_IS_ALLOCATED };
+struct frame_block { enum frame_kind kind; pfn_t head; unsigned order; enum zone_type zone; };
+/* `head` and `order` are meaningful for free and allocated frames. Any pfn may be asked. */
+struct frame_block frames_find(const struct frame_map *map, pfn_t pfn);
+
+enum migratetype frames_pageblock_type(const struct frame_map *map, pfn_t pfn);
+uint64_t frames_free_pages(const struct frame_map *map);
+uint64_t frames_allocated_pages(const struct frame_map *map);
+bool frame_tag_movable(enum frame_tag tag);
+const char *frame_tag_name(enum frame_tag tag);
+const char *migratetype_name(enum migratetype mt); /* as /proc/pagetypeinfo writes it */
+
+/* Registers "buddy.*" and "zone.<name>.*". */
+struct stats;
+void frames_add_stats(const struct frame_map *map, struct stats *s);
+
+/*
+ * The expensive verifier (--check): free blocks disjoint, aligned, on the right list, merged; no frame in two blocks;
+ * every managed frame in one; counts agree; free + allocated + reserved = present. 0, or -1 and a message that names
+ * the frame. Time and temporary memory: proportional to touched frames and n_frames / 8 bytes.
+ */
+int frames_check(const struct frame_map *map, struct err *err);
+
+#endif

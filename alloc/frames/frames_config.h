@@ -1,0 +1,39 @@
+/*
+ * Configuration of physical memory (`memory.*`) and of the frame allocator (`buddy.*`): the structs, their parameter
+ * tables, and their defaults. Sources: linux-mm 6.18 (page_alloc.c, mmzone.h); docs/model/frames.md.
+ */
+#ifndef FRAMES_FRAMES_CONFIG_H
+#define FRAMES_FRAMES_CONFIG_H
+
+#include "engine/params.h"
+
+#include <stdbool.h>
+
+struct memory_config {
+    uint64_t size_bytes;          /* RAM installed: 1 MiB .. 1 TiB, a multiple of 4 KiB */
+    uint64_t low_reserved_bytes;  /* kept from the allocator at address 0; capped at a sixteenth of the RAM */
+    uint64_t pci_hole_bytes;      /* no RAM in [4 GiB - hole, 4 GiB): the RAM that does not fit moves above 4 GiB */
+    uint64_t boot_reserved_bytes; /* kernel image, memmap, ...: taken from the top of RAM, as memblock does */
+    uint64_t min_free_bytes;      /* vm.min_free_kbytes; 0: by the kernel's formula */
+    bool khugepaged_min_free;     /* raise it as khugepaged does when transparent huge pages are enabled */
+    uint32_t watermark_scale_factor;
+    uint32_t lowmem_reserve_ratio_dma, lowmem_reserve_ratio_dma32, lowmem_reserve_ratio_normal;
+};
+
+struct buddy_config {
+    int allocator;            /* enum frame_allocator */
+    uint32_t max_order;       /* MAX_PAGE_ORDER */
+    uint32_t pageblock_order; /* <= max_order */
+    bool group_by_mobility;
+    bool defrag_mode;         /* vm.defrag_mode */
+    bool eager_init;          /* link all free memory at start; results are the same */
+};
+
+enum { MEMORY_PARAMS_N = 10, BUDDY_PARAMS_N = 6 };
+extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
+extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
+
+/* The tables' defaults, for callers without a configuration file. Either may be NULL. */
+void frames_config_defaults(struct memory_config *m, struct buddy_config *b);
+
+#endif
