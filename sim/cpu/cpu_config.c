@@ -1,0 +1,42 @@
+#include "cpu/cpu_config.h"
+
+static const char *const model_names[] = {"window", "inorder", NULL};
+static const char *const mode_names[] = {"timed", "functional", NULL};
+
+const struct param cpu_params[] = {
+    {.key = "count", .type = P_U32, .offset = offsetof(struct cpu_config, count), .def = 1, .min = 1, .max = 64,
+     .help = "cores"},
+    {.key = "model", .type = P_ENUM, .offset = offsetof(struct cpu_config, model), .def = CPU_MODEL_WINDOW,
+     .names = model_names, .help = "window: out of order over a window of instructions; inorder: one after the other"},
+    {.key = "frequency", .type = P_FREQ, .offset = offsetof(struct cpu_config, frequency_hz), .def = 4000000000u,
+     .min = 1000000, .max = 100000000000u, .help = "core clock; the period is rounded to whole picoseconds"},
+    {.key = "width", .type = P_U32, .offset = offsetof(struct cpu_config, width), .def = 4, .min = 1, .max = 64,
+     .help = "instructions dispatched, and retired, in a cycle"},
+    {.key = "window", .type = P_U32, .offset = offsetof(struct cpu_config, window), .def = 224, .min = 1, .max = 4096,
+     .help = "instructions in flight (Skylake: 224); 1 executes one at a time, stores included"},
+    {.key = "store_buffer", .type = P_U32, .offset = offsetof(struct cpu_config, store_buffer), .def = 56, .min = 1,
+     .max = 4096, .help = "retired stores that wait for the cache (Skylake: 56)"},
+    {.key = "switch_cycles", .type = P_CYC, .offset = offsetof(struct cpu_config, switch_cycles), .def = 3000, .min = 0,
+     .max = 100000000, .help = "cost of a change of thread on a core (x86-hardware.md 9)"},
+};
+const size_t cpu_params_n = ARRAY_LEN(cpu_params);
+
+const struct param sim_params[] = {
+    {.key = "mode", .type = P_ENUM, .offset = offsetof(struct sim_config, mode), .def = SIM_MODE_TIMED,
+     .names = mode_names, .help = "timed: cycles; functional: the same state without time"},
+    {.key = "seed", .type = P_U64, .offset = offsetof(struct sim_config, seed), .def = 1,
+     .help = "of all random choices"},
+    {.key = "warmup", .type = P_U64, .offset = offsetof(struct sim_config, warmup), .def = 0,
+     .help = "references that are simulated before measuring begins"},
+    {.key = "limit", .type = P_U64, .offset = offsetof(struct sim_config, limit), .def = 0,
+     .help = "references after which the run ends; 0 is the whole trace"},
+    {.key = "interval", .type = P_U64, .offset = offsetof(struct sim_config, interval), .def = 0,
+     .help = "references between two rows of series.csv; 0 chooses from the trace's length"},
+    {.key = "window", .type = P_U32, .offset = offsetof(struct sim_config, window), .def = 0,
+     .help = "cycles a core may run in one round; 0 is as many as are exact; results do not depend on it"},
+    {.key = "quantum", .type = P_U32, .offset = offsetof(struct sim_config, quantum), .def = 100000, .min = 1,
+     .help = "references a thread runs before the next thread of the same core has its turn"},
+    {.key = "check", .type = P_BOOL, .offset = offsetof(struct sim_config, check), .def = 0,
+     .help = "verify owners, free lists and TLB contents while running (slow)"},
+};
+const size_t sim_params_n = ARRAY_LEN(sim_params);
