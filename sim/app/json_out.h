@@ -23,6 +23,7 @@ struct json_out {
     } level[JSON_OUT_DEPTH];
 };
 
+/* A writer on a NULL file swallows everything. */
 void json_out_init(struct json_out *j, FILE *f, bool compact);
 void json_begin_object(struct json_out *j, const char *key);
 void json_begin_array(struct json_out *j, const char *key); /* its numbers and strings share one line */

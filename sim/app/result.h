@@ -9,8 +9,8 @@
  *   j = result_event(r, now_ps, "oom_kill"); json_u64(j, "pid", 7); result_event_end(r);
  *   result_write(r, "proc/meminfo", fn, ctx, &err);
  *   result_write_series(r, series, &err); result_write_stats(...); result_write_host(...);
- *   result_commit(r, &err);  -- or result_abort(r)
- *   result_free(r);
+ *   result_commit(r, &err);
+ *   result_free(r);          -- without a commit: as if nothing had been written
  */
 #ifndef APP_RESULT_H
 #define APP_RESULT_H
@@ -30,11 +30,15 @@ int result_open(struct result **out, const char *dir, struct err *err);
 void result_free(struct result *r);
 const char *result_dir(const struct result *r);
 
-/* A whole text file. `name` is "file" or "folder/file" ("folder/sub/file" too), made of our own names: never absolute,
- * no "..". Writing a name twice replaces the first text. `fn` returns 0, or -1 with err filled. */
+/* A whole text file. `name` is "file" or below "proc/" ("proc/meminfo", "proc/12/maps"); each part as result_safe_name
+ * makes it. Writing a name twice replaces the first text. `fn` returns 0, or -1 with err filled. */
 typedef int (*result_writer)(FILE *f, void *ctx, struct err *err);
 int result_write(struct result *r, const char *name, result_writer fn, void *ctx, struct err *err);
 int result_write_text(struct result *r, const char *name, const char *text, struct err *err);
+
+/* Copies `text` (a mark's name out of a trace) as one part of a file name: letters, digits, '-', '_', '.', everything else
+ * '_', no leading '.', never empty; returns buf. */
+char *result_safe_name(char *buf, size_t size, const char *text);
 
 /* One line of events.jsonl, {"time_ps": …, "kind": "…"} already written: add members, then result_event_end. Past
  * RESULT_EVENTS_MAX lines they are counted and not written (a last line says how many). Never NULL. */
@@ -54,7 +58,7 @@ struct result_run {
 int result_write_stats(struct result *r, const struct result_run *run, const struct stats *s,
                        const struct series *series, struct err *err);
 /* "warmup" or "measure" alone, as members of the object that is open in j: for sweeps and tests. */
-void result_stats_json(struct json_out *j, const struct stats *s, enum stat_phase phase);
+int result_stats_json(struct json_out *j, const struct stats *s, enum stat_phase phase, struct err *err);
 int result_write_series(struct result *r, const struct series *series, struct err *err);
 
 /* host.json: what may differ between equal runs. */

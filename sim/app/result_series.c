@@ -1,0 +1,157 @@
+#include "app/result_series.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct series_column {
+    char *name, *unit;
+    enum series_kind kind;
+    series_get get;
+    const void *ctx;
+    uint64_t arg;
+};
+
+int series_new(struct series **out, uint64_t interval, struct err *err)
+{
+    struct series *s = calloc(1, sizeof *s);
+    *out = s;
+    if (!s)
+        return err_set(err, ERR_RUN, "out of memory for the series");
+    s->fixed = interval != 0;
+    s->interval = interval ? interval : 1;
+    s->max_rows = s->fixed ? SERIES_FIXED_ROWS_MAX : SERIES_ROWS_MAX;
+    return 0;
+}
+
+void series_free(struct series *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        free(s->columns[i].name);
+        free(s->columns[i].unit);
+    }
+    free(s->columns);
+    free(s->cells);
+    free(s);
+}
+
+/* Out of memory for a few kilobytes while the machine is built leaves nothing sensible to do. */
+static void *must(void *p)
+{
+    if (!p) {
+        fputs("mmulab: out of memory for the series\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+void series_add(struct series *s, const char *name, const char *unit, enum series_kind kind, series_get get,
+                const void *ctx, uint64_t arg)
+{
+    assert(!s->rows);
+    assert(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name));
+    if (s->n_columns == s->cap_columns) {
+        s->cap_columns = s->cap_columns ? s->cap_columns * 2 : 64;
+        s->columns = must(reallocarray(s->columns, s->cap_columns, sizeof *s->columns));
+    }
+    s->columns[s->n_columns++] = (struct series_column){
+        .name = must(strdup(name)), .unit = must(strdup(unit)), .kind = kind, .get = get, .ctx = ctx, .arg = arg};
+}
+
+static uint64_t get_u64(const void *ctx, uint64_t arg)
+{
+    (void)arg;
+    return *(const uint64_t *)ctx;
+}
+
+void series_add_u64(struct series *s, const char *name, const char *unit, const uint64_t *value)
+{
+    series_add(s, name, unit, SERIES_U64, get_u64, value, 0);
+}
+
+/* Cells per row: the reference count of the row (for merging and the end row), then the columns. */
+static size_t width(const struct series *s) { return s->n_columns + 1; }
+static uint64_t *row_at(const struct series *s, size_t row) { return s->cells + row * width(s); }
+
+/* Rows 0, 2, 4, ... stay: in automatic mode these are the multiples of the doubled interval. */
+static void halve(struct series *s)
+{
+    size_t kept = (s->rows + 1) / 2;
+    for (size_t i = 1; i < kept; i++)
+        memcpy(row_at(s, i), row_at(s, 2 * i), width(s) * sizeof *s->cells);
+    s->rows = kept;
+    if (s->interval <= UINT64_MAX / 4)
+        s->interval *= 2;
+}
+
+static void take_row(struct series *s, uint64_t references)
+{
+    if (s->rows == s->cap_rows) {
+        size_t cap = s->cap_rows ? s->cap_rows * 2 : 64;
+        uint64_t *cells = reallocarray(s->cells, cap, width(s) * sizeof *cells);
+        if (!cells && s->rows >= 2)
+            halve(s); /* less resolution is better than a lost run */
+        else {
+            s->cells = must(cells);
+            s->cap_rows = cap;
+        }
+    }
+    uint64_t *row = row_at(s, s->rows++);
+    row[0] = references;
+    for (size_t i = 0; i < s->n_columns; i++)
+        row[i + 1] = s->columns[i].get(s->columns[i].ctx, s->columns[i].arg);
+}
+
+void series_sample(struct series *s, uint64_t references)
+{
+    if (s->rows == s->max_rows)
+        halve(s);
+    take_row(s, references);
+    uint64_t step = references - references % s->interval;
+    s->next = step > UINT64_MAX - s->interval ? UINT64_MAX : step + s->interval;
+}
+
+void series_finish(struct series *s, uint64_t references)
+{
+    if (s->rows > 1 && row_at(s, s->rows - 1)[0] == references)
+        s->rows--;
+    take_row(s, references);
+    s->next = UINT64_MAX;
+}
+
+size_t series_rows(const struct series *s) { return s->rows; }
+size_t series_columns(const struct series *s) { return s->n_columns; }
+const char *series_column_name(const struct series *s, size_t column) { return s->columns[column].name; }
+const char *series_column_unit(const struct series *s, size_t column) { return s->columns[column].unit; }
+uint64_t series_cell(const struct series *s, size_t row, size_t column) { return row_at(s, row)[column + 1]; }
+
+static void put_cell(FILE *f, enum series_kind kind, uint64_t v)
+{
+    if (kind == SERIES_U64) {
+        fprintf(f, "%" PRIu64, v);
+        return;
+    }
+    int64_t signed_v;
+    memcpy(&signed_v, &v, sizeof v);
+    if (kind == SERIES_I64) {
+        fprintf(f, "%" PRId64, signed_v);
+        return;
+    }
+    uint64_t size = signed_v < 0 ? 0 - v : v;
+    fprintf(f, "%s%" PRIu64 ".%03u", signed_v < 0 ? "-" : "", size / 1000, (unsigned)(size % 1000));
+}
+
+void series_write_csv(const struct series *s, FILE *f)
+{
+    for (size_t c = 0; c < s->n_columns; c++)
+        fprintf(f, "%s%s", c ? "," : "", s->columns[c].name);
+    fputc('\n', f);
+    for (size_t r = 0; r < s->rows; r++)
+        for (size_t c = 0; c < s->n_columns; c++) {
+            put_cell(f, s->columns[c].kind, series_cell(s, r, c));
+            fputc(c + 1 < s->n_columns ? ',' : '\n', f);
+        }
+}
