@@ -117,6 +117,7 @@ struct trace_run {
 struct trace_sink {
     struct trace_rec *rec; /* TRACE_SINK_RECS + TRACE_SINK_SLACK elements */
     uint32_t n;            /* elements used, payload slots included */
+    uint32_t payload;      /* of those the payload slots (so that the core need not walk where there are none) */
     uint32_t nruns;        /* closed runs; the open one is [run_start, n) of (process, thread) */
     uint32_t run_start;
     uint32_t process, thread; /* of what is put now; kept from one read_batch to the next; 0, 0 at first */
@@ -149,6 +150,7 @@ static inline void trace_sink_thread(struct trace_sink *s, uint32_t process, uin
 static inline void trace_sink_put(struct trace_sink *s, struct trace_rec r)
 {
     assert(s->n < TRACE_SINK_RECS + TRACE_SINK_SLACK);
+    s->payload += r.slots;
     s->rec[s->n++] = r;
 }
 
@@ -182,10 +184,12 @@ void trace_sink_put_string(struct trace_sink *s, struct trace_rec r, const uint6
 
 /* Names of the payload fields in order; a string field, if any, is the last. From TRACE_KINDS. */
 struct trace_shape {
-    const char *name;      /* mnemonic */
-    uint8_t words;         /* 8-byte words */
-    bool string;           /* a string follows the words (its bytes start right after them) */
-    const char *field[8];  /* `words` names, then the string's */
+    const char *name;     /* mnemonic */
+    bool hex;             /* text form: the first argument is an address, hexadecimal even without 0x */
+    bool size;            /* text form: the second argument is used and stands after the first */
+    uint8_t words;        /* 8-byte words */
+    bool string;          /* a string follows the words (its bytes start right after them) */
+    const char *field[8]; /* `words` names, then the string's */
 };
 const struct trace_shape *trace_kind_shape(uint8_t kind); /* NULL for an unknown kind */
 /* The payload string of a record whose kind has one ("" if none): not NUL-terminated if it fills its slots. */
