@@ -74,7 +74,7 @@ _Static_assert(sizeof(struct frame) == 32, "a touched frame costs 32 bytes");
     X(fallback_claims_part, "allocations", "... by retyping a pageblock that is partly in use") \
     X(fallback_steals, "allocations", "... by taking frames and leaving the pageblock's type") \
     X(slow_paths, "requests", "requests that no zone could satisfy above its low watermark") \
-    X(failures, "requests", "requests that no zone could satisfy: out of memory") \
+    X(failures, "requests", "requests that no zone could satisfy: out of memory, or an optional huge page not had") \
     X(failures_pages, "pages", "pages those requests asked for")
 struct frames_stats {
 #define FRAMES_STAT_FIELD(name, unit, help) uint64_t name;
@@ -82,9 +82,8 @@ struct frames_stats {
 #undef FRAMES_STAT_FIELD
 };
 
-/* Frames handed to the allocator at boot, ascending and disjoint; each lies in one zone. */
 struct frame_range { uint64_t start, end; enum zone_type zone; };
-enum { FRAME_RANGES = 8 };
+enum { FRAME_RAM = 2, FRAME_RANGES = FRAME_RAM + 2 };
 
 struct frame_alloc_ops;
 struct frame_map {
@@ -96,9 +95,10 @@ struct frame_map {
     bool defrag_mode;
     const struct frame_alloc_ops *ops;
     struct zone zones[N_ZONES];
-    struct frame_range ranges[FRAME_RANGES];
-    unsigned n_ranges;
-    uint64_t present, managed, reserved; /* pages; reserved = present - managed */
+    struct frame_range ram[FRAME_RAM];       /* where RAM is, ascending; `zone` is not used */
+    struct frame_range ranges[FRAME_RANGES]; /* what the allocator got at boot, ascending; each lies in one zone */
+    unsigned n_ram, n_ranges;
+    uint64_t present, managed, reserved; /* pages of RAM; reserved = present - managed (pfn 0 among them) */
     uint64_t min_free_kb;
     uint64_t tag_pages[N_FRAME_TAGS]; /* allocated pages by use */
     struct frames_stats st;
@@ -123,6 +123,14 @@ void frames_free(struct frame_map *map, pfn_t pfn, unsigned order);
 void frames_split(struct frame_map *map, pfn_t pfn, unsigned from, unsigned to);
 /* Another use for an allocated block (the counts by tag follow). */
 void frames_retag(struct frame_map *map, pfn_t pfn, enum frame_tag tag);
+
+/* Zones are ranges of addresses (x86-64): 16 MiB is the reach of ISA DMA, 4 GiB that of 32-bit devices. */
+#define DMA_END_PFN 4096u
+#define DMA32_END_PFN 1048576u
+static inline enum zone_type frame_zone(pfn_t pfn)
+{
+    return pfn.v >= DMA32_END_PFN ? ZONE_NORMAL : pfn.v >= DMA_END_PFN ? ZONE_DMA32 : ZONE_DMA;
+}
 
 static inline struct frame *frame_at(const struct frame_map *map, pfn_t pfn) { return &map->frames[pfn.v]; }
 

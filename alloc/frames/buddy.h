@@ -1,0 +1,21 @@
+/*
+ * The parts of the buddy allocator that its files share; internal to this library. Frames are bare numbers here.
+ */
+#ifndef FRAMES_BUDDY_H
+#define FRAMES_BUDDY_H
+
+#include "frames/free_list.h"
+
+/* First block of a list that is not empty; a virgin one is linked first. */
+uint64_t buddy_first(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt);
+/* Takes the free block `pfn` of order `have` off list `list`; what is above 2^order goes to the lists of type `rest`. */
+uint64_t buddy_take(struct frame_map *map, struct zone *z, uint64_t pfn, unsigned order, unsigned have,
+                    enum migratetype list, enum migratetype rest);
+/* __rmqueue_smallest: the first block of the smallest order that fits, or PFN_NONE.v. */
+uint64_t buddy_smallest(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt);
+/* When mt's own lists have nothing: claim, then steal (linux-mm 2.6). */
+uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags);
+/* Promises of this allocator: no two free buddies that should have merged. */
+int buddy_check(const struct frame_map *map, const struct zone *z, struct err *err);
+
+#endif

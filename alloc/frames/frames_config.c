@@ -1,0 +1,91 @@
+#include "frames/frames_config.h"
+
+#include "frames/frame_alloc.h"
+
+#include <assert.h>
+
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+#define MEM(member) offsetof(struct memory_config, member)
+const struct param memory_params[MEMORY_PARAMS_N] = {
+    {"size", P_SIZE, MEM(size_bytes), .def = 4 * GIB, .min = MIB, .max = TIB,
+     .help = "RAM installed, a multiple of 4KiB; what is never touched costs the host nothing"},
+    {"low_reserved", P_SIZE, MEM(low_reserved_bytes), .def = MIB, .max = 16 * MIB,
+     .help = "RAM at address 0 that the allocator never gets (x86 reserves the first 1MiB); at most a sixteenth of "
+             "memory.size is kept"},
+    {"pci_hole", P_SIZE, MEM(pci_hole_bytes), .def = 0, .max = 3 * GIB,
+     .help = "size of the hole below 4GiB where devices are mapped: RAM that does not fit below it moves above 4GiB; "
+             "0: RAM is contiguous from address 0"},
+    {"boot_reserved", P_SIZE, MEM(boot_reserved_bytes), .def = 0, .max = TIB,
+     .help = "RAM taken at boot from the top (kernel image, struct page array, ...): present but not managed"},
+    {"min_free", P_SIZE, MEM(min_free_bytes), .def = 0, .max = TIB,
+     .help = "vm.min_free_kbytes, from which the watermarks follow; 0: sqrt(16 * low memory in KiB) KiB between 128KiB "
+             "and 256MiB, as calculate_min_free_kbytes"},
+    {"khugepaged_min_free", P_BOOL, MEM(khugepaged_min_free), .def = 1,
+     .help = "raise min_free as khugepaged does wherever transparent huge pages are enabled "
+             "(set_recommended_min_free_kbytes); ignored when min_free is given"},
+    {"watermark_scale_factor", P_U32, MEM(watermark_scale_factor), .def = 10, .min = 1, .max = 3000,
+     .help = "distance between watermarks in 1/10000 of a zone (vm.watermark_scale_factor)"},
+    {"lowmem_reserve_ratio_dma", P_U32, MEM(lowmem_reserve_ratio_dma), .def = 256, .max = 1000000,
+     .help = "vm.lowmem_reserve_ratio of zone DMA: 1/ratio of the higher zones is kept from their requests; 0: none"},
+    {"lowmem_reserve_ratio_dma32", P_U32, MEM(lowmem_reserve_ratio_dma32), .def = 256, .max = 1000000,
+     .help = "vm.lowmem_reserve_ratio of zone DMA32; 0: none"},
+    {"lowmem_reserve_ratio_normal", P_U32, MEM(lowmem_reserve_ratio_normal), .def = 32, .max = 1000000,
+     .help = "vm.lowmem_reserve_ratio of zone Normal; 0: none"},
+};
+#undef MEM
+
+#define FRAME_ALLOCATOR_NAME(name) #name,
+static const char *const allocator_names[] = {FRAME_ALLOCATORS(FRAME_ALLOCATOR_NAME) NULL};
+#undef FRAME_ALLOCATOR_NAME
+
+#define BUD(member) offsetof(struct buddy_config, member)
+const struct param buddy_params[BUDDY_PARAMS_N] = {
+    {"allocator", P_ENUM, BUD(allocator), .def = FRAME_ALLOCATOR_buddy, .names = allocator_names,
+     .help = "which frame allocator manages the zones"},
+    {"max_order", P_U32, BUD(max_order), .def = FRAME_MAX_ORDER, .max = FRAME_MAX_ORDER,
+     .help = "largest block is 2^max_order frames (MAX_PAGE_ORDER: 10, blocks of 4MiB)"},
+    {"pageblock_order", P_U32, BUD(pageblock_order), .def = 9, .max = FRAME_MAX_ORDER,
+     .help = "a migratetype is kept for each 2^pageblock_order frames (9: 2MiB, as on x86-64 with huge pages); at most "
+             "max_order"},
+    {"group_by_mobility", P_BOOL, BUD(group_by_mobility), .def = 1,
+     .help = "keep movable and unmovable memory in pageblocks apart; off by itself where memory is smaller than five "
+             "pageblocks"},
+    {"defrag_mode", P_BOOL, BUD(defrag_mode), .def = 0,
+     .help = "vm.defrag_mode: mix migratetypes within a pageblock only as the last resort"},
+    {"eager_init", P_BOOL, BUD(eager_init), .def = 0,
+     .help = "link every free block at the start instead of when it is first needed; same results, slower start"},
+};
+#undef BUD
+
+static void fill(void *base, const struct param *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *at = (char *)base + t[i].offset;
+        switch (t[i].type) {
+        case P_BOOL:
+            *(bool *)at = t[i].def != 0;
+            break;
+        case P_U32:
+            *(uint32_t *)at = (uint32_t)t[i].def;
+            break;
+        case P_ENUM:
+            *(int *)at = (int)t[i].def;
+            break;
+        default:
+            assert(t[i].type == P_SIZE);
+            *(uint64_t *)at = t[i].def;
+        }
+    }
+}
+
+void frames_config_defaults(struct memory_config *m, struct buddy_config *b)
+{
+    if (m)
+        fill(m, memory_params, MEMORY_PARAMS_N);
+    if (b)
+        fill(b, buddy_params, BUDDY_PARAMS_N);
+}

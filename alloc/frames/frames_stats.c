@@ -1,0 +1,22 @@
+#include "frames/frames.h"
+
+#include "engine/stats.h"
+
+#include <stdio.h>
+
+void frames_add_stats(const struct frame_map *map, struct stats *s)
+{
+#define FRAMES_STAT_DESC(name, unit, help) STAT_ENTRY(struct frames_stats, name, unit, help)
+#define ZONE_STAT_DESC(name, unit, help) STAT_ENTRY(struct zone_stats, name, unit, help)
+    static const struct stat_desc of_map[] = {FRAMES_STATS(FRAMES_STAT_DESC)};
+    static const struct stat_desc of_zone[] = {ZONE_STATS(ZONE_STAT_DESC)};
+    stats_add(s, "buddy", &map->st, of_map, ARRAY_LEN(of_map));
+    for (unsigned i = 0; i < N_ZONES; i++) {
+        const struct zone *z = &map->zones[i];
+        if (!zone_populated(z))
+            continue;
+        char path[32];
+        snprintf(path, sizeof path, "zone.%s", z->name);
+        stats_add(s, path, &z->st, of_zone, ARRAY_LEN(of_zone));
+    }
+}
