@@ -109,8 +109,10 @@ struct walk {
     struct paging_root root;
     uint32_t access;     /* ACCESS_* */
     uint32_t error_code; /* after WALK_FAULT: PF_* */
-    uint8_t level;       /* of the entry to read next: 5..1; after the end the level that ended it */
-    uint8_t refs;        /* entries given to walk_step so far */
+    uint64_t prev_rights; /* before the entry last given to walk_step */
+    uint8_t level;        /* of the entry to read next: 5..1; after the end the level that ended it */
+    uint8_t prev_level;   /* of the entry last given to walk_step */
+    uint8_t refs;         /* entries given to walk_step so far */
 };
 
 void walk_begin(struct walk *w, const struct paging_root *root, va_t va, unsigned access);
@@ -120,6 +122,9 @@ static inline pa_t walk_entry_pa(const struct walk *w)
     return (pa_t){w->table.v + PTE_BYTES * level_index(w->va, w->level)};
 }
 enum walk_result walk_step(struct walk *w, uint64_t entry);
+/* Judges the entry of the last step anew with another value: what the locked read-modify-write of A or D found. Not a
+ * further reference. */
+enum walk_result walk_step_again(struct walk *w, uint64_t entry);
 
 /* A way to read page tables without timing, for checks, functional mode and tests. */
 struct pt_memory {

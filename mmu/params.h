@@ -26,6 +26,8 @@ struct mmu_config {
 extern const struct param_group mmu_param_groups[];
 extern const size_t mmu_n_param_groups;
 
+/* The tables' defaults, for callers without a configuration file. */
+void mmu_config_defaults(struct mmu_config *c);
 /* Combinations that no single range can refuse. -1 and *err. */
 int mmu_config_check(const struct mmu_config *c, struct err *err);
 /* PAGING_* flags of the configuration. */

@@ -62,7 +62,6 @@ struct tlb_array {
 struct tlb {
     struct tlb_array array[PAGE_SIZE_COUNT]; /* unused ones have no storage */
     int8_t home[PAGE_SIZE_COUNT];            /* array that keeps this page size; -1 none */
-    uint8_t probes;                          /* bit s: entries of size s may be present and need a probe */
     uint32_t globals;                        /* global entries present */
     uint32_t count[PAGE_SIZE_COUNT];         /* entries present by size */
     uint32_t fragments;                      /* entries present that are part of a larger page */
