@@ -184,21 +184,20 @@ uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key)
     }
 }
 
-uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
+uint32_t assoc_pick(struct assoc *a, uint64_t key)
 {
-    uint32_t set = assoc_set(a, key), base = set * a->ways, e = ASSOC_NONE;
-    if (a->used < a->sets * a->ways)
-        e = free_way(a, base);
-    if (e != ASSOC_NONE) {
-        a->used++;
-        *victim = ASSOC_EMPTY;
-    } else {
-        if (a->policy == REPL_random)
-            e = base + (uint32_t)rng_below(&a->rng, a->ways);
-        else
-            e = assoc_peek_victim(a, key);
-        *victim = a->key[e];
-    }
+    uint32_t set = assoc_set(a, key), base = set * a->ways;
+    if (a->policy != REPL_random)
+        return assoc_peek_victim(a, key);
+    uint32_t e = a->used < a->sets * a->ways ? free_way(a, base) : ASSOC_NONE;
+    return e != ASSOC_NONE ? e : base + (uint32_t)rng_below(&a->rng, a->ways);
+}
+
+void assoc_place(struct assoc *a, uint32_t e, uint64_t key)
+{
+    uint32_t set = assoc_set(a, key), base = set * a->ways;
+    bool replaces = a->key[e] != ASSOC_EMPTY;
+    a->used += !replaces;
     a->key[e] = key;
     switch ((enum repl_policy)a->policy) {
     case REPL_lru:
@@ -210,7 +209,7 @@ uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
         break;
     case REPL_srrip:
         /* Raise all until one is distant: the same as adding what the highest lacks. */
-        if (*victim != ASSOC_EMPTY) {
+        if (replaces) {
             uint32_t add = SRRIP_DISTANT - a->meta[e];
             for (uint32_t w = base; add && w < base + a->ways; w++)
                 a->meta[w] += add;
@@ -221,6 +220,13 @@ uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
         break;
     }
     a->mru[set] = e;
+}
+
+uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
+{
+    uint32_t e = assoc_pick(a, key);
+    *victim = a->key[e];
+    assoc_place(a, e, key);
     return e;
 }
 

@@ -75,6 +75,10 @@ static inline uint32_t assoc_find(struct assoc *a, uint64_t key)
 
 /* Entry of `key` without touching the replacement state, or ASSOC_NONE. */
 uint32_t assoc_probe(const struct assoc *a, uint64_t key);
+/* The two halves of an insertion, for owners that must look at the victim first: the entry that the policy gives up (an
+ * invalid one if there is one; random draws), and putting the key there. */
+uint32_t assoc_pick(struct assoc *a, uint64_t key);
+void assoc_place(struct assoc *a, uint32_t entry, uint64_t key);
 /* Inserts a key that is not present; *victim is the key that was replaced or ASSOC_EMPTY. */
 uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim);
 /* The entry assoc_insert would use next in the set of `key`; draws no random number (random: ASSOC_NONE if full). */
