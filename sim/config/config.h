@@ -24,8 +24,10 @@
 /* Bounds on what is read, so that no input grows memory without bound. */
 enum {
     CONFIG_FILE_MAX = 4 << 20,   /* bytes of one file */
-    CONFIG_NODES_MAX = 250000,   /* values in one file */
+    CONFIG_NODES_MAX = 250000,   /* values in all files of one configuration */
+    CONFIG_MEMBERS_MAX = 1024,   /* keys in one object: bounds the time of merging, too */
     CONFIG_DEPTH_MAX = 64,       /* nesting of objects and arrays */
+    CONFIG_OBJECTS_MAX = 4096,   /* elements of an object list */
     CONFIG_EXTENDS_MAX = 64,     /* files read for one configuration */
     CONFIG_SET_MAX = 1 << 16,    /* bytes of one -s option */
 };
@@ -121,6 +123,8 @@ struct config_node {
     size_t n;                          /* children */
     struct diag_place key_at, at;      /* of the key and of the value; for diag_error */
     struct config_node *last;          /* internal: last child */
+    bool bare; /* internal: text of a -s option without quotes, of any scalar type */
+    bool bad;  /* internal: already reported */
 };
 const struct config_node *config_section(const struct config *c, const char *name); /* NULL: not given */
 const struct config_node *config_node_member(const struct config_node *object, const char *key);

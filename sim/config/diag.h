@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "engine/err.h"
@@ -24,7 +25,8 @@ struct diag_source {
     size_t parent_offset, parent_len; /* where in the parent */
 };
 
-/* A place: `len` bytes at `offset` of `src`. src NULL: nowhere (a default). */
+/* A place: `len` bytes at `offset` of `src`. src NULL: nowhere (a default); offset DIAG_WHOLE: the file as such. */
+#define DIAG_WHOLE SIZE_MAX
 struct diag_place {
     const struct diag_source *src;
     size_t offset, len;
