@@ -1,0 +1,1 @@
+mmulab_check(test_buddy_properties DEPS frames TIMEOUT 300)
