@@ -53,10 +53,8 @@ void dram_ref_due(struct dram *d, struct chan *c, unsigned rank, uint64_t now)
     bool open = false;
     for (unsigned b = rank * d->rank_banks; b < (rank + 1) * d->rank_banks; b++) {
         dram_timeout_close(d, c, b, now);
-        if (c->bank[b].open_row != ROW_NONE) {
-            open = true;
-            raise64(&pre, c->bank[b].ready[C_PRE]);
-        }
+        open |= c->bank[b].open_row != ROW_NONE;
+        raise64(&pre, c->bank[b].ready[C_PRE]); /* PREA waits for closed banks too: an auto-precharge may be under way */
     }
     r->ref = open ? REF_WAIT_PRE : REF_WAIT_REF;
     r->ref_ready = max64(r->ref_due, open ? max64(pre, r->ready[C_PRE]) : all_idle(d, c, rank));
