@@ -1,6 +1,8 @@
 #include "app/result_series.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,9 @@ void series_add(struct series *s, const char *name, const char *unit, enum serie
 {
     assert(!s->rows);
     assert(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name));
+    for (size_t i = 0; i < s->n_columns; i++)
+        if (!strcmp(s->columns[i].name, name))
+            return;
     if (s->n_columns == s->cap_columns) {
         s->cap_columns = s->cap_columns ? s->cap_columns * 2 : 64;
         s->columns = must(reallocarray(s->columns, s->cap_columns, sizeof *s->columns));
@@ -70,6 +75,43 @@ static uint64_t get_u64(const void *ctx, uint64_t arg)
 void series_add_u64(struct series *s, const char *name, const char *unit, const uint64_t *value)
 {
     series_add(s, name, unit, SERIES_U64, get_u64, value, 0);
+}
+
+size_t series_add_stats(struct series *s, const struct stats *stats, const char *pattern)
+{
+    size_t before = s->n_columns;
+    for (size_t i = 0; i < stats_count(stats); i++) {
+        struct stat_value v;
+        char full[512], column[512];
+        stats_get(stats, i, &v);
+        if (v.hist)
+            continue;
+        snprintf(full, sizeof full, "%s%s%s", v.path, *v.path ? "." : "", v.name);
+        if (fnmatch(pattern, full, 0))
+            continue;
+        size_t n = 0;
+        for (; full[n]; n++)
+            column[n] = isalnum((unsigned char)full[n]) ? (char)tolower((unsigned char)full[n]) : '_';
+        column[n] = '\0';
+        series_add_u64(s, column, v.unit, stats_where(stats, full));
+    }
+    return s->n_columns - before;
+}
+
+void series_add_defaults(struct series *s, const struct stats *stats)
+{
+    static const char *const patterns[] = {
+        "sim.references", "sim.instructions", "sim.cycles", "cpu*.instructions", "cpu*.cycles",
+        "cpu*.itlb.accesses", "cpu*.itlb.misses", "cpu*.dtlb.accesses", "cpu*.dtlb.misses",
+        "cpu*.stlb.accesses", "cpu*.stlb.misses", "cpu*.walker.walks", "cpu*.walker.cycles",
+        "cpu*.walker.pte_reads", "cpu*.l1i.accesses", "cpu*.l1i.misses", "cpu*.l1d.accesses", "cpu*.l1d.misses",
+        "cpu*.l2.accesses", "cpu*.l2.misses", "llc.accesses", "llc.misses", "dram.reads", "dram.writes",
+        "dram.row_hits", "dram.row_misses", "dram.row_conflicts", "vm.faults_minor", "vm.faults_major",
+        "vm.faults_cow", "vm.faults_zero", "vm.faults_file", "zone.*.free*", "zone.*.active_*", "zone.*.inactive_*",
+        "reclaim.scanned", "reclaim.reclaimed", "swap.ins", "swap.outs", "swap.slots_used", "oom.kills",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++)
+        series_add_stats(s, stats, patterns[i]);
 }
 
 /* Cells per row: the reference count of the row (for merging and the end row), then the columns. */

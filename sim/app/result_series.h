@@ -9,6 +9,7 @@
 #define APP_RESULT_SERIES_H
 
 #include "engine/err.h"
+#include "engine/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,10 +40,17 @@ struct series {
 int series_new(struct series **out, uint64_t interval, struct err *err);
 void series_free(struct series *s); /* NULL is fine */
 
-/* Before the first row. `name` (lower case, digits, underscores) and `unit` are copied. */
+/* Before the first row; a name that is a column already is ignored. `name` (lower case, digits, underscores) and `unit` are copied. */
 void series_add(struct series *s, const char *name, const char *unit, enum series_kind kind, series_get get,
                 const void *ctx, uint64_t arg);
 void series_add_u64(struct series *s, const char *name, const char *unit, const uint64_t *value);
+
+/* The column of a statistic: its full name with everything but letters and digits turned into '_', lower case
+ * ("cpu0.dtlb.misses" is cpu0_dtlb_misses). Adds every counter whose full name matches the shell pattern (fnmatch; '*'
+ * matches dots too) and that is no column yet; returns how many. After stats_freeze. */
+size_t series_add_stats(struct series *s, const struct stats *stats, const char *pattern);
+/* The columns that every run has, as far as the machine has the statistics (docs/model/output.md). */
+void series_add_defaults(struct series *s, const struct stats *stats);
 
 /* The run loop: `if (unlikely(series_due(s, references))) series_sample(s, references);` A late sample is right, since
  * the row holds the values of its own moment. */

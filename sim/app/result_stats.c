@@ -88,9 +88,10 @@ static int tree_build(struct tree *t, const struct stats *s)
     return 0;
 }
 
-static void put_hist(struct json_out *j, const char *name, const struct stat_hist *h)
+static void put_hist(struct json_out *j, const char *name, const char *unit, const struct stat_hist *h)
 {
     json_begin_object(j, name);
+    json_str(j, "unit", unit);
     json_u64(j, "count", h->n);
     json_u64(j, "sum", h->sum);
     json_u64(j, "max", h->max);
@@ -117,7 +118,7 @@ static void put_item(struct json_out *j, const struct stats *s, size_t what, enu
     stats_get(s, what, &v);
     if (v.hist) {
         struct stat_hist h = stat_hist_in(&v, phase);
-        put_hist(j, v.name, &h);
+        put_hist(j, v.name, v.unit, &h);
     } else {
         json_u64(j, v.name, stat_value_in(&v, phase));
     }

@@ -1,0 +1,11 @@
+/* Runs gnuplot on a script, without a shell. */
+#ifndef APP_PLOT_RUN_H
+#define APP_PLOT_RUN_H
+
+#include "engine/err.h"
+
+/* `gnuplot ./STEM.gp` in `folder`. `picture` (relative to the folder) must exist afterwards and not be empty; an older
+ * one is removed first. NULL: the picture goes to stdout. The error holds what gnuplot said. */
+int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, struct err *err);
+
+#endif
