@@ -2,6 +2,7 @@
 #include "traces/trace.h"
 
 #include "traces/input.h"
+#include "traces/pairs.h"
 #include "traces/ring.h"
 
 #include <stdio.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 
 #define PROBE_BYTES (64u << 10)   /* what a reader's probe may see */
-#define THREADS_MAX 65536u        /* distinct (process, thread) pairs of one trace */
 #define EMPTY_FILLS_MAX 1000000u  /* read_batch calls without a record before we call it stuck */
 
 struct trace {
@@ -22,7 +22,6 @@ struct trace {
 
     struct ring *ring;
     uint32_t process, thread; /* of the sink, carried from chunk to chunk by the filling side */
-    bool has_run;             /* process, thread below in `seen` are the last looked up */
 
     struct chunk *chunk; /* handed out now; NULL: none */
     uint32_t run, at;    /* next element to hand out: run number, element */
@@ -31,9 +30,9 @@ struct trace {
     bool over; /* the last chunk's status was 0 or -1 and its records are handed out */
 
     struct trace_info info;
-    uint64_t *seen; /* (process, thread) pairs seen, open addressing, 0 empty, else pair + 1 */
-    uint32_t nseen, seen_cap, nprocesses;
-    uint64_t last_pair;
+    struct pairs seen;
+    uint64_t last_pair; /* the pair looked up last, if has_run */
+    bool has_run;
 };
 
 static const struct trace_reader_ops *const readers[] = {
@@ -214,60 +213,22 @@ void trace_close(struct trace *t)
         t->ops->close(t->state);
     free(t->state);
     trace_input_close(t->in);
-    free(t->seen);
+    pairs_fini(&t->seen);
     free(t->path);
     free(t);
 }
 
 /* --- batches ----------------------------------------------------------------------------------------------------------------- */
 
-/* Is it new? 1 yes, 0 no, -1 too many or no memory. */
-static int seen_add(struct trace *t, uint64_t key)
-{
-    uint32_t i;
-
-    if (t->nseen * 2 >= t->seen_cap) {
-        uint32_t cap = t->seen_cap ? t->seen_cap * 2 : 16;
-        uint64_t *old = t->seen, *seen = calloc(cap, sizeof *seen);
-        if (!seen)
-            return -1;
-        for (uint32_t j = 0; j < t->seen_cap; j++) {
-            if (!old[j])
-                continue;
-            for (i = (uint32_t)((old[j] * 0x9e3779b97f4a7c15u) >> 40) & (cap - 1); seen[i]; i = (i + 1) & (cap - 1))
-                ;
-            seen[i] = old[j];
-        }
-        free(old);
-        t->seen = seen;
-        t->seen_cap = cap;
-    }
-    for (i = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 40) & (t->seen_cap - 1); t->seen[i];
-         i = (i + 1) & (t->seen_cap - 1))
-        if (t->seen[i] == key)
-            return 0;
-    if (t->nseen >= 2 * THREADS_MAX)
-        return -1;
-    t->seen[i] = key;
-    t->nseen++;
-    return 1;
-}
-
-/* Counts distinct threads and processes. Keys: a pair has the top bit set, a process alone has not; never 0. */
 static int note_thread(struct trace *t, uint32_t process, uint32_t thread, struct err *err)
 {
     uint64_t pair = (uint64_t)process << 32 | thread;
-    int p, q;
 
     if (t->has_run && t->last_pair == pair)
         return 0;
-    if (process >= 1u << 31)
-        return err_set(err, ERR_RUN, "process number %u is too large", process);
-    q = seen_add(t, pair | 1ull << 63);
-    p = q > 0 ? seen_add(t, (uint64_t)process + 1) : 0;
-    if (q < 0 || p < 0)
-        return err_set(err, ERR_RUN, "the trace has more than %u threads", THREADS_MAX);
-    t->nprocesses += p > 0;
+    if (!pairs_add(&t->seen, process, thread))
+        return err_set(err, ERR_RUN, "the trace has more than %u threads, or thread %u of process %u is out of range",
+                       PAIRS_MAX, thread, process);
     t->has_run = true;
     t->last_pair = pair;
     return 0;
@@ -394,8 +355,8 @@ int trace_seek(struct trace *t, uint64_t record, struct err *err)
 void trace_get_info(const struct trace *t, struct trace_info *out)
 {
     *out = t->info;
-    if (out->processes < t->nprocesses)
-        out->processes = t->nprocesses;
-    if (out->threads < t->nseen - t->nprocesses)
-        out->threads = t->nseen - t->nprocesses;
+    if (out->processes < t->seen.processes)
+        out->processes = t->seen.processes;
+    if (out->threads < t->seen.threads)
+        out->threads = t->seen.threads;
 }

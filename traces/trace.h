@@ -95,13 +95,28 @@ TRACE_READERS(X)
 /* --- writing --------------------------------------------------------------------------------------------------------- */
 
 struct trace_writer;
+
+struct trace_writer_options {
+    /* Write under the final name from the start, so that others can read what is complete so far while it grows, and a
+     * recorder that is killed leaves what it had. A .mtr says in its header that it is not closed. */
+    bool live;
+    int level;              /* .mtr: zstd level 1..19; 0: the default */
+    uint32_t block_records; /* .mtr: records a block; 0: the default */
+};
+
 /* By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout). The file appears under
- * its name only when closed without error; trace_writer_abort removes it. */
+ * its name only when closed without error (but see live); trace_writer_abort removes it. `opt` may be NULL. */
 int trace_writer_open(struct trace_writer **out, const char *path, struct err *err);
-/* Appends records (heads with their slots) of one thread. */
+int trace_writer_open_with(struct trace_writer **out, const char *path, const struct trace_writer_options *opt,
+                           struct err *err);
+/* Appends records (heads with their slots) of one thread. Refuses malformed ones, naming them. After an error the writer can
+ * only be aborted. */
 int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
                      struct err *err);
+/* What was put so far is in the file and can be read (live). Ends a block: not too often. */
+int trace_writer_flush(struct trace_writer *w, struct err *err);
+/* Frees w in both cases; on error the temporary file is removed (a live one stays as it is). */
 int trace_writer_close(struct trace_writer *w, struct err *err);
-void trace_writer_abort(struct trace_writer *w);
+void trace_writer_abort(struct trace_writer *w); /* NULL is fine; removes the file, also a live one */
 
 #endif
