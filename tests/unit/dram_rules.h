@@ -8,7 +8,12 @@
 
 #include "memory/dram.h"
 
+#include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+/* For hot loops: libcheck writes a message for every assertion it passes. */
+#define MUST(cond) do { if (!(cond)) ck_abort_msg("%s", #cond); } while (0)
 
 #define BIT(c) (1u << (c))
 enum { M_RD = BIT(DRAM_RD) | BIT(DRAM_RDA), M_WR = BIT(DRAM_WR) | BIT(DRAM_WRA), M_PRE = BIT(DRAM_PRE) | BIT(DRAM_PREA),
