@@ -10,6 +10,18 @@
 #include "unit/test_frames_util.h"
 
 #include "engine/rng.h"
+#include "frames/frame_alloc.h"
+
+/* Sanitizers keep shadow memory of their own, so resident memory says nothing there. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
 
 static uint64_t seed_of_run(void)
 {
@@ -204,11 +216,12 @@ static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint
     frame_map_free(m);
 }
 
-START_TEST(bitmap)
+START_TEST(bitmap) /* for each allocator in the list */
 {
     struct memory_config m;
     struct buddy_config b;
     frames_config_defaults(&m, &b);
+    b.allocator = _i;
     m.size_bytes = 20 * MIB; /* two zones */
     against_bitmap(m, b, 1500000ull * ops_scale(), "bitmap.mobility");
     m.size_bytes = 16 * MIB;
@@ -391,11 +404,12 @@ static void lazy_equals_eager(struct memory_config mc, struct buddy_config bc, u
     frame_map_free(b);
 }
 
-START_TEST(lazy)
+START_TEST(lazy) /* for each allocator in the list */
 {
     struct memory_config m;
     struct buddy_config b;
     frames_config_defaults(&m, &b);
+    b.allocator = _i;
     m.size_bytes = 64 * MIB;
     lazy_equals_eager(m, b, 300000ull * ops_scale(), false, "lazy.64MiB");
     lazy_equals_eager(m, b, 100000ull * ops_scale(), true, "lazy.64MiB.watermarks");
@@ -445,14 +459,11 @@ int main(void)
     Suite *s = suite_create("buddy_properties");
     TCase *t = tcase_create("random");
     tcase_set_timeout(t, 280);
-    tcase_add_test(t, bitmap);
+    tcase_add_loop_test(t, bitmap, 0, N_FRAME_ALLOCATORS);
     tcase_add_test(t, lists);
-    tcase_add_test(t, lazy);
-#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && defined(__clang__))
-    tcase_add_test(t, untouched_memory_is_free); /* sanitizers keep shadow memory of their own */
-#else
-    (void)untouched_memory_is_free;
-#endif
+    tcase_add_loop_test(t, lazy, 0, N_FRAME_ALLOCATORS);
+    if (!SANITIZED)
+        tcase_add_test(t, untouched_memory_is_free);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -112,6 +112,8 @@ START_TEST(no_merge_likely_at_the_top)
     for (int i = 1; i < 7; i++)
         a[i] = take(m, 9); /* both halves of 1024, 2048, 3072 */
     ck_assert_uint_eq(a[6], 3584);
+    give(m, a[5], 9);
+    give(m, a[6], 9); /* 3072 is whole again: the buddy of the parent of a[3] */
     give(m, a[1], 9);
     give(m, a[3], 9);
     ck_assert_uint_eq(take(m, 9), a[3]); /* order 9: always the head */
