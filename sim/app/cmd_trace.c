@@ -85,7 +85,8 @@ int verb_bad_option(const char *verb, char **argv, int got, const struct option 
 int verb_error(const struct err *err)
 {
     char buf[2200];
-    fprintf(stderr, "%s\n", err_format(err, buf, sizeof buf));
+    fflush(stdout);
+    fprintf(stderr, "%s%s\n", err->file[0] ? "" : "mmulab trace: ", err_format(err, buf, sizeof buf));
     return err->kind == ERR_USAGE ? EXIT_USAGE : EXIT_FAILURE;
 }
 
