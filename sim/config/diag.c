@@ -125,11 +125,12 @@ static void put_snippet(FILE *to, struct diag_place at, const char *hint)
     fputc('\n', to);
 }
 
-static void put_included_from(FILE *to, const struct diag_source *s)
+static void put_included_from(FILE *to, struct diag_place at)
 {
-    for (; s && s->parent; s = s->parent) {
-        put_name(to, s);
-        fputs(": note: included from ", to);
+    for (const struct diag_source *s = at.src; s && s->parent; s = s->parent) {
+        put_place(to, at);
+        at = (struct diag_place){s->parent, s->parent_offset, s->parent_len};
+        fputs("note: included from ", to);
         put_name(to, s->parent);
         unsigned line, column;
         diag_position(s->parent, s->parent_offset, &line, &column);
@@ -169,7 +170,7 @@ int diag_errorv(struct diag *d, struct diag_place at, const char *hint, const ch
         fputc('\n', to);
         if (at.src && at.offset != DIAG_WHOLE)
             put_snippet(to, at, hint);
-        put_included_from(to, at.src);
+        put_included_from(to, at);
         fclose(to);
     }
     free(message);

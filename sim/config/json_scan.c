@@ -313,7 +313,7 @@ static int scan_container(struct scanner *s, unsigned depth)
 
 static int scan_value(struct scanner *s, size_t key, size_t key_len, unsigned depth)
 {
-    size_t m, from = s->at;
+    size_t m = 0, from = s->at;
     if (add_mark(s, key, key_len, &m) < 0)
         return -1;
     char c = s->at < s->end ? s->text[s->at] : 0;

@@ -1,0 +1,1 @@
+mmulab_fuzz(fuzz_config DEPS config)
