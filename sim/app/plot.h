@@ -66,10 +66,14 @@ int plot_miss_ratios(struct plot *p, struct err *err);
 
 /* Writes text as a single-quoted string of gnuplot: nothing in it is interpreted. */
 void gp_quote(FILE *f, const char *text);
+/* The same for a line's name in the key, which has little room: the middle of long ones is left out. */
+void gp_label(FILE *f, const char *text);
 /* Terminal, output, palette, title (names the run or the runs); `panels` stacked pictures, 1 for a single one. */
 void gp_begin(struct plot *p, const char *title, unsigned panels);
 /* Between panels: removes labels, marks and ranges of the one before; `title` is the panel's own, NULL for none. */
 void gp_panel(struct plot *p, const char *title);
+/* The y label; in a terminal, which cannot turn text, below the x label. After plot_axis_write. */
+void gp_ylabel(struct plot *p, const char *text);
 void gp_end(struct plot *p);
 /* Starts a block of p->dat; returns its number for `index`. */
 unsigned gp_block(struct plot *p, const char *columns);
@@ -93,7 +97,9 @@ struct plot_axis {
 void plot_axis_want(struct plot *p);
 int plot_read(struct plot *p, struct err *err); /* reads the wanted columns of every run */
 int plot_axis_pick(struct plot *p, struct plot_axis *a, struct err *err);
-/* x label, range, and the marks (end of the warm-up, OOM kills) of run `run`. */
+/* x label, range, and the marks (end of the warm-up, OOM kills) of run `run`; PLOT_NO_MARKS where several runs share
+ * the panel. */
+#define PLOT_NO_MARKS SIZE_MAX
 void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run);
 double plot_x(const struct plot *p, const struct plot_axis *a, size_t run, size_t row);
 /* "references" or "sim_references": the first that the run has, else -1. */

@@ -150,6 +150,8 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run)
         fprintf(f, "\nset xrange [0:%.9g]\n", a->max);
     else
         fputs("\nset xrange [-1:1]\n", f);
+    if (run == PLOT_NO_MARKS)
+        return;
     const struct plot_run *r = &p->run[run];
     for (size_t i = 0; i < r->n_marks; i++) {
         /* Labels of marks close together would cover each other: only the first of such a group has one. */
@@ -160,8 +162,8 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run)
             fputs("set label ", f);
             gp_quote(f, r->mark[i].label);
             bool right = r->mark[i].x > 0.8 * a->max;
-            fprintf(f, " at first %.9g, graph 0.97 %s offset %s,0 front textcolor '#a00000' font ',10'\n", r->mark[i].x,
-                    right ? "right" : "left", right ? "-0.5" : "0.5");
+            fprintf(f, " at first %.9g, graph 0.96 %s offset %s,0 front %s textcolor '#a00000' font ',10'\n", r->mark[i].x,
+                    right ? "right" : "left", right ? "-1" : p->format == PLOT_TERM ? "2" : "1", p->format == PLOT_TERM ? "" : "boxed");
         }
     }
 }

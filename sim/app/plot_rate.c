@@ -88,17 +88,7 @@ static double write_rate(struct plot *p, const struct plot_axis *a, size_t run, 
 
 static void range_from_zero(struct plot *p, double max)
 {
-    if (max > 0)
-        fputs("set yrange [0:*]\n", p->gp);
-    else
-        fputs("set yrange [0:1]\n", p->gp);
-}
-
-static void quoted_ylabel(struct plot *p, const char *text)
-{
-    fputs("set ylabel ", p->gp);
-    gp_quote(p->gp, text);
-    fputc('\n', p->gp);
+    fprintf(p->gp, "set yrange [0:%.6g]\n", max > 0 ? max * 1.06 : 1);
 }
 
 /* One line of a plot command. */
@@ -106,8 +96,10 @@ static void line_of(struct plot *p, unsigned block, size_t colour, const char *l
 {
     fputs("  ", p->gp);
     gp_data(p, block);
-    fprintf(p->gp, " using 1:2 with lines linewidth 1.6 linecolor '%s' title ", gp_colour(colour));
-    gp_quote(p->gp, label);
+    /* Dashes from the fourth line on: equal lines stay visible, and grey prints readable. */
+    fprintf(p->gp, " using 1:2 with lines linewidth 1.6 dashtype %d linecolor '%s' title ", colour < 3 ? 1 : 2,
+            gp_colour(colour));
+    gp_label(p->gp, label);
     fputs(last ? "\n" : ", \\\n", p->gp);
 }
 
@@ -137,8 +129,8 @@ static int draw_curves(struct plot *p, const struct curve *curve, size_t n, cons
         }
         if (panels > 1)
             gp_panel(p, curve[panel].label);
-        plot_axis_write(p, &a, 0);
-        quoted_ylabel(p, ylabel);
+        plot_axis_write(p, &a, p->n_runs == 1 ? 0 : PLOT_NO_MARKS);
+        gp_ylabel(p, ylabel);
         range_from_zero(p, max);
         fputs("plot \\\n", p->gp);
         for (size_t l = 0; l < lines; l++)
@@ -300,7 +292,7 @@ static unsigned write_shares(struct plot *p, const struct plot_axis *a, size_t r
 int plot_dram(struct plot *p, struct err *err)
 {
     static const char *const names[3] = {"dram_row_hits", "dram_row_misses", "dram_row_conflicts"};
-    static const char *const labels[3] = {"row hit", "row miss (bank closed)", "row conflict"};
+    static const char *const labels[3] = {"row hit", "row miss", "row conflict"};
     static const size_t colours[3] = {2, 4, 1};
     int column[PLOT_RUNS_MAX][3];
     struct columns reads, writes, references;
@@ -326,7 +318,8 @@ int plot_dram(struct plot *p, struct err *err)
         if (p->panels > 1)
             gp_panel(p, p->n_runs > 1 ? p->run[i].name : "Outcome of accesses");
         plot_axis_write(p, &a, i);
-        fputs("set ylabel 'share of accesses (%)'\nset yrange [0:100]\nplot \\\n", p->gp);
+        gp_ylabel(p, "share of accesses (%)");
+        fputs("set yrange [0:100]\nplot \\\n", p->gp);
         for (int k = 3; k-- > 0;) {
             fputs("  ", p->gp);
             gp_data(p, block);
@@ -341,7 +334,7 @@ int plot_dram(struct plot *p, struct err *err)
         double max_w = write_rate(p, &a, 0, &writes, &references, 1000);
         gp_panel(p, "Traffic");
         plot_axis_write(p, &a, 0);
-        quoted_ylabel(p, "lines per 1,000 references");
+        gp_ylabel(p, "lines per 1,000 references");
         range_from_zero(p, max > max_w ? max : max_w);
         fputs("plot \\\n", p->gp);
         line_of(p, r, 0, "reads", false);
@@ -374,7 +367,7 @@ int plot_column(struct plot *p, struct err *err)
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
     gp_begin(p, name, 1);
-    plot_axis_write(p, &a, 0);
+    plot_axis_write(p, &a, p->n_runs == 1 ? 0 : PLOT_NO_MARKS);
     unsigned block[PLOT_RUNS_MAX];
     for (size_t i = 0; i < p->n_runs; i++) {
         const struct plot_run *r = &p->run[i];
@@ -386,7 +379,7 @@ int plot_column(struct plot *p, struct err *err)
                 break;
         }
     }
-    quoted_ylabel(p, name);
+    gp_ylabel(p, name);
     fputs("plot \\\n", p->gp);
     for (size_t i = 0; i < p->n_runs; i++)
         line_of(p, block[i], i, p->run[i].name, i + 1 == p->n_runs);

@@ -15,6 +15,25 @@ void gp_quote(FILE *f, const char *text)
     fputc('\'', f);
 }
 
+void gp_label(FILE *f, const char *text)
+{
+    enum { ROOM = 24, HEAD = 11 };
+    char out[4 * ROOM + 8];
+    size_t chars = 0, n = 0, at = 0;
+    for (const char *c = text; *c; c++)
+        chars += ((unsigned char)*c & 0xc0) != 0x80;
+    for (const char *c = text; *c && n + 8 < sizeof out; c++) {
+        bool starts = ((unsigned char)*c & 0xc0) != 0x80;
+        at += starts;
+        if (chars <= ROOM || at <= HEAD || at > chars - (ROOM - HEAD - 1))
+            out[n++] = *c;
+        else if (at == HEAD + 1 && starts)
+            n += (size_t)snprintf(out + n, sizeof out - n, "…");
+    }
+    out[n] = '\0';
+    gp_quote(f, out);
+}
+
 /* Okabe and Ito, "Color Universal Design" (2008), without the yellow, which is too pale for a line on white. */
 const char *gp_colour(size_t i)
 {
@@ -89,10 +108,16 @@ void gp_begin(struct plot *p, const char *title, unsigned panels)
     fputs(".gp\nreset\nset encoding utf8\n", f);
     terminal(p, panels);
     fputs("set border 3 linecolor '#404040'\nset tics nomirror textcolor '#202020'\n"
-          "set grid xtics ytics linecolor '#d8d8d8' linetype 1 linewidth 0.5\n"
           "set key outside right top vertical Left reverse samplen 2\n"
           "set style fill solid 0.9 noborder\nset xtics autofreq\nset mxtics default\n",
           f);
+    if (panels > 1) /* panels above each other share their edges, whatever their labels */
+        fprintf(f, "set lmargin at screen %s\nset rmargin at screen 0.80\n"
+                   "set key at screen 0.815, graph 1 left top vertical Left reverse samplen 2\n", p->format == PLOT_TERM ? "0.12" : "0.085");
+    if (p->format != PLOT_TERM) /* in characters a grid would hide the lines */
+        fputs("set grid xtics ytics linecolor '#d8d8d8' linetype 1 linewidth 0.5\n"
+              "set style textbox opaque noborder margins 0.4, 0.4\n",
+              f);
     title_text(p, title, text, sizeof text);
     if (p->n_runs == 1 && p->run[0].what[0] && p->format != PLOT_TERM) {
         size_t n = strlen(text);
@@ -111,7 +136,7 @@ void gp_begin(struct plot *p, const char *title, unsigned panels)
         fputs(" . \"\\n\" . ", f);
         gp_quote(f, line2);
     }
-    fputs(panels > 1 ? " font ',14'\n" : " font ',14'\n", f);
+    fputs(" font ',14'\n", f);
 }
 
 void gp_panel(struct plot *p, const char *title)
@@ -123,6 +148,14 @@ void gp_panel(struct plot *p, const char *title)
         gp_quote(p->gp, title);
         fputs(" font ',12' offset 0,-0.5\n", p->gp);
     }
+}
+
+void gp_ylabel(struct plot *p, const char *text)
+{
+    bool term = p->format == PLOT_TERM;
+    fputs(term ? "set bmargin 5\nset label " : "set ylabel ", p->gp);
+    gp_quote(p->gp, text);
+    fputs(term ? " at graph 0.5, graph 0 center offset 0,-3\n" : "\n", p->gp);
 }
 
 void gp_end(struct plot *p)

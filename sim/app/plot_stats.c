@@ -107,17 +107,16 @@ static const char *default_hist(const struct plot *p, char *buf, size_t size)
     return tries[0];
 }
 
+/* Bucket b is drawn from b - 0.5 to b + 0.5, so the tick at b - 0.5 is its least value. */
 static void hist_ticks(struct plot *p, unsigned first, unsigned last)
 {
     fputs("set xtics (", p->gp);
-    for (unsigned b = first; b <= last; b++) {
+    for (unsigned b = first; b <= last + 1; b++) {
         char label[24];
         bucket_label(label, sizeof label, b);
-        fprintf(p->gp, "%s'%s' %u", b > first ? ", " : "", label, b);
+        fprintf(p->gp, "%s'%s' %g", b > first ? ", " : "", label, b - 0.5);
     }
-    fprintf(p->gp, ") nomirror\nset xrange [%d.4:%u.6]\n", (int)first - 1, last);
-    if (!first) /* -1.4 would be left of -1 */
-        fprintf(p->gp, "set xrange [-0.6:%u.6]\n", last);
+    fprintf(p->gp, ") nomirror\nset xrange [%g:%g]\n", first - 0.6, last + 0.6);
 }
 
 int plot_histogram(struct plot *p, struct err *err)
@@ -158,14 +157,14 @@ int plot_histogram(struct plot *p, struct err *err)
         size_t len = strlen(title);
         snprintf(title + len, sizeof title - len, ", mean %" PRIu64 ".%" PRIu64 " %.20s", tenths / 10, tenths % 10, h[0].unit);
     }
-    snprintf(axis, sizeof axis, "%s%s (each bar from its number up to the next)", walk ? "latency, " : "",
-             h[0].unit[0] ? h[0].unit : "value");
+    snprintf(axis, sizeof axis, walk ? "latency (%s)" : "%s", h[0].unit[0] ? h[0].unit : "value");
     gp_begin(p, title, 1);
     fputs("set xlabel ", p->gp);
     gp_quote(p->gp, axis);
-    fprintf(p->gp, "\nset ylabel 'share (%%)'\nset yrange [0:100]\n");
+    fputs("\nset yrange [0:100]\n", p->gp);
+    gp_ylabel(p, "share (%)");
     hist_ticks(p, first, last);
-    double width = 0.84 / (double)p->n_runs;
+    double width = 0.96 / (double)p->n_runs;
     for (size_t i = 0; i < p->n_runs; i++) {
         uint64_t below = 0;
         gp_block(p, "bucket, share in percent, cumulated share in percent, count");
@@ -176,14 +175,14 @@ int plot_histogram(struct plot *p, struct err *err)
                     (double)below * 100 / total, h[i].count[b]);
         }
     }
-    fprintf(p->gp, "set boxwidth %.4g\nplot \\\n", width * 0.94);
+    fprintf(p->gp, "set boxwidth %.4g\nplot \\\n", width);
     for (size_t i = 0; i < p->n_runs; i++) {
         double shift = ((double)i - (double)(p->n_runs - 1) / 2) * width;
         fputs("  ", p->gp);
         gp_data(p, (unsigned)i);
         fprintf(p->gp, " using ($1 + %.4g):2 with boxes linecolor '%s' title ", shift,
                 p->n_runs == 1 ? gp_colour(5) : gp_colour(i));
-        gp_quote(p->gp, p->n_runs == 1 ? "share" : p->run[i].name);
+        gp_label(p->gp, p->n_runs == 1 ? "share" : p->run[i].name);
         fputs(", \\\n", p->gp);
     }
     for (size_t i = 0; i < p->n_runs; i++) {
@@ -247,7 +246,8 @@ int plot_miss_ratios(struct plot *p, struct err *err)
     if (!n)
         return err_set(err, ERR_USAGE, "%.300s/stats.json: no TLB or cache was accessed in the measured part", p->run[0].dir);
     gp_begin(p, "Miss ratios, all cores", 1);
-    fputs("set ylabel 'misses per access (%)'\nset yrange [0:*]\nset offsets 0, 0, graph 0.08, 0\nset xtics (", p->gp);
+    gp_ylabel(p, "misses per access (%)");
+    fputs("set yrange [0:*]\nset offsets 0, 0, graph 0.08, 0\nset xtics (", p->gp);
     for (size_t k = 0; k < n; k++)
         fprintf(p->gp, "%s'%s' %zu", k ? ", " : "", shown[k]->label, k);
     fprintf(p->gp, ") scale 0\nset xrange [-0.6:%zu.6]\n", n - 1);
@@ -270,11 +270,12 @@ int plot_miss_ratios(struct plot *p, struct err *err)
         fputs("  ", p->gp);
         gp_data(p, (unsigned)i);
         fprintf(p->gp, " using ($1 + %.4g):2 with boxes linecolor '%s' title ", shift, gp_colour(i));
-        gp_quote(p->gp, p->run[i].name);
+        gp_label(p->gp, p->run[i].name);
         if (p->n_runs <= 3) { /* more bars leave no room for numbers */
             fputs(", \\\n  ", p->gp);
             gp_data(p, (unsigned)i);
-            fprintf(p->gp, " using ($1 + %.4g):2:(sprintf('%%.3g', $2)) with labels offset 0,0.6 font ',10' notitle", shift);
+            fprintf(p->gp, " using ($1 + %.4g):2:(sprintf('%%.%dg', $2)) with labels offset 0,0.6 font ',10' notitle", shift,
+                    p->n_runs < 3 ? 3 : 2);
         }
         fputs(i + 1 == p->n_runs ? "\n" : ", \\\n", p->gp);
     }

@@ -140,7 +140,8 @@ static unsigned write_block(struct plot *p, const struct plot_axis *a, size_t ru
 static void stacked_memory(struct plot *p, const struct selection *sel, unsigned block)
 {
     FILE *f = p->gp;
-    fputs("set ylabel 'free memory (MiB)'\nset yrange [0:*]\n"
+    gp_ylabel(p, "free memory (MiB)");
+    fputs("set yrange [0:*]\n"
           "# free blocks of orders 0..n as MiB: a block of order o is 2**o pages of 4 KiB\n"
           "mib(n) = sum [o=0:n] column(o + 2) * 2**o / 256.0\nplot \\\n",
           f);
@@ -157,8 +158,8 @@ static void stacked_memory(struct plot *p, const struct selection *sel, unsigned
 static void block_lines(struct plot *p, const struct selection *sel, unsigned block, double max)
 {
     FILE *f = p->gp;
-    fputs("set ylabel 'free blocks'\n"
-          "# logarithmic, with room for 0\nset nonlinear y via log10(y + 1) inverse 10**y - 1\nset ytics (0",
+    gp_ylabel(p, "free blocks");
+    fputs("# logarithmic, with room for 0\nset nonlinear y via log10(y + 1) inverse 10**y - 1\nset ytics (0",
           f);
     double tic = 1;
     for (; tic < max * 10; tic *= 10)
@@ -243,7 +244,8 @@ int plot_unusable(struct plot *p, struct err *err)
         if (p->n_runs > 1)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
-        fputs("set ylabel 'share of free memory in too small blocks'\nset yrange [0:1.02]\nplot \\\n", f);
+        gp_ylabel(p, "share of free memory in blocks too small for the order");
+        fputs("set yrange [0:1.02]\nplot \\\n", f);
         for (unsigned o = sel[i].orders; o-- > 0;) {
             char colour[8];
             gp_viridis(colour, o, sel[i].orders);

@@ -127,6 +127,10 @@ static void halve(struct series *s)
     s->rows = kept;
     if (s->interval <= UINT64_MAX / 4)
         s->interval *= 2;
+    /* Where samples come later than they are due (at the ends of batches), the real distance counts. */
+    uint64_t distance = kept > 1 ? (row_at(s, kept - 1)[0] - row_at(s, 0)[0]) / (kept - 1) : 0;
+    if (distance > s->interval)
+        s->interval = distance;
 }
 
 static void take_row(struct series *s, uint64_t references)
