@@ -129,10 +129,11 @@ int dram_new(struct dram **out, const struct dram_config *cfg, struct err *err)
     d->nchan = cfg->channels;
     d->next = TICK_NEVER;
 
-    unsigned ngroups = d->std->bank_groups * cfg->ranks, nreq = cfg->read_queue + cfg->write_queue;
+    d->ngroups = d->std->bank_groups * cfg->ranks;
+    unsigned nreq = cfg->read_queue + cfg->write_queue;
     size_t bank = sizeof(struct bank) * d->nbanks, cand = sizeof(struct cand) * d->nbanks;
-    size_t group = sizeof(struct group) * ngroups, req = sizeof(struct dreq) * nreq;
-    size_t each = (bank + DIRS * cand + group + req + 63) / 64 * 64;
+    size_t gate = sizeof(uint64_t) * C_KINDS * d->ngroups, req = sizeof(struct dreq) * nreq;
+    size_t each = (bank + DIRS * cand + gate + req + 63) / 64 * 64;
     d->chan = calloc(d->nchan, sizeof *d->chan);
     d->arena = calloc(d->nchan, each);
     if (!d->chan || !d->arena) {
@@ -145,8 +146,8 @@ int dram_new(struct dram **out, const struct dram_config *cfg, struct err *err)
         c->bank = (struct bank *)(void *)at;
         c->cand[DIR_RD] = (struct cand *)(void *)(at + bank);
         c->cand[DIR_WR] = (struct cand *)(void *)(at + bank + cand);
-        c->group = (struct group *)(void *)(at + bank + DIRS * cand);
-        c->req = (struct dreq *)(void *)(at + bank + DIRS * cand + group);
+        c->gate = (uint64_t *)(void *)(at + bank + DIRS * cand);
+        c->req = (struct dreq *)(void *)(at + bank + DIRS * cand + gate);
         init_chan(d, c, i);
     }
     *out = d;
@@ -162,8 +163,12 @@ void dram_free(struct dram *d)
     free(d);
 }
 
-static uint16_t find_line(const struct chan *c, uint16_t from, uint64_t line)
+/* The queued request for `line`, which lies in bank `k`. */
+static uint16_t find_line(const struct chan *c, const struct bank *k, unsigned dir, uint64_t line)
 {
+    if (likely(!c->filter[dir][line_hash(line)]))
+        return REQ_NONE;
+    uint16_t from = k->head[dir];
     while (from != REQ_NONE && c->req[from].line != line)
         from = c->req[from].bnext;
     return from;
@@ -184,6 +189,7 @@ static void enqueue(struct chan *c, unsigned dir, uint16_t r)
     if (k->hit[dir] == REQ_NONE && k->open_row == q->row)
         k->hit[dir] = r;
     c->n[dir]++;
+    c->filter[dir][line_hash(q->line)]++;
 }
 
 enum dram_admit dram_submit(struct dram *d, tick_t now, pa_t pa, bool write, unsigned origin, uint64_t cookie,
@@ -197,7 +203,7 @@ enum dram_admit dram_submit(struct dram *d, tick_t now, pa_t pa, bool write, uns
     assert(now <= c->next); /* the driver calls dram_run when it is due */
     origin = origin < DRAM_ORIGINS ? origin : DRAM_ORIGINS - 1;
 
-    uint16_t queued = find_line(c, k->head[DIR_WR], line);
+    uint16_t queued = find_line(c, k, DIR_WR, line);
     uint16_t r = c->free_head[dir];
     if (queued == REQ_NONE && r == REQ_NONE) {
         *(write ? &d->st.write_queue_full : &d->st.read_queue_full) += 1;
@@ -239,7 +245,7 @@ enum dram_admit dram_submit(struct dram *d, tick_t now, pa_t pa, bool write, uns
     q->origin = (uint8_t)origin;
     q->write = write;
     q->started = false;
-    q->after_read = write && find_line(c, k->head[DIR_RD], line) != REQ_NONE;
+    q->after_read = write && find_line(c, k, DIR_RD, line) != REQ_NONE;
     enqueue(c, dir, r);
     dram_recand(d, c, at.bank, dir);
     dram_update_mode(d, c);
@@ -260,7 +266,7 @@ bool dram_can_accept(const struct dram *d, pa_t pa, bool write)
     uint64_t line = pa.v >> LINE_SHIFT;
     struct map_place at = dram_map(&d->map, line);
     const struct chan *c = &d->chan[at.channel];
-    return c->free_head[write] != REQ_NONE || find_line(c, c->bank[at.bank].head[DIR_WR], line) != REQ_NONE;
+    return c->free_head[write] != REQ_NONE || find_line(c, &c->bank[at.bank], DIR_WR, line) != REQ_NONE;
 }
 
 tick_t dram_next(const struct dram *d) { return d->next; }

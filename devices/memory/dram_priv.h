@@ -42,7 +42,7 @@ struct bank {
     uint16_t head[DIRS], tail[DIRS];
     uint16_t hit[DIRS];      /* oldest request for the open row */
     uint16_t hits;           /* column commands since ACT, saturating */
-    uint8_t rank, group;     /* group: index into chan.group */
+    uint8_t rank, group;     /* group: counted over all ranks */
 };
 
 /* The one command a bank could issue next for a direction. */
@@ -50,21 +50,22 @@ struct cand {
     uint64_t ready; /* bank[].ready of its type */
     uint64_t key;   /* priority, less is better; below 2^48 */
     uint16_t req;
-    uint8_t type, rank, group;
+    uint16_t gate;  /* index into chan.gate */
+    uint8_t type, rank;
 };
 /* Bits of cand.key: not a column command, then age. Sequence numbers start at 1. */
 #define KEY_NOT_COLUMN (1ull << 47)
 
 enum ref_state { REF_NONE, REF_WAIT_PRE, REF_WAIT_REF };
 struct rank {
-    uint64_t ready[C_KINDS];
+    uint64_t pre_ready;  /* tPPD */
     uint64_t faw[4];     /* the last four ACT, as clock + tFAW */
     unsigned faw_at;
     enum ref_state ref;
     uint64_t ref_due;    /* of the next refresh that was not issued */
     uint64_t ref_ready;  /* when the pending PREA or REF may issue */
 };
-struct group { uint64_t ready[C_KINDS]; };
+#define FILTER_BITS 9
 
 enum plan_kind { PLAN_NONE, PLAN_BANK, PLAN_DUE, PLAN_RANK };
 
@@ -92,9 +93,10 @@ struct chan {
     uint64_t blocked[BANK_WORDS];      /* banks of ranks that wait for their refresh */
     struct cand *cand[DIRS]; /* [banks] */
     struct bank *bank;
-    struct group *group;
+    uint64_t *gate;          /* [kind * ngroups + group]: earliest clock by bank group, rank and other ranks */
     struct dreq *req;        /* reads, then writes */
     struct rank rank[MAX_RANKS];
+    uint16_t filter[DIRS][1 << FILTER_BITS]; /* queued lines by hash: 0 says that a line is not queued */
 };
 
 struct dram_map {
@@ -115,7 +117,7 @@ struct dram {
     /* sums of table 4.3 */
     uint32_t rd_wr, rd_wr_other, rd_rd_other, wr_rd_s, wr_rd_l, wr_rd_other, wr_wr_other, wr_pre, rd_data;
     uint64_t age_clk, timeout_clk;
-    unsigned nchan, nbanks /* of a channel */, rank_banks, words;
+    unsigned nchan, nbanks /* of a channel */, ngroups /* likewise */, rank_banks, words;
     struct dram_map map;
     struct chan *chan;
     void *arena;                 /* banks, candidates, groups and requests of all channels */
@@ -128,6 +130,19 @@ struct dram {
 
 static inline uint64_t max64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static inline void raise64(uint64_t *p, uint64_t v) { *p = max64(*p, v); }
+
+static inline unsigned line_hash(uint64_t line)
+{
+    return (unsigned)((line * 0x9e3779b97f4a7c15ull) >> (64 - FILTER_BITS));
+}
+
+/* No command of this kind to the rank before `v`. */
+static inline void raise_rank(const struct dram *d, struct chan *c, unsigned rank, unsigned kind, uint64_t v)
+{
+    uint64_t *g = c->gate + kind * d->ngroups + rank * d->std->bank_groups;
+    for (unsigned i = 0; i < d->std->bank_groups; i++)
+        raise64(&g[i], v);
+}
 
 /* Edge k lies at ceil(k * num / den). */
 static inline tick_t clk_tick(const struct dram *d, uint64_t clk)

@@ -57,7 +57,7 @@ void dram_ref_due(struct dram *d, struct chan *c, unsigned rank, uint64_t now)
         raise64(&pre, c->bank[b].ready[C_PRE]); /* PREA waits for closed banks too: an auto-precharge may be under way */
     }
     r->ref = open ? REF_WAIT_PRE : REF_WAIT_REF;
-    r->ref_ready = max64(r->ref_due, open ? max64(pre, r->ready[C_PRE]) : all_idle(d, c, rank));
+    r->ref_ready = max64(r->ref_due, open ? max64(pre, r->pre_ready) : all_idle(d, c, rank));
     block(d, c, rank, true);
     find_ref_next(d, c);
 }
@@ -73,7 +73,7 @@ void dram_ref_issue(struct dram *d, struct chan *c, unsigned rank, uint64_t clk,
         for (unsigned b = first; b < end; b++)
             if (c->bank[b].open_row != ROW_NONE)
                 dram_close_bank(d, c, b, clk);
-        raise64(&r->ready[C_PRE], clk + d->t.ppd);
+        r->pre_ready = clk + d->t.ppd;
         r->ref = REF_WAIT_REF;
         r->ref_ready = all_idle(d, c, rank);
         return;

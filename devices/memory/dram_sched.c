@@ -56,7 +56,7 @@ void dram_recand(const struct dram *d, struct chan *c, unsigned b, unsigned dir)
     x->req = r;
     x->ready = k->ready[type];
     x->rank = k->rank;
-    x->group = k->group;
+    x->gate = (uint16_t)(type * d->ngroups + k->group);
     x->key = c->req[r].seq;
     if (type < C_RD && d->cfg.scheduler == DRAM_FR_FCFS)
         x->key |= KEY_NOT_COLUMN;
@@ -64,8 +64,7 @@ void dram_recand(const struct dram *d, struct chan *c, unsigned b, unsigned dir)
 
 static inline uint64_t cand_ready(const struct chan *c, const struct cand *x, uint64_t base)
 {
-    uint64_t t = max64(x->ready, c->group[x->group].ready[x->type]);
-    return max64(max64(t, c->rank[x->rank].ready[x->type]), base);
+    return max64(max64(x->ready, c->gate[x->gate]), base);
 }
 
 static inline void set_plan(const struct dram *d, struct chan *c, enum plan_kind kind, unsigned at, uint64_t clk,
@@ -212,6 +211,7 @@ static void unlink_req(struct chan *c, uint16_t r)
     q->anext = c->free_head[dir];
     c->free_head[dir] = r;
     c->n[dir]--;
+    c->filter[dir][line_hash(q->line)]--;
 }
 
 void dram_close_bank(struct dram *d, struct chan *c, unsigned b, uint64_t clk)
@@ -235,10 +235,10 @@ static void issue_act(struct dram *d, struct chan *c, unsigned b, uint64_t row, 
     k->ready[C_ACT] = clk + d->t.rc;
     for (unsigned dir = 0; dir < DIRS; dir++)
         k->hit[dir] = next_hit(c, k->head[dir], row);
-    raise64(&c->group[k->group].ready[C_ACT], clk + d->t.rrd_l);
+    raise64(&c->gate[C_ACT * d->ngroups + k->group], clk + d->t.rrd_l);
     r->faw[r->faw_at] = clk + d->t.faw;
     r->faw_at = (r->faw_at + 1) & 3;
-    raise64(&r->ready[C_ACT], max64(clk + d->t.rrd_s, r->faw[r->faw_at]));
+    raise_rank(d, c, k->rank, C_ACT, max64(clk + d->t.rrd_s, r->faw[r->faw_at]));
     d->st.activates++;
     if (unlikely(d->trace))
         dram_log(d, c, DRAM_ACT, k->rank, (int)b, clk, false);
@@ -246,23 +246,22 @@ static void issue_act(struct dram *d, struct chan *c, unsigned b, uint64_t row, 
 
 static void column_constraints(struct dram *d, struct chan *c, const struct bank *k, bool write, uint64_t clk)
 {
-    struct rank *mine = &c->rank[k->rank];
-    struct group *g = &c->group[k->group];
+    uint64_t *rd = &c->gate[C_RD * d->ngroups + k->group], *wr = &c->gate[C_WR * d->ngroups + k->group];
     if (write) {
-        raise64(&mine->ready[C_WR], clk + d->t.ccd_s);
-        raise64(&mine->ready[C_RD], clk + d->wr_rd_s);
-        raise64(&g->ready[C_WR], clk + d->t.ccd_l_wr);
-        raise64(&g->ready[C_RD], clk + d->wr_rd_l);
+        raise_rank(d, c, k->rank, C_WR, clk + d->t.ccd_s);
+        raise_rank(d, c, k->rank, C_RD, clk + d->wr_rd_s);
+        raise64(wr, clk + d->t.ccd_l_wr);
+        raise64(rd, clk + d->wr_rd_l);
     } else {
-        raise64(&mine->ready[C_RD], clk + d->t.ccd_s);
-        raise64(&mine->ready[C_WR], clk + d->rd_wr);
-        raise64(&g->ready[C_RD], clk + d->t.ccd_l);
+        raise_rank(d, c, k->rank, C_RD, clk + d->t.ccd_s);
+        raise_rank(d, c, k->rank, C_WR, clk + d->rd_wr);
+        raise64(rd, clk + d->t.ccd_l);
     }
-    for (struct rank *r = c->rank; r < c->rank + d->cfg.ranks; r++) {
-        if (r == mine)
+    for (unsigned r = 0; r < d->cfg.ranks; r++) {
+        if (r == k->rank)
             continue;
-        raise64(&r->ready[C_RD], clk + (write ? d->wr_rd_other : d->rd_rd_other));
-        raise64(&r->ready[C_WR], clk + (write ? d->wr_wr_other : d->rd_wr_other));
+        raise_rank(d, c, r, C_RD, clk + (write ? d->wr_rd_other : d->rd_rd_other));
+        raise_rank(d, c, r, C_WR, clk + (write ? d->wr_wr_other : d->rd_wr_other));
     }
 }
 
@@ -324,7 +323,9 @@ static void issue_bank(struct dram *d, struct chan *c, unsigned b, uint64_t clk,
     case C_PRE:
         if (unlikely(d->trace))
             dram_log(d, c, DRAM_PRE, x.rank, (int)b, clk, false);
-        raise64(&c->rank[x.rank].ready[C_PRE], clk + d->t.ppd);
+        c->rank[x.rank].pre_ready = clk + d->t.ppd;
+        if (d->t.ppd > 1) /* one clock is the command bus's own */
+            raise_rank(d, c, x.rank, C_PRE, clk + d->t.ppd);
         dram_close_bank(d, c, b, clk);
         break;
     default:
