@@ -54,7 +54,7 @@ void dram_ref_due(struct dram *d, struct chan *c, unsigned rank, uint64_t now)
     for (unsigned b = rank * d->rank_banks; b < (rank + 1) * d->rank_banks; b++) {
         dram_timeout_close(d, c, b, now);
         open |= c->bank[b].open_row != ROW_NONE;
-        raise64(&pre, c->bank[b].ready[C_PRE]); /* PREA waits for closed banks too: an auto-precharge may be under way */
+        raise64(&pre, c->bank[b].ready[C_PRE]); /* closed banks too: an auto-precharge may be under way */
     }
     r->ref = open ? REF_WAIT_PRE : REF_WAIT_REF;
     r->ref_ready = max64(r->ref_due, open ? max64(pre, r->pre_ready) : all_idle(d, c, rank));

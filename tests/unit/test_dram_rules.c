@@ -68,7 +68,7 @@ static void run_stream(const struct dram_config *cfg, const struct stream *s, ui
     uint64_t bytes = dram_capacity(cfg);
     tick_t at = 0;
     for (uint64_t i = 0; i < n; i++) {
-        /* A line anywhere; for the plain mapping folded to few rows and columns so that banks see hits and conflicts. */
+        /* A line anywhere; for the plain mapping few rows and columns, so that banks see hits and conflicts. */
         pa_t pa = { 0 };
         pa.v = rng_next(&r) % bytes;
         if (cfg->mapping == DRAM_MAP_ROBARACOCH && cfg->channels == 1) {
