@@ -1,0 +1,278 @@
+/* Section 7: faults, the operating system's lock, address-space calls, ends of threads and processes. */
+#include "oracle_priv.h"
+
+#include <string.h>
+
+void send_fault(struct world *w, struct ocore *c, struct part *p)
+{
+    struct os_req *q = arena(w, sizeof *q);
+    *q = (struct os_req){.core = c, .fault = true, .va = {p->va}, .error_code = p->error_code};
+    c->handling = true;
+    send_shared(w, c, EV_FAULT, 0, 0, q);
+}
+
+void end_or_call(struct world *w, struct ocore *c)
+{
+    if (!at_call(c)) {
+        c->state = CORE_DONE;
+        c->finish = w->cycle;
+        return;
+    }
+    struct os_req *q = arena(w, sizeof *q);
+    *q = (struct os_req){.core = c};
+    c->state = CORE_CALL;
+    send_shared(w, c, EV_SYSCALL, 0, 0, q);
+}
+
+/* --- the lock ---------------------------------------------------------------------------------------------------------- */
+
+static void decide(struct world *w)
+{
+    while (!w->lock && w->os_fifo.n > 0) {
+        struct os_req *q = list_take(&w->os_fifo, 0);
+        if (q->core->state == CORE_DONE) /* killed while it waited: item 11 */
+            continue;
+        w->lock = true;
+        if (!q->fault) {
+            global_action(w, EV_CALL, w->now, q->core->k, q);
+            return;
+        }
+        struct fault_answer *a = arena(w, sizeof *a);
+        vm_fault(w->vm, q->core->asid, q->va, q->error_code, a);
+        if (a->result == FAULT_SEGV || a->result == FAULT_OOM)
+            global_action(w, EV_KILL, w->now, q->core->k, NULL);
+        else
+            send_core(w, q->core->k, EV_ANSWER, w->now, 0, 0, a);
+    }
+}
+
+void os_arrival(struct world *w, const struct event *e)
+{
+    if (e->kind == EV_RELEASE) {
+        if (!w->lock)
+            broken(w, "core %u released a lock that nobody holds", e->core);
+        w->lock = false;
+    } else {
+        list_push(&w->os_fifo, e->p);
+    }
+    decide(w);
+}
+
+/* --- operations of an answer -------------------------------------------------------------------------------------------- */
+
+void os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
+{
+    c->answer = a;
+    c->op = c->repeat = c->op_line = c->outstanding = 0;
+    c->issued_any = c->next_hop = false;
+    if (a->handler_cycles > 0)
+        hop(c, w, a->handler_cycles, EV_OS_BEGIN, NULL);
+    else
+        os_pump(w, c);
+}
+
+/* The next line store of the answer; false if there is none. */
+static bool next_store(struct ocore *c, struct acc *acc)
+{
+    struct fault_answer *a = c->answer;
+    if (c->op >= a->n)
+        return false;
+    const struct os_op *op = &a->ops[c->op].op;
+    if (op->kind == OS_CLEAR_PAGE) {
+        acc->os_pa = op->pa.v + (uint64_t)c->repeat * PAGE_BYTES + (uint64_t)c->op_line * LINE_BYTES;
+        if (++c->op_line == PAGE_BYTES / LINE_BYTES) {
+            c->op_line = 0;
+            c->repeat++;
+        }
+    } else {
+        acc->os_pa = op->pa.v + (uint64_t)c->repeat * PTE_BYTES;
+        acc->os_value = op->value;
+        acc->os_pte = true;
+        c->repeat++;
+    }
+    if (c->repeat == a->ops[c->op].repeat) {
+        c->repeat = 0;
+        c->op++;
+    }
+    acc->line = acc->os_pa >> LINE_SHIFT;
+    return true;
+}
+
+static void finish_fault(struct world *w, struct ocore *c)
+{
+    c->answer = NULL;
+    c->handling = false;
+    send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+    while (c->parked.n > 0) { /* in program order */
+        size_t first = 0;
+        for (size_t i = 1; i < c->parked.n; i++)
+            if (((struct part *)c->parked.v[i])->number < ((struct part *)c->parked.v[first])->number)
+                first = i;
+        struct part *p = list_take(&c->parked, first);
+        p->parked = false;
+        ask_walk(w, c, p);
+    }
+    tick_at(w, c, w->cycle);
+}
+
+void os_pump(struct world *w, struct ocore *c)
+{
+    bool chained = w->m->cpu.window == 1;
+    uint32_t overlap = chained ? 1 : w->m->cache.l1d.mshrs;
+    c->in_pump = true;
+    while (c->op < c->answer->n && c->outstanding < overlap) {
+        if (!chained && c->issued_any && c->last_issue == w->cycle) {
+            if (!c->next_hop) {
+                c->next_hop = true;
+                hop(c, w, 1, EV_OS_NEXT, NULL);
+            }
+            break;
+        }
+        struct acc *a = arena(w, sizeof *a);
+        *a = (struct acc){.kind = ACC_OS, .origin = ORIGIN_OS, .write = true};
+        next_store(c, a);
+        c->outstanding++;
+        c->issued_any = true;
+        c->last_issue = w->cycle;
+        l1_access(w, c, &c->l1d, a, true);
+    }
+    c->in_pump = false;
+    if (c->op >= c->answer->n && c->outstanding == 0)
+        finish_fault(w, c);
+}
+
+void os_store_done(struct world *w, struct ocore *c, struct acc *a)
+{
+    if (a->os_pte)
+        memcpy(phys_at(&w->mem, (pa_t){a->os_pa}), &a->os_value, 8);
+    c->outstanding--;
+    if (!c->in_pump && !c->next_hop)
+        os_pump(w, c);
+}
+
+/* --- global actions ------------------------------------------------------------------------------------------------------ */
+
+static void drop_translations(struct world *w, uint32_t asid)
+{
+    for (uint32_t k = 0; k < w->n; k++) {
+        struct ocore *c = &w->core[k];
+        if (!w->m->mmu.enabled)
+            continue;
+        otlb_drop(&c->itlb, asid);
+        otlb_drop(&c->dtlb, asid);
+        otlb_drop(&c->stlb, asid);
+        opsc_drop(&c->pwc, asid);
+        for (size_t i = 0; i < c->running.n && c->asid == asid; i++)
+            ((struct owalk *)c->running.v[i])->restart = true;
+    }
+}
+
+static void kill_parts(struct list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        ((struct part *)l->v[i])->dead = true;
+}
+
+static void kill_walks(struct list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct owalk *k = l->v[i];
+        k->dead = true;
+        kill_parts(&k->parts);
+    }
+    l->n = 0;
+}
+
+static void kill_level1(struct level1 *l1)
+{
+    l1->fifo.n = 0;
+    for (uint32_t i = 0; i < l1->mshrs; i++)
+        for (size_t j = 0; l1->mshr[i].busy && j < l1->mshr[i].accs.n; j++)
+            ((struct acc *)l1->mshr[i].accs.v[j])->dead = true;
+}
+
+/* Item 11: whatever the core was doing is over; lines on their way still arrive. */
+static void kill_core(struct world *w, struct ocore *c)
+{
+    if (c->state == CORE_DONE)
+        return;
+    c->state = CORE_DONE;
+    c->finish = w->cycle;
+    for (size_t i = 0; i < c->window.n; i++)
+        kill_parts(&((struct entry *)c->window.v[i])->data);
+    if (c->cur) {
+        kill_parts(&c->cur->fetch);
+        kill_parts(&c->cur->data);
+    }
+    kill_walks(&c->running);
+    kill_walks(&c->queued);
+    c->window.n = c->buffer.n = c->parked.n = 0;
+    c->cur = NULL;
+    c->waiting = NULL;
+    kill_level1(&c->l1i);
+    kill_level1(&c->l1d);
+    /* Walks that wait in the L2 by themselves (walker.entry = l2). */
+    for (size_t i = 0; i < c->l2.fifo.n; i++) {
+        struct client2 *cl = c->l2.fifo.v[i];
+        if (cl->walk)
+            list_take(&c->l2.fifo, i--);
+    }
+}
+
+static void kill_process(struct world *w, uint32_t process)
+{
+    for (uint32_t k = 0; k < w->n; k++)
+        if (w->core[k].s && w->core[k].process == process)
+            kill_core(w, &w->core[k]);
+}
+
+static void perform_call(struct world *w, struct ocore *c, const struct trace_rec *r)
+{
+    const union trace_slot *slot = (const union trace_slot *)(r + 1);
+    uint64_t word[14] = {0};
+    for (unsigned i = 0; i < r->slots && i < 7; i++)
+        memcpy(&word[2 * i], &slot[i], 16);
+    if (!w->m->mmu.enabled || (r->flags & TRACE_F_FAILED))
+        return;
+    if (r->kind == TRACE_MMAP)
+        vm_mmap(w->vm, c->asid, (va_t){word[5]}, word[0], (unsigned)word[1], 0, NULL);
+    else if (r->kind == TRACE_MUNMAP)
+        vm_munmap(w->vm, c->asid, (va_t){r->addr}, word[0], NULL);
+    else if (r->kind == TRACE_BRK)
+        vm_brk(w->vm, c->asid, word[0], NULL);
+}
+
+void os_action(struct world *w, const struct event *e)
+{
+    struct ocore *c = &w->core[e->core];
+    if (e->kind == EV_KILL) {
+        uint32_t process = c->process;
+        kill_process(w, process);
+        drop_translations(w, c->asid);
+        vm_kill(w->vm, c->asid);
+        send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+        return;
+    }
+    const struct trace_rec *r = &c->s->rec[c->at];
+    bool others = false;
+    for (uint32_t k = 0; k < w->n; k++)
+        others |= &w->core[k] != c && w->core[k].s && w->core[k].process == c->process && w->core[k].state != CORE_DONE;
+    if (r->kind == TRACE_EXIT) {
+        if (r->size) {
+            kill_process(w, c->process);
+            others = false;
+        } else {
+            kill_core(w, c);
+        }
+        if (!others && w->m->mmu.enabled)
+            vm_exit(w->vm, c->asid);
+    } else {
+        perform_call(w, c, r);
+        c->at += 1u + r->slots;
+        c->state = CORE_PAUSE;
+        c->resume = w->cycle + w->m->vm.syscall_cycles;
+        tick_at(w, c, c->resume);
+    }
+    drop_translations(w, c->asid);
+    send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+}
