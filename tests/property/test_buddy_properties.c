@@ -238,110 +238,204 @@ START_TEST(bitmap) /* for each allocator in the list */
 }
 END_TEST
 
-/* ---- lists as arrays, rules as in linux-mm 2.2, 2.4, 2.5 ---------------------------------------------------------- */
+/* ---- lists as arrays, rules as in linux-mm 2.2, 2.4-2.6 ------------------------------------------------------------ */
+
+enum { NAIVE_FRAMES = 4096, TYPES = MIGRATE_PCPTYPES };
+enum use { USE_FREE, USE_MOVABLE, USE_FIXED, USE_NONE /* reserved */ };
 
 struct naive {
-    uint64_t list[FRAME_ORDERS][4096];
-    unsigned n[FRAME_ORDERS];
-    uint64_t start, end;
+    uint64_t list[FRAME_ORDERS][TYPES][NAIVE_FRAMES];
+    unsigned n[FRAME_ORDERS][TYPES];
+    int type[NAIVE_FRAMES / 512];
+    enum use use[NAIVE_FRAMES];
+    uint64_t end;
+    bool mobility;
 };
 
-static int naive_find(const struct naive *v, unsigned order, uint64_t pfn)
+static int naive_index(const struct naive *v, unsigned order, int t, uint64_t pfn)
 {
-    for (unsigned i = 0; i < v->n[order]; i++)
-        if (v->list[order][i] == pfn)
+    for (unsigned i = 0; i < v->n[order][t]; i++)
+        if (v->list[order][t][i] == pfn)
             return (int)i;
     return -1;
 }
 
-static void naive_del(struct naive *v, unsigned order, unsigned i)
+/* The type on whose list of `order` the block is, or -1. */
+static int naive_find(const struct naive *v, unsigned order, uint64_t pfn)
 {
-    v->n[order]--;
-    memmove(&v->list[order][i], &v->list[order][i + 1], (v->n[order] - i) * sizeof(uint64_t));
+    for (int t = 0; t < TYPES; t++)
+        if (naive_index(v, order, t, pfn) >= 0)
+            return t;
+    return -1;
 }
 
-static void naive_add(struct naive *v, unsigned order, uint64_t pfn, bool tail)
+static void naive_del(struct naive *v, unsigned order, int t, uint64_t pfn)
 {
+    unsigned i = (unsigned)naive_index(v, order, t, pfn), n = --v->n[order][t];
+    uint64_t *l = v->list[order][t];
+    memmove(l + i, l + i + 1, (n - i) * sizeof *l);
+}
+
+static void naive_add(struct naive *v, unsigned order, int t, uint64_t pfn, bool tail)
+{
+    uint64_t *l = v->list[order][t];
+    unsigned n = v->n[order][t]++;
     if (!tail)
-        memmove(&v->list[order][1], &v->list[order][0], v->n[order] * sizeof(uint64_t));
-    v->list[order][tail ? v->n[order] : 0] = pfn;
-    v->n[order]++;
+        memmove(l + 1, l, n * sizeof *l);
+    l[tail ? n : 0] = pfn;
 }
 
-static void naive_init(struct naive *v, uint64_t start, uint64_t end)
+static void naive_init(struct naive *v, uint64_t start, uint64_t end, bool mobility)
 {
-    memset(v->n, 0, sizeof v->n);
-    v->start = start;
+    memset(v, 0, sizeof *v);
+    v->mobility = mobility;
     v->end = end;
+    for (int i = 0; i < NAIVE_FRAMES; i++)
+        v->use[i] = (uint64_t)i >= start && (uint64_t)i < end ? USE_FREE : USE_NONE;
+    for (unsigned i = 0; i < ARRAY_LEN(v->type); i++)
+        v->type[i] = mobility ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
     for (uint64_t p = start; p < end;) {
         unsigned o = 10;
         while (p % (1ull << o) || p + (1ull << o) > end)
             o--;
-        naive_add(v, o, p, true);
+        naive_add(v, o, v->type[0], p, true);
         p += 1ull << o;
     }
 }
 
-static uint64_t naive_alloc(struct naive *v, unsigned order)
+static uint64_t naive_cut(struct naive *v, uint64_t p, unsigned order, unsigned have, int rest)
 {
-    for (unsigned o = order; o < FRAME_ORDERS; o++) {
-        if (!v->n[o])
-            continue;
-        uint64_t p = v->list[o][0];
-        naive_del(v, o, 0);
-        while (o-- > order)
-            naive_add(v, o, p + (1ull << o), false);
+    while (have-- > order)
+        naive_add(v, have, rest, p + (1ull << have), false);
+    return p;
+}
+
+static uint64_t naive_smallest(struct naive *v, unsigned order, int t)
+{
+    for (unsigned o = order; o < FRAME_ORDERS; o++)
+        if (v->n[o][t]) {
+            uint64_t p = v->list[o][t][0];
+            naive_del(v, o, t, p);
+            return naive_cut(v, p, order, o, t);
+        }
+    return PFN_NONE.v;
+}
+
+static int naive_foreign(const struct naive *v, unsigned order, int t)
+{
+    static const int table[TYPES][2] = {{MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
+                                        {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
+                                        {MIGRATE_UNMOVABLE, MIGRATE_MOVABLE}};
+    return v->n[order][table[t][0]] ? table[t][0] : v->n[order][table[t][1]] ? table[t][1] : -1;
+}
+
+static bool naive_claim_part(struct naive *v, uint64_t pfn, int from, int t)
+{
+    uint64_t block = pfn / 512, free = 0, movable = 0;
+    if (block == 0 || block * 512 + 512 > v->end) /* pfn 0 and what is behind the end are outside the zone */
+        return false;
+    for (uint64_t p = block * 512; p < block * 512 + 512; p++) {
+        free += v->use[p] == USE_FREE;
+        movable += v->use[p] == USE_MOVABLE;
+    }
+    uint64_t alike = t == MIGRATE_MOVABLE ? movable : from == MIGRATE_MOVABLE ? 512 - free - movable : 0;
+    if (free + alike < 256)
+        return false;
+    for (uint64_t p = block * 512; p < block * 512 + 512; p++)
+        for (unsigned o = 0; o < 9; o++)
+            if (naive_index(v, o, from, p) >= 0) {
+                naive_del(v, o, from, p);
+                naive_add(v, o, t, p, true);
+            }
+    v->type[block] = t;
+    return true;
+}
+
+static uint64_t naive_alloc(struct naive *v, unsigned order, int t)
+{
+    uint64_t p = naive_smallest(v, order, t);
+    if (p != PFN_NONE.v || !v->mobility)
         return p;
+    for (unsigned o = 11; o-- > order;) { /* claim */
+        if (t == MIGRATE_MOVABLE && o < 4)
+            break;
+        int from = naive_foreign(v, o, t);
+        if (from < 0)
+            continue;
+        p = v->list[o][from][0];
+        if (o >= 9) {
+            naive_del(v, o, from, p);
+            v->type[p / 512] = v->type[(p + (1ull << o) - 1) / 512] = t;
+            return naive_cut(v, p, order, o, t);
+        }
+        if (naive_claim_part(v, p, from, t))
+            return naive_smallest(v, order, t);
+    }
+    for (unsigned o = order; o < FRAME_ORDERS; o++) { /* steal */
+        int from = naive_foreign(v, o, t);
+        if (from < 0)
+            continue;
+        p = v->list[o][from][0];
+        naive_del(v, o, from, p);
+        return naive_cut(v, p, order, o, from);
     }
     return PFN_NONE.v;
 }
 
 static void naive_free_one(struct naive *v, uint64_t p, unsigned order)
 {
-    int i;
-    while (order < 10 && (i = naive_find(v, order, p ^ (1ull << order))) >= 0) {
-        naive_del(v, order, (unsigned)i);
+    int t = v->type[p / 512], its;
+    uint64_t buddy;
+    while (order < 10 && (its = naive_find(v, order, buddy = p ^ (1ull << order))) >= 0) {
+        naive_del(v, order, its, buddy);
+        for (uint64_t q = buddy; its != t && q < buddy + (1ull << order); q += 512)
+            v->type[q / 512] = t;
         p &= ~(1ull << order);
         order++;
     }
     uint64_t parent = p & ~(1ull << order);
-    bool tail = order < 9 && naive_find(v, order + 1, parent ^ (2ull << order)) >= 0;
-    naive_add(v, order, p, tail);
+    naive_add(v, order, t, p, order < 9 && naive_find(v, order + 1, parent ^ (2ull << order)) >= 0);
 }
 
 static void naive_free(struct naive *v, uint64_t p, unsigned order)
 {
-    if (order == 10) {
-        naive_free_one(v, p, 9);
+    for (uint64_t q = p; q < p + (1ull << order); q++)
+        v->use[q] = USE_FREE;
+    naive_free_one(v, p, order > 9 ? 9 : order);
+    if (order == 10)
         naive_free_one(v, p + 512, 9);
-    } else {
-        naive_free_one(v, p, order);
-    }
 }
 
-START_TEST(lists)
+static void against_lists(bool mobility, const char *name)
 {
     struct memory_config mc;
     struct buddy_config bc;
     frames_config_defaults(&mc, &bc);
     mc.size_bytes = 15 * MIB + 8192;
-    bc.group_by_mobility = false;
+    bc.group_by_mobility = mobility;
     struct frame_map *m = map_of(mc, bc);
     ck_assert_uint_eq(m->n_ranges, 1);
     struct naive *v = malloc(sizeof *v);
     ck_assert_ptr_nonnull(v);
-    naive_init(v, m->ranges[0].start, m->ranges[0].end);
+    naive_init(v, m->ranges[0].start, m->ranges[0].end, mobility);
     struct load l;
-    load_init(&l, m->n_frames, "lists");
+    load_init(&l, m->n_frames, name);
     for (uint64_t i = 0; i < 1000000ull * ops_scale(); i++) {
         if (wants_alloc(&l)) {
             unsigned order = random_order(&l.rng, 10);
-            pfn_t p = frames_alloc(m, random_gfp(&l.rng), order, FRAME_TAG_ANON);
-            uint64_t want = naive_alloc(v, order);
+            gfp_t gfp = random_gfp(&l.rng);
+            int t = mobility ? (int)gfp_migratetype(gfp) : MIGRATE_UNMOVABLE;
+            pfn_t p = frames_alloc(m, gfp, order, tag_for(gfp));
+            uint64_t want = naive_alloc(v, order, t);
             ck_assert_msg(p.v == want, "operation %" PRIu64 ", order %u: pfn %" PRId64 ", the lists say %" PRId64, i,
                           order, (int64_t)p.v, (int64_t)want);
-            if (!pfn_is_none(p))
-                l.live[l.n++] = (struct block){p.v, order};
+            if (pfn_is_none(p)) {
+                l.growing = l.growing && rng_below(&l.rng, 32) != 0;
+                continue;
+            }
+            for (uint64_t q = p.v; q < p.v + (1ull << order); q++)
+                v->use[q] = gfp & __GFP_MOVABLE ? USE_MOVABLE : USE_FIXED;
+            l.live[l.n++] = (struct block){p.v, order};
         } else {
             struct block b = pick_victim(&l);
             frames_free(m, (pfn_t){b.pfn}, b.order);
@@ -349,11 +443,22 @@ START_TEST(lists)
         }
     }
     for (unsigned o = 0; o < FRAME_ORDERS; o++)
-        ck_assert_uint_eq(m->zones[ZONE_DMA].nr_free[o], v->n[o]);
+        for (int t = 0; t < TYPES; t++)
+            ck_assert_uint_eq(m->zones[ZONE_DMA].nr_free_mt[o][t], v->n[o][t]);
     check_map(m);
+    printf("%s: claims of whole pageblocks %" PRIu64 ", of parts %" PRIu64 ", steals %" PRIu64 "\n", name,
+           m->st.fallback_claims_whole, m->st.fallback_claims_part, m->st.fallback_steals);
+    if (mobility)
+        ck_assert(m->st.fallback_claims_whole && m->st.fallback_claims_part && m->st.fallback_steals);
     free(v);
     free(l.live);
     frame_map_free(m);
+}
+
+START_TEST(lists)
+{
+    against_lists(false, "lists.plain");
+    against_lists(true, "lists.mobility");
 }
 END_TEST
 
