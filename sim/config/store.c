@@ -18,7 +18,7 @@ struct config_checker {
 static void position(struct loader *ld, const struct diag_source *src, size_t offset)
 {
     size_t from = ld->pos.offset;
-    if (ld->pos.src != src || offset < from || offset - from > CONFIG_FILE_MAX) {
+    if (ld->pos.src != src || offset < from) {
         bool near = ld->pos.src == src && offset < from && !memchr(src->text + offset, '\n', from - offset);
         if (!near) {
             ld->pos.src = src;

@@ -24,7 +24,7 @@ expect 0 show; empty err; has out 'mmu.dtlb.entries = 64  # default'
 expect 0 show m.json -s sim.seed=9 --changed; empty err
 cat >want <<'W'
 sim.seed = 9  # -s
-mmu.dtlb.entries = 96  # m.json:2:52
+mmu.dtlb.entries = 96  # m.json:2:50
 mmu.stlb.entries = 1536  # @big-tlb:2:30
 mmu.stlb.ways = 8  # @big-tlb:2:44
 memory.size = "64GiB"  # @huge:1:44
@@ -36,7 +36,7 @@ expect 0 check m.json config.json @huge; empty err
 expect 2 check m.json bad.json; has out 'm.json: ok, '; has err 'did you mean "entries"?'; has err 'mmulab: 1 error, nothing was run'
 expect 2 show bad.json; empty out
 expect 2 check -s mmu.dtlb.entries=x; has err '-s mmu.dtlb.entries: error: '; empty out
-expect 0 diff @huge m.json; has out 'mmu.dtlb.entries: 64 -> 96  # default -> m.json:2:52'
+expect 0 diff @huge m.json; has out 'mmu.dtlb.entries: 64 -> 96  # default -> m.json:2:50'
 [ "$(wc -l <out)" = 1 ] || fail "diff says more"
 expect 0 diff m.json config.json; empty out
 expect 2 diff m.json
