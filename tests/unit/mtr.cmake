@@ -1,0 +1,1 @@
+mmulab_check(test_mtr DEPS traces TIMEOUT 600)
