@@ -1,0 +1,7 @@
+mmulab_check(test_segment DEPS mmu)
+mmulab_check(test_paging DEPS mmu)
+mmulab_check(test_psc DEPS mmu)
+mmulab_check(test_tlb DEPS mmu)
+mmulab_check(test_mmu_params DEPS mmu)
+mmulab_check(test_vma DEPS vm)
+mmulab_check(test_vm DEPS vm mmu frames)
