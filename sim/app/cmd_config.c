@@ -143,12 +143,13 @@ static int diff(const struct options *o)
 
 static int presets(const struct options *o)
 {
-    const struct config_schema *s = machine_config_schema();
+    size_t n;
+    const struct config_preset *all = config_schema_presets(machine_config_schema(), &n);
     if (o->n_args > 1)
         return usage("presets", "one NAME at most");
     const char *name = o->n_args ? o->args[0] + (o->args[0][0] == '@') : NULL;
-    for (size_t i = 0; i < s->n_presets; i++) {
-        const struct config_preset *p = &s->presets[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct config_preset *p = &all[i];
         if (!name)
             printf("@%-20s %s\n", p->name, p->help);
         else if (!strcmp(p->name, name))

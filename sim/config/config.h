@@ -60,13 +60,14 @@ struct config_schema {
     const struct param_group *groups; /* several groups may share one path */
     size_t n;
     size_t root_size;
-    const struct config_preset *presets;
+    const struct config_preset *presets; /* NULL: the embedded ones, config_presets */
     size_t n_presets;
     const config_check_fn *checks;
     size_t n_checks;
     const char *const *free_sections; /* top-level sections that others read with config_section ("sweep") */
     size_t n_free_sections;
 };
+const struct config_preset *config_schema_presets(const struct config_schema *s, size_t *n);
 /* A table's own mistakes: duplicate or ill-formed keys, a default out of range, no help. For tests. */
 int config_schema_check(const struct config_schema *s, struct err *err);
 
@@ -132,6 +133,13 @@ const struct config_node *config_node_member(const struct config_node *object, c
 char *config_node_text(const struct config_node *node);
 /* A path written in `node`, relative to the file that names it; `${VAR}` is expanded. To be freed; NULL after an error. */
 char *config_node_path(const struct config *c, const struct config_node *node, struct diag *d);
+
+/*
+ * Whether `value` may be given to the dotted `key` ("workload.processes[0].core" too); errors point to the key's and the
+ * value's place. For sections that name keys, such as the axes of a sweep.
+ */
+int config_check_value(const struct config_schema *s, const char *key, struct diag_place key_at,
+                       const struct config_node *value, struct diag *d);
 
 /* ---- output ---- */
 

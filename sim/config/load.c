@@ -59,13 +59,22 @@ static int read_stream(struct loader *ld, struct source *s, FILE *f)
     return rc;
 }
 
+const struct config_preset *config_schema_presets(const struct config_schema *s, size_t *n)
+{
+    if (!s->presets)
+        return config_presets(n);
+    *n = s->n_presets;
+    return s->presets;
+}
+
 static int read_preset(struct loader *ld, struct source *s, const char *name)
 {
-    const struct config_schema *schema = ld->c->schema;
+    size_t n;
+    const struct config_preset *presets = config_schema_presets(ld->c->schema, &n);
     const char *best = NULL;
     size_t near = text_near(name) + 1;
-    for (size_t i = 0; i < schema->n_presets; i++) {
-        const struct config_preset *p = &schema->presets[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct config_preset *p = &presets[i];
         if (!strcmp(p->name, name)) {
             s->d.text = p->text;
             s->d.len = p->len;
@@ -308,6 +317,72 @@ int config_check_set(const struct config_schema *s, const char *key_value, struc
         else
             load_oom(&ld);
     }
+    int rc = load_failed(&ld) ? -1 : 0;
+    config_free(ld.c);
+    diag_free(own);
+    return rc;
+}
+
+/* `rest` stands behind the '[' of an object list's index. */
+static int check_element_value(struct loader *ld, const struct param *list, const char *rest, struct diag_place key_at,
+                               const struct config_node *value, const struct kpath *path)
+{
+    char *end;
+    struct kpath element = {path, NULL, strtoul(rest, &end, 10)};
+    char key[KEY_BUF];
+    if (*rest < '0' || *rest > '9' || end[0] != ']' || end[1] != '.' || !end[2])
+        return load_fail(ld, key_at, NULL, "%s: expected [INDEX].NAME", kpath_text(path, key));
+    struct kpath leaf = {&element, end + 2, 0};
+    for (size_t i = 0; i < list->elem->n; i++)
+        if (!strcmp(list->elem->table[i].key, end + 2))
+            return value_read(ld, &list->elem->table[i], value, &leaf, NULL);
+    char word[TEXT_WORD];
+    return load_fail(ld, key_at, NULL, "unknown key \"%s\" in %s", text_word(word, end + 2, strlen(end + 2)),
+                     kpath_text(&element, key));
+}
+
+static int check_value(struct loader *ld, const char *key, struct diag_place key_at, const struct config_node *value)
+{
+    struct kpath path[CONFIG_DEPTH_MAX];
+    const struct skey *k = ld->c->keys;
+    for (size_t n = 0;; n++) {
+        size_t len = strcspn(key, ".[");
+        const struct kpath *up = n ? &path[n - 1] : NULL;
+        char *name = arena_strndup(&ld->c->arena, key, len);
+        if (!name)
+            return load_oom(ld);
+        const struct skey *c = n < CONFIG_DEPTH_MAX ? skey_child(k, name, len) : NULL;
+        if (!c || c->free_section || (c->param && key[len] == '.')) {
+            if (c)
+                return load_fail(ld, key_at, NULL, "\"%s\" is not the key of a value", name);
+            check_unknown(ld, name, key_at, k, up);
+            return -1;
+        }
+        k = c;
+        path[n] = (struct kpath){up, k->name, 0};
+        if (key[len] == '[') {
+            if (k->param && k->param->type == P_OBJECT_LIST)
+                return check_element_value(ld, k->param, key + len + 1, key_at, value, &path[n]);
+            return load_fail(ld, key_at, NULL, "%s is not a list of objects", k->name);
+        }
+        if (!key[len]) {
+            if (!k->param)
+                return load_fail(ld, key_at, NULL, "\"%s\" is a section; name one of its keys", k->name);
+            return value->bad || value->type == CONFIG_NULL ? 0 : value_read(ld, k->param, value, &path[n], NULL);
+        }
+        key += len + 1;
+    }
+}
+
+int config_check_value(const struct config_schema *s, const char *key, struct diag_place key_at,
+                       const struct config_node *value, struct diag *d)
+{
+    struct loader ld;
+    struct diag *own = d ? NULL : diag_new();
+    if (!d && !own)
+        return -1;
+    if (loader_init(&ld, s, d ? d : own) == 0)
+        check_value(&ld, key, key_at, value);
     int rc = load_failed(&ld) ? -1 : 0;
     config_free(ld.c);
     diag_free(own);

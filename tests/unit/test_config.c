@@ -299,6 +299,46 @@ START_TEST(test_sweep_section)
 }
 END_TEST
 
+/* A sweep's axes: the errors point into the file. */
+START_TEST(test_check_value)
+{
+    static const struct {
+        const char *key, *value, *expected;
+    } cases[] = {
+        {"memory.size", "\"4GiB\"", NULL},
+        {"workload.processes[3].core", "2", NULL},
+        {"sim.label", "null", NULL},
+        {"memory.pages", "[\"4KiB\"]", NULL},
+        {"memory.size", "\"4GB\"", "2:17: memory.size: \"4GB\" is ambiguous; write \"4GiB\" (4294967296 bytes) or \"4000000000B\""},
+        {"mmu.dtlb.entreis", "2", "2:2: unknown key \"entreis\" in mmu.dtlb"},
+        {"mmu.dtlb", "2", "2:2: \"dtlb\" is a section; name one of its keys"},
+        {"sweep", "2", "2:2: \"sweep\" is not the key of a value"},
+        {"sim.seed.x", "2", "2:2: \"seed\" is not the key of a value"},
+        {"workload.processes[3].core", "8", "2:32: workload.processes[3].core: 8 is above the maximum 7"},
+        {"workload.processes[3].coer", "8", "2:2: unknown key \"coer\" in workload.processes[3]"},
+        {"workload.processes[x].core", "8", "2:2: workload.processes: expected [INDEX].NAME"},
+        {"", "8", "2:2: unknown key \"\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256], got[2048] = "";
+        snprintf(text, sizeof text, "{\"sweep\": {\"axes\": {\n \"%s\": %s}}}", cases[i].key, cases[i].value);
+        struct config *c = load(text, NULL);
+        const struct config_node *axis = config_node_member(config_section(c, "sweep"), "axes")->child;
+        struct diag *d = diag_new();
+        struct err e;
+        if (!axis) /* null: merged away */
+            ck_assert_str_eq(cases[i].value, "null");
+        else if (config_check_value(&toy_schema, axis->key, axis->key_at, axis, d) < 0) {
+            diag_to_err(d, &e);
+            snprintf(got, sizeof got, "%u:%u: %s", e.line, e.column, e.message);
+        }
+        ck_assert_str_eq(got, cases[i].expected ? cases[i].expected : "");
+        diag_free(d);
+        config_free(c);
+    }
+}
+END_TEST
+
 START_TEST(test_environment)
 {
     setenv("TOY_DIR", "/data", 1);
@@ -428,6 +468,7 @@ int main(void)
     tcase_add_test(t, test_hash);
     tcase_add_test(t, test_output);
     tcase_add_test(t, test_sweep_section);
+    tcase_add_test(t, test_check_value);
     tcase_add_test(t, test_environment);
     tcase_add_test(t, test_truncations);
     tcase_add_test(t, test_mutations);
