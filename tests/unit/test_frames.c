@@ -1,6 +1,7 @@
 /* Zones, watermarks, the order of zones, outcomes, contents: alloc/frames without the buddy's inner rules. */
 #include "test_frames_util.h"
 
+#include "engine/stats.h"
 #include "frames/phys_mem.h"
 
 START_TEST(gfp_values_and_zones)
@@ -342,6 +343,32 @@ START_TEST(contents_of_memory)
 }
 END_TEST
 
+START_TEST(statistics_by_name)
+{
+    struct frame_map *m = map_sized(64 * MIB);
+    struct stats *s;
+    struct err e = {0};
+    ck_assert_int_eq(stats_new(&s, &e), 0);
+    frames_add_stats(m, s);
+    stats_freeze(s);
+    pfn_t p = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 2, FRAME_TAG_ANON);
+    frames_free(m, p, 2);
+    static const struct { const char *name; uint64_t value; } want[] = {
+        {"buddy.allocs", 1}, {"buddy.frees", 1}, {"buddy.splits", 8}, {"buddy.merges", 8}, {"buddy.failures", 0},
+        {"zone.DMA32.alloc_pages", 4}, {"zone.DMA32.free_pages_back", 4}, {"zone.DMA.allocs", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        uint64_t v = UINT64_MAX;
+        ck_assert_msg(stats_find(s, want[i].name, &v), "%s", want[i].name);
+        ck_assert_msg(v == want[i].value, "%s is %" PRIu64, want[i].name, v);
+    }
+    uint64_t v;
+    ck_assert(!stats_find(s, "zone.Normal.allocs", &v)); /* an empty zone has no counters */
+    stats_free(s);
+    frame_map_free(m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("frames");
@@ -359,6 +386,7 @@ int main(void)
     tcase_add_test(t, too_large_an_order_is_an_outcome);
     tcase_add_test(t, split_retag_and_owner);
     tcase_add_test(t, contents_of_memory);
+    tcase_add_test(t, statistics_by_name);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
