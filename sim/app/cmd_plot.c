@@ -219,12 +219,15 @@ static int draw(struct plot *p, const char *folder, struct err *err)
         }
         return -1;
     }
-    if (p->format == PLOT_TERM)
-        return plot_run_gnuplot(folder, p->stem, NULL, err);
-    char picture[300];
+    char picture[300], said[600];
     snprintf(picture, sizeof picture, "%s.%s", p->stem, formats[p->format]);
-    if (plot_run_gnuplot(folder, p->stem, picture, err))
+    bool term = p->format == PLOT_TERM;
+    if (plot_run_gnuplot(folder, p->stem, term ? NULL : picture, said, sizeof said, err))
         return -1;
+    if (*said)
+        fprintf(stderr, "mmulab plot: note: gnuplot said: %s\n", said);
+    if (term)
+        return 0;
     printf("%s%s%s\n", strcmp(folder, ".") ? folder : "", strcmp(folder, ".") ? (strcmp(folder, "/") ? "/" : "") : "",
            picture);
     return 0;

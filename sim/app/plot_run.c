@@ -48,9 +48,11 @@ static void read_all(int fd, char *out, size_t size)
     out[n] = '\0';
 }
 
-int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, struct err *err)
+int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, char *said, size_t size,
+                     struct err *err)
 {
-    char script[300], path[4600], said[600];
+    char script[300], path[4600];
+    *said = '\0';
     int pipefd[2];
     snprintf(script, sizeof script, "./%s.gp", stem);
     snprintf(path, sizeof path, "%.4096s/%.300s", folder, picture ? picture : "");
@@ -68,7 +70,7 @@ int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, 
     if (!pid)
         child(folder, script, pipefd[1], picture != NULL);
     close(pipefd[1]);
-    read_all(pipefd[0], said, sizeof said);
+    read_all(pipefd[0], said, size);
     close(pipefd[0]);
     int status;
     while (waitpid(pid, &status, 0) < 0)
@@ -84,5 +86,6 @@ int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, 
         return 0;
     if (picture)
         unlink(path);
-    return err_set(err, ERR_RUN, "gnuplot failed on %.300s/%.200s.gp: %s", folder, stem, *said ? said : "it wrote no picture");
+    return err_set(err, ERR_RUN, "gnuplot failed on %.300s/%.200s.gp: %.500s", folder, stem,
+                   *said ? said : "it wrote no picture");
 }

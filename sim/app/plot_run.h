@@ -4,8 +4,12 @@
 
 #include "engine/err.h"
 
+#include <stddef.h>
+
 /* `gnuplot ./STEM.gp` in `folder`. `picture` (relative to the folder) must exist afterwards and not be empty; an older
- * one is removed first. NULL: the picture goes to stdout. The error holds what gnuplot said. */
-int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, struct err *err);
+ * one is removed first. NULL: the picture goes to stdout. `said` gets what gnuplot wrote on stderr, on one line; an error
+ * holds it too. */
+int plot_run_gnuplot(const char *folder, const char *stem, const char *picture, char *said, size_t size,
+                     struct err *err);
 
 #endif

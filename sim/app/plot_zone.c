@@ -106,28 +106,33 @@ static double blocks_at(const struct plot_run *r, const struct selection *sel, s
     return sum;
 }
 
+struct largest {
+    double blocks, pages; /* of one order; of all orders together */
+};
+
 /* One block of data: x and one number an order; `unusable` turns free blocks into the index. */
 static unsigned write_block(struct plot *p, const struct plot_axis *a, size_t run, const struct selection *sel,
-                            bool unusable, double *max)
+                            bool unusable, struct largest *max)
 {
     const struct plot_run *r = &p->run[run];
     unsigned block = gp_block(p, unusable ? "x, unusable free space index of order 0, 1, ..."
                                           : "x, free blocks of order 0, 1, ...");
     size_t step = plot_step(r->table.rows, POINTS);
-    *max = 0;
+    *max = (struct largest){0};
     for (size_t row = 0;;) {
         fprintf(p->dat, "%.9g", plot_x(p, a, run, row));
         double total = 0, suitable;
         for (unsigned o = 0; o < sel->orders; o++)
             total += blocks_at(r, sel, row, o) * (double)(1ull << o);
         suitable = total;
+        max->pages = total > max->pages ? total : max->pages;
         for (unsigned o = 0; o < sel->orders; o++) {
             double n = blocks_at(r, sel, row, o);
             /* mm/vmstat.c unusable_free_index(): nothing free counts as unusable. */
             double v = !unusable ? n : total > 0 ? (total - suitable) / total : 1;
             suitable -= n * (double)(1ull << o);
             fprintf(p->dat, " %.9g", v);
-            *max = v > *max ? v : *max;
+            max->blocks = v > max->blocks ? v : max->blocks;
         }
         fputc('\n', p->dat);
         if (row + 1 == r->table.rows)
@@ -137,12 +142,12 @@ static unsigned write_block(struct plot *p, const struct plot_axis *a, size_t ru
     return block;
 }
 
-static void stacked_memory(struct plot *p, const struct selection *sel, unsigned block)
+static void stacked_memory(struct plot *p, const struct selection *sel, unsigned block, double max_pages)
 {
     FILE *f = p->gp;
     gp_ylabel(p, "free memory (MiB)");
-    fputs("set yrange [0:*]\n"
-          "# free blocks of orders 0..n as MiB: a block of order o is 2**o pages of 4 KiB\n"
+    fprintf(f, "set yrange [0:%.6g]\n", max_pages > 0 ? max_pages / 256 * 1.04 : 1);
+    fputs("# free blocks of orders 0..n as MiB: a block of order o is 2**o pages of 4 KiB\n"
           "mib(n) = sum [o=0:n] column(o + 2) * 2**o / 256.0\nplot \\\n",
           f);
     for (unsigned o = sel->orders; o-- > 0;) {
@@ -180,7 +185,7 @@ int plot_free_blocks(struct plot *p, struct err *err)
 {
     struct selection sel[PLOT_RUNS_MAX];
     struct plot_axis a;
-    double max;
+    struct largest max;
     for (size_t i = 0; i < p->n_runs; i++)
         if (select_zones(p, i, p->zone, &sel[i], err))
             return -1;
@@ -196,11 +201,11 @@ int plot_free_blocks(struct plot *p, struct err *err)
         unsigned block = write_block(p, &a, i, &sel[i], false, &max);
         gp_panel(p, one ? "Free memory, stacked" : p->run[i].name);
         plot_axis_write(p, &a, i);
-        stacked_memory(p, &sel[i], block);
+        stacked_memory(p, &sel[i], block, max.pages);
         if (one) {
             gp_panel(p, "Free blocks");
             plot_axis_write(p, &a, i);
-            block_lines(p, &sel[i], block, max);
+            block_lines(p, &sel[i], block, max.blocks);
         }
     }
     gp_end(p);
@@ -227,7 +232,7 @@ int plot_unusable(struct plot *p, struct err *err)
     struct selection sel[PLOT_RUNS_MAX];
     struct plot_axis a;
     char name[32];
-    double max;
+    struct largest max;
     const char *zone = p->zone ? p->zone : usual_zone(&p->run[0], name, sizeof name);
     for (size_t i = 0; i < p->n_runs; i++)
         if (select_zones(p, i, zone, &sel[i], err))

@@ -424,6 +424,7 @@ int result_commit(struct result *r, struct err *err)
         if (!written(r, ours[i]))
             unlinkat(r->fd, ours[i], 0);
     sweep(r->fd, "proc", false, PROC_DEPTH);
+    unlinkat(r->fd, "proc", AT_REMOVEDIR); /* stays if this run wrote into it */
     for (size_t i = 0; i < r->n_names; i++)
         if (strcmp(r->names[i], "stats.json") && put_in_place(r, r->names[i], err))
             return -1;

@@ -1,0 +1,1 @@
+mmulab_check(test_plot DEPS app TIMEOUT 300)
