@@ -29,10 +29,11 @@ static uint64_t seed_of_run(void)
     return s ? strtoull(s, NULL, 0) : 20251121;
 }
 
-static unsigned ops_scale(void)
+/* Operations of a test: scaled by MMULAB_OPS, fewer where sanitizers make each several times slower. */
+static uint64_t ops(uint64_t n)
 {
     const char *s = getenv("MMULAB_OPS");
-    return s ? (unsigned)strtoul(s, NULL, 0) : 1;
+    return n * (s ? strtoull(s, NULL, 0) : 1) / (SANITIZED ? 4 : 1);
 }
 
 /* ---- a random workload: what to do next, and the blocks that live ------------------------------------------------- */
@@ -161,7 +162,7 @@ static void check_refused(const struct oracle *o, unsigned order)
                           k);
 }
 
-static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint64_t ops, const char *name)
+static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint64_t n_ops, const char *name)
 {
     struct frame_map *m = map_of(mc, bc);
     struct oracle o = {.used = calloc(m->n_frames, sizeof(bool)), .m = m};
@@ -170,7 +171,7 @@ static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint
     uint64_t initial[N_ZONES][FRAME_ORDERS], refused = 0;
     decompose(&o, initial);
     compare_counts(&o);
-    for (uint64_t i = 0; i < ops; i++) {
+    for (uint64_t i = 0; i < n_ops; i++) {
         if (wants_alloc(&l)) {
             unsigned order = random_order(&l.rng, m->max_order);
             gfp_t gfp = random_gfp(&l.rng);
@@ -209,7 +210,7 @@ static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint
     memset(o.used, 0, m->n_frames * sizeof(bool));
     compare_counts(&o); /* as at the start */
     check_map(m);
-    printf("%s: %" PRIu64 " operations, %" PRIu64 " refused, %" PRIu64 " fallbacks\n", name, ops, refused,
+    printf("%s: %" PRIu64 " operations, %" PRIu64 " refused, %" PRIu64 " fallbacks\n", name, n_ops, refused,
            m->st.fallbacks);
     free(o.used);
     free(l.live);
@@ -223,18 +224,18 @@ START_TEST(bitmap) /* for each allocator in the list */
     frames_config_defaults(&m, &b);
     b.allocator = _i;
     m.size_bytes = 20 * MIB; /* two zones */
-    against_bitmap(m, b, 1500000ull * ops_scale(), "bitmap.mobility");
+    against_bitmap(m, b, ops(1500000), "bitmap.mobility");
     m.size_bytes = 16 * MIB;
     b.group_by_mobility = false;
-    against_bitmap(m, b, 500000ull * ops_scale(), "bitmap.plain");
+    against_bitmap(m, b, ops(500000), "bitmap.plain");
     b.group_by_mobility = true;
     m.size_bytes = 20 * MIB + 12288; /* ends in the middle of a block */
     m.boot_reserved_bytes = MIB + 4096;
     b.max_order = 7;
     b.pageblock_order = 5;
-    against_bitmap(m, b, 500000ull * ops_scale(), "bitmap.small_blocks");
+    against_bitmap(m, b, ops(500000), "bitmap.small_blocks");
     b.max_order = b.pageblock_order = 0;
-    against_bitmap(m, b, 300000ull * ops_scale(), "bitmap.order0_only");
+    against_bitmap(m, b, ops(300000), "bitmap.order0_only");
 }
 END_TEST
 
@@ -420,7 +421,7 @@ static void against_lists(bool mobility, const char *name)
     naive_init(v, m->ranges[0].start, m->ranges[0].end, mobility);
     struct load l;
     load_init(&l, m->n_frames, name);
-    for (uint64_t i = 0; i < 400000ull * ops_scale(); i++) {
+    for (uint64_t i = 0; i < ops(400000); i++) {
         if (wants_alloc(&l)) {
             unsigned order = random_order(&l.rng, 10);
             gfp_t gfp = random_gfp(&l.rng);
@@ -464,7 +465,7 @@ END_TEST
 
 /* ---- virgin memory is only a saving ------------------------------------------------------------------------------- */
 
-static void lazy_equals_eager(struct memory_config mc, struct buddy_config bc, uint64_t ops, bool watermarks,
+static void lazy_equals_eager(struct memory_config mc, struct buddy_config bc, uint64_t n_ops, bool watermarks,
                               const char *name)
 {
     bc.eager_init = false;
@@ -473,7 +474,7 @@ static void lazy_equals_eager(struct memory_config mc, struct buddy_config bc, u
     struct frame_map *b = map_of(mc, bc);
     struct load l;
     load_init(&l, a->n_frames, name);
-    for (uint64_t i = 0; i < ops; i++) {
+    for (uint64_t i = 0; i < n_ops; i++) {
         if (wants_alloc(&l)) {
             unsigned order = rng_below(&l.rng, 4) ? random_order(&l.rng, a->max_order)
                                                   : (unsigned)rng_below(&l.rng, a->max_order + 1);
@@ -516,19 +517,19 @@ START_TEST(lazy) /* for each allocator in the list */
     frames_config_defaults(&m, &b);
     b.allocator = _i;
     m.size_bytes = 64 * MIB;
-    lazy_equals_eager(m, b, 300000ull * ops_scale(), false, "lazy.64MiB");
-    lazy_equals_eager(m, b, 100000ull * ops_scale(), true, "lazy.64MiB.watermarks");
+    lazy_equals_eager(m, b, ops(300000), false, "lazy.64MiB");
+    lazy_equals_eager(m, b, ops(100000), true, "lazy.64MiB.watermarks");
     b.group_by_mobility = false;
-    lazy_equals_eager(m, b, 100000ull * ops_scale(), false, "lazy.64MiB.plain");
+    lazy_equals_eager(m, b, ops(100000), false, "lazy.64MiB.plain");
     b.group_by_mobility = true;
     m.size_bytes = 5 * GIB + 4096;
     m.pci_hole_bytes = GIB;
     m.boot_reserved_bytes = 33 * MIB;
-    lazy_equals_eager(m, b, 300000ull * ops_scale(), true, "lazy.5GiB.hole");
+    lazy_equals_eager(m, b, ops(300000), true, "lazy.5GiB.hole");
     b.defrag_mode = true;
     m.size_bytes = 4 * GIB + 32 * MIB;
     m.pci_hole_bytes = 0;
-    lazy_equals_eager(m, b, 200000ull * ops_scale(), true, "lazy.4GiB.defrag_mode");
+    lazy_equals_eager(m, b, ops(200000), true, "lazy.4GiB.defrag_mode");
 }
 END_TEST
 
