@@ -118,7 +118,7 @@ static void step(struct world *w)
     uint64_t n = 1 + (rng_below(&w->rng, 4) ? rng_below(&w->rng, 64) : rng_below(&w->rng, 1500));
     if (page + n > PAGES)
         n = PAGES - page;
-    switch (rng_below(&w->rng, 40)) {
+    switch (rng_below(&w->rng, 400)) {
     case 0: {
         int prot = (int)rng_below(&w->rng, 4) | 1;
         vm_mmap(w->m.vm, w->asid[s], (va_t){va}, n << 12, (unsigned)prot, 0, &sd);
@@ -158,7 +158,7 @@ static void step(struct world *w)
         break;
     }
     case 5:
-        if (rng_below(&w->rng, 60) == 0)
+        if (rng_below(&w->rng, 6) == 0)
             restart(w, s, false);
         break;
     default: {
@@ -188,7 +188,7 @@ START_TEST(test_random)
     c.strict = w->strict = _i & 1;
     c.page_size = (_i >> 1) & 1 ? PAGE_SIZE_2M : PAGE_SIZE_4K;
     /* The small machine runs out of memory now and then. */
-    machine_init(&w->m, _i & 4 ? 32ull << 20 : 256ull << 20, _i & 8 ? 5 : 4, &c);
+    machine_init(&w->m, _i & 4 ? 12ull << 20 : 256ull << 20, _i & 8 ? 5 : 4, &c);
     ck_assert_int_eq(tlb_init(&w->tlb, _i & 4 ? &mc.itlb : &mc.stlb, 1, "t", &err), 0);
     ck_assert_int_eq(psc_init(&w->psc, &mc.pwc, 1, "p", &err), 0);
     rng_init(&w->rng, (uint64_t)_i, "paging_vm"); /* the loop number is the seed */

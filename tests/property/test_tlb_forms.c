@@ -57,9 +57,11 @@ START_TEST(test_strided) /* 10.5: misses per access = min(1, s / p) */
             struct mmu_config cfg;
             struct tlb t;
             struct err err;
+            if (size == PAGE_SIZE_2M && stride[i] < 4096)
+                continue; /* millions of accesses that say nothing new */
+            uint64_t page = page_size_bytes(size), n = 256 * page / (stride[i] < page ? stride[i] : page);
             mmu_config_defaults(&cfg);
             tlb_init(&t, &cfg.dtlb, 1, "t", &err);
-            uint64_t page = page_size_bytes(size), n = 256 * page / (stride[i] < page ? stride[i] : page);
             uint64_t expect = stride[i] < page ? n * stride[i] / page : n;
             ck_assert_uint_eq(lap(&t, n, stride[i], size), expect);
             ck_assert_uint_eq(lap(&t, n, stride[i], size), expect); /* nothing of the first lap is left */
