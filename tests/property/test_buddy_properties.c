@@ -421,7 +421,7 @@ static void against_lists(bool mobility, const char *name)
     naive_init(v, m->ranges[0].start, m->ranges[0].end, mobility);
     struct load l;
     load_init(&l, m->n_frames, name);
-    for (uint64_t i = 0; i < ops(400000); i++) {
+    for (uint64_t i = 0, n = ops(400000); i < n; i++) {
         if (wants_alloc(&l)) {
             unsigned order = random_order(&l.rng, 10);
             gfp_t gfp = random_gfp(&l.rng);
