@@ -4,3 +4,4 @@ add_library(oracle STATIC ${CMAKE_CURRENT_LIST_DIR}/oracle.c ${CMAKE_CURRENT_LIS
             ${CMAKE_CURRENT_LIST_DIR}/random_machine.c ${CMAKE_CURRENT_LIST_DIR}/random_stream.c)
 target_link_libraries(oracle PUBLIC engine traces mmu memory frames vm cpu PRIVATE mmulab_flags)
 target_include_directories(oracle PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+mmulab_check(test_oracle DEPS oracle TIMEOUT 600)
