@@ -241,8 +241,8 @@ int plot_ipc(struct plot *p, struct err *err)
     for (size_t i = 0; i < p->n_runs && !rc; i++) {
         has_instructions &= instructions[i] >= 0 && last_value(&p->run[i], instructions[i]) > 0;
         if (last_value(&p->run[i], cycles[i]) <= 0) {
-            err_set(err, ERR_USAGE, "the run has no cycles: it was made in functional mode");
-            err_remedy(err, "run it with -s sim.mode=timed");
+            err_set(err, ERR_USAGE, "the run counted no cycles: functional mode, or an empty trace");
+            err_remedy(err, "make it with -s sim.mode=timed");
             rc = err_at(err, p->run[i].table.path, 0, 0);
         }
     }

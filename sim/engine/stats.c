@@ -221,30 +221,54 @@ static void index_build(struct stats *s)
     }
 }
 
-static void add_miss_ratios(struct stats *s)
+static bool has_ratio(const struct stats *s, const char *path, const char *name)
+{
+    for (size_t i = 0; i < s->nr; i++)
+        if (!strcmp(s->r[i].name, name) && !strcmp(s->r[i].path, path))
+            return true;
+    return false;
+}
+
+/* Adds path.name = scale * path.num / den, unless the component registered a ratio of that name itself. */
+static void derive(struct stats *s, const char *path, const char *name, const char *num, const char *den, uint64_t scale,
+                   const char *unit, const char *help)
+{
+    char full[512];
+    snprintf(full, sizeof full, "%s.%s", path, num);
+    if (!has_ratio(s, path, name))
+        stats_add_ratio(s, path, name, full, den, scale, 6, unit, help);
+}
+
+static void derive_ratios(struct stats *s)
 {
     bool has_instructions = find_counter(s, "sim.instructions") != NO_ENTRY;
     bool has_references = find_counter(s, "sim.references") != NO_ENTRY;
     for (size_t i = 0; i < s->n; i++) {
-        if (!s->e[i].value || strcmp(s->e[i].name, "misses") || s->e[i].gauge)
+        const char *path = s->e[i].path, *name = s->e[i].name;
+        char den[512];
+        if (!s->e[i].value || s->e[i].gauge || !*path)
             continue;
-        const char *path = s->e[i].path;
-        char misses[512], accesses[512];
-        snprintf(misses, sizeof misses, "%s.misses", path);
-        snprintf(accesses, sizeof accesses, "%s.accesses", path);
-        if (find_counter(s, accesses) == NO_ENTRY)
+        if (!strcmp(name, "instructions")) {
+            snprintf(den, sizeof den, "%s.cycles", path);
+            if (find_counter(s, den) != NO_ENTRY)
+                derive(s, path, "ipc", "instructions", den, 1, "ratio", "instructions per cycle");
+        }
+        snprintf(den, sizeof den, "%s.accesses", path);
+        if (strcmp(name, "misses") || find_counter(s, den) == NO_ENTRY)
             continue;
-        stats_add_ratio(s, path, "miss_ratio", misses, accesses, 1, 6, "ratio", "misses per access");
-        if (has_instructions) {
-            stats_add_ratio(s, path, "mpki", misses, "sim.instructions", 1000, 6, "misses",
-                            "misses per 1,000 instructions of all cores");
-            s->r[s->nr - 1].when = WITH_INSTRUCTIONS;
-        }
-        if (has_references) {
-            stats_add_ratio(s, path, "mpka", misses, "sim.references", 1000, 6, "misses",
-                            "misses per 1,000 references of all cores; only where the trace has no instructions");
-            s->r[s->nr - 1].when = WITHOUT_INSTRUCTIONS;
-        }
+        derive(s, path, "miss_ratio", "misses", den, 1, "ratio", "misses per access");
+        size_t before = s->nr;
+        if (has_instructions)
+            derive(s, path, "mpki", "misses", "sim.instructions", 1000, "misses",
+                   "misses per 1,000 instructions of all cores");
+        if (s->nr > before)
+            s->r[before].when = WITH_INSTRUCTIONS;
+        before = s->nr;
+        if (has_references)
+            derive(s, path, "mpka", "misses", "sim.references", 1000, "misses",
+                   "misses per 1,000 references of all cores; only where the trace has no instructions");
+        if (s->nr > before)
+            s->r[before].when = WITHOUT_INSTRUCTIONS;
     }
 }
 
@@ -252,7 +276,7 @@ void stats_freeze(struct stats *s)
 {
     if (s->frozen)
         return;
-    add_miss_ratios(s);
+    derive_ratios(s);
     index_build(s);
     for (size_t i = 0; i < s->nr; i++) {
         struct ratio *r = &s->r[i];

@@ -59,7 +59,8 @@ void stats_add_hist(struct stats *s, const char *path, const char *name, const s
 void stats_add_ratio(struct stats *s, const char *path, const char *name, const char *num, const char *den,
                      uint64_t scale, unsigned decimals, const char *unit, const char *help);
 /* Ends registration. Adds `miss_ratio` and `mpki`/`mpka` (per 1,000 of sim.instructions or, without any, of
- * sim.references) to every component that has `accesses` and `misses`. A name registered twice, a name that is also a
+ * sim.references) to every component that has `accesses` and `misses`, and `ipc` to every one that has `instructions`
+ * and `cycles`, unless it registered a ratio of that name itself. A name registered twice, a name that is also a
  * component's path, or a ratio of unknown counters is our own mistake and aborts with the name. */
 void stats_freeze(struct stats *s);
 /* Remembers the present values as the end of the warm-up. */

@@ -136,6 +136,25 @@ START_TEST(ratios)
 }
 END_TEST
 
+START_TEST(ipc_unless_registered)
+{
+    struct core {
+        uint64_t instructions, cycles;
+    } c = {30, 20};
+    static const struct stat_desc d[] = {STAT_ENTRY(struct core, instructions, "", "") STAT_ENTRY(struct core, cycles, "", "")};
+    struct stats *s;
+    ck_assert_int_eq(stats_new(&s, NULL), 0);
+    stats_add(s, "cpu0", &c, d, 2);
+    stats_add(s, "cpu1", &c, d, 2);
+    stats_add_ratio(s, "cpu1", "ipc", "cpu1.instructions", "cpu1.cycles", 10, 1, "", "");
+    stats_freeze(s);
+    ck_assert_uint_eq(stats_ratio_count(s), 2);
+    ck_assert_uint_eq(ratio(s, "cpu0", "ipc", STAT_TOTAL).scale, 1);
+    ck_assert_uint_eq(ratio(s, "cpu1", "ipc", STAT_TOTAL).scale, 10);
+    stats_free(s);
+}
+END_TEST
+
 /* Thousands of counters: the index finds each. */
 START_TEST(many)
 {
@@ -191,6 +210,7 @@ int main(void)
     TCase *t = tcase_create("stats");
     tcase_add_test(t, values_and_warmup);
     tcase_add_test(t, ratios);
+    tcase_add_test(t, ipc_unless_registered);
     tcase_add_test(t, many);
     tcase_add_loop_test_raise_signal(t, mistakes, SIGABRT, 0, 5);
     suite_add_tcase(suite, t);
