@@ -119,7 +119,10 @@ void vm_fault(void *self, uint32_t asid, va_t va, unsigned error_code, struct fa
     out->n = 0;
     out->handler_cycles = vm->config.fault_entry_cycles + vm->config.fault_cycles + vm->config.fault_exit_cycles;
     out->result = FAULT_SEGV;
-    if (!vm_process_alive(vm, asid) || (error_code & PF_RSVD)) {
+    /* Segmentation refuses addresses that are not canonical; here they would alias canonical ones. */
+    uint64_t high = va.v >> (levels_va_bits(vm->paging.levels) - 1);
+    bool canonical = high == 0 || high == UINT64_MAX >> (levels_va_bits(vm->paging.levels) - 1);
+    if (!vm_process_alive(vm, asid) || !canonical || (error_code & PF_RSVD)) {
         vm->st.segfaults++;
         return;
     }

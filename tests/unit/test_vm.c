@@ -1,3 +1,4 @@
+#include "engine/rng.h"
 #include "unit/vm_machine.h"
 
 #include <stdlib.h>
@@ -311,6 +312,48 @@ START_TEST(test_fork_exec_kernel_half)
 }
 END_TEST
 
+START_TEST(test_hostile_arguments) /* any 64-bit numbers: bounded time and memory, and the books still balance */
+{
+    struct vm_machine m;
+    struct vm_config c = config_of(_i & 1 ? PAGE_SIZE_2M : PAGE_SIZE_4K, _i & 2);
+    struct rng r;
+    c.max_map_count = 50;
+    machine_init(&m, 64 * MIB, _i & 4 ? 5 : 4, &c);
+    rng_init(&r, (uint64_t)_i, "hostile");
+    uint32_t p = vm_process_new(m.vm);
+    for (int i = 0; i < 5000; i++) {
+        uint64_t v[4];
+        for (int k = 0; k < 4; k++) {
+            static const uint64_t edge[] = {0, 1, 4095, 4096, 0x7ffffffff000, 0x800000000000, 1ull << 56, 1ull << 63, UINT64_MAX};
+            v[k] = rng_below(&r, 3) == 0 ? edge[rng_below(&r, ARRAY_LEN(edge))] : rng_next(&r) >> rng_below(&r, 64);
+        }
+        switch (rng_below(&r, 10)) {
+        case 0: vm_mmap(m.vm, p, (va_t){v[0]}, v[1], (unsigned)v[2], (unsigned)v[3] & 3, NULL); break;
+        case 1: vm_munmap(m.vm, p, (va_t){v[0]}, v[1] >> 20, NULL); break;
+        case 2: vm_mprotect(m.vm, p, (va_t){v[0]}, v[1], (unsigned)v[2], NULL); break;
+        case 3: vm_mremap(m.vm, p, (va_t){v[0]}, v[1], (va_t){v[2]}, v[3], v[3] & 1, NULL); break;
+        case 4: vm_brk(m.vm, p, v[0], NULL); break;
+        case 5: vm_madvise(m.vm, p, (va_t){v[0]}, v[1], (unsigned)v[2] & 31, NULL); break;
+        case 6: vm_segment(m.vm, p, (va_t){v[0]}, v[1], (unsigned)v[2], (unsigned)v[3] & 3); break;
+        default: {
+            struct fault_answer a;
+            vm_fault(m.vm, p, (va_t){v[0]}, (unsigned)v[1] & 0x17, &a);
+            vm_perform(m.vm, &a);
+            if (a.result == FAULT_OOM) {
+                vm_kill(m.vm, p);
+                p = vm_process_new(m.vm);
+            }
+        }
+        }
+        ck_assert_uint_le(m.vm->process[p].vmas.n, 50);
+        if (i % 250 == 0)
+            machine_check(&m);
+    }
+    machine_check(&m);
+    machine_fini(&m);
+}
+END_TEST
+
 START_TEST(test_check_sees) /* planted errors */
 {
     struct vm_machine m;
@@ -350,6 +393,7 @@ int main(void)
     tcase_add_test(t, test_mremap_and_callbacks);
     tcase_add_loop_test(t, test_oom_and_kill, 0, 3);
     tcase_add_test(t, test_fork_exec_kernel_half);
+    tcase_add_loop_test(t, test_hostile_arguments, 0, 8);
     tcase_add_test(t, test_check_sees);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
