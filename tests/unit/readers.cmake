@@ -1,3 +1,5 @@
 mmulab_check(test_readers DEPS traces)
 mmulab_check(test_readers_lackey DEPS traces)
 mmulab_check(test_readers_recorded DEPS traces TIMEOUT 600)
+mmulab_check(test_readers_check DEPS traces)
+mmulab_check(test_gen DEPS traces TIMEOUT 300)
