@@ -76,7 +76,8 @@ fail:
     return NULL;
 }
 
-/* Compresses one stream to the end of the block in w->buf. Incompressible streams are stored as they are. */
+/* Compresses one stream to the end of the block in w->buf. A stream that hardly shrinks (random addresses) is stored as it
+ * is: entropy decoding of literals would be most of the time it takes to read. */
 static int stream_append(struct mtr_writer *w, const struct mtr_bytes *s, size_t *at, uint32_t *stored, struct err *err)
 {
     size_t bound = ZSTD_compressBound(s->n), k;
@@ -91,7 +92,7 @@ static int stream_append(struct mtr_writer *w, const struct mtr_bytes *s, size_t
     k = s->n ? ZSTD_compress2(w->zstd, w->buf + *at, bound, s->p, s->n) : 0;
     if (ZSTD_isError(k))
         return err_set(err, ERR_RUN, "cannot compress: %s", ZSTD_getErrorName(k));
-    if (k >= s->n) {
+    if (k > s->n - s->n / 8) {
         if (s->n)
             memcpy(w->buf + *at, s->p, s->n);
         k = s->n;
