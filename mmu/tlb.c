@@ -164,7 +164,7 @@ static uint64_t key_va57(uint64_t key)
     return (key & TLB_VPN_MASK) << page_size_shift((enum page_size)(key >> TLB_SIZE_SHIFT & 3));
 }
 
-/* Drops what belongs to `asid` (or to all, or is global) and whose page in the tables meets [start, start + bytes). */
+/* Drops what belongs to `asid` or is global and whose page in the tables meets [start, start + bytes). */
 static void drop_scan(struct tlb *t, uint32_t asid, uint64_t start, uint64_t bytes, bool only_fragments)
 {
     for (unsigned i = 0; i < PAGE_SIZE_COUNT; i++) {

@@ -33,7 +33,7 @@ struct tlb_config {
     X(hits_1g, "lookups", "hits by an entry of a 1 GiB page") \
     X(insufficient, "lookups", "misses that found an entry lacking rights or, for a write, the dirty bit") \
     X(fills, "entries", "translations inserted") \
-    X(fills_4k, "entries", "translations of 4 KiB pages inserted, and so misses by a 4 KiB page") \
+    X(fills_4k, "entries", "translations of 4 KiB pages inserted") \
     X(fills_2m, "entries", "translations of 2 MiB pages inserted") \
     X(fills_1g, "entries", "translations of 1 GiB pages inserted") \
     X(fragments, "entries", "translations kept as a smaller size than their page, no array being there") \
