@@ -43,5 +43,5 @@ void bus_grant(struct memsys *m, tick_t now)
     st->grants++;
     st->wait_ps += wait;
     st->wait_cycles += wait / m->period;
-    llc_request(m, req, now, m->llc_delay);
+    llc_request(m, req, now);
 }

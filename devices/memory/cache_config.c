@@ -30,6 +30,9 @@ static const char *const arbiter_names[] = {"round_robin", "fixed_priority", NUL
 const struct param caches_params[] = {
     {.key = "llc_inclusive", .type = P_BOOL, .offset = offsetof(struct caches_config, llc_inclusive), .def = 1,
      .help = "a line that leaves the last-level cache leaves the private caches too"},
+    {.key = "coherence", .type = P_BOOL, .offset = offsetof(struct caches_config, coherence), .def = 1,
+     .help = "MESI through the last-level cache's directory; false: any present line may be written (functional mode, "
+             "one core)"},
     {.key = "write_back", .type = P_BOOL, .offset = offsetof(struct caches_config, write_back), .def = 1,
      .help = "dirty victims are written to the next level; false drops them (functional mode only)"},
     {.key = "straddle", .type = P_ENUM, .offset = offsetof(struct caches_config, straddle), .def = STRADDLE_SPLIT,

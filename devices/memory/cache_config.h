@@ -24,6 +24,7 @@ enum bus_arbiter { ARBITER_ROUND_ROBIN, ARBITER_FIXED_PRIORITY };
 struct caches_config {
     struct cache_config l1i, l1d, l2, llc;
     bool llc_inclusive; /* LLC evictions take the line out of the private caches */
+    bool coherence;     /* false: one core, every line may be written where it lies */
     bool write_back;    /* false: victims are dropped, no writes leave a cache (cachegrind's semantics) */
     int straddle;       /* enum cache_straddle */
     int modify_counts;  /* enum modify_counts */

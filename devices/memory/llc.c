@@ -1,7 +1,7 @@
 /*
  * The last-level cache and its directory. A line is busy while a transaction on it is open; requests that find it busy
  * are parked and looked up anew when it ends. Messages about one line leave in the order of the decisions: those decided
- * at a bus grant llc.latency later, those decided when data or the last ack arrives at once (timing.md section 5).
+ * at a lookup llc.latency later, those decided when data or the last ack arrives at once (timing.md section 5).
  */
 #include "memory/memsys_internal.h"
 
@@ -55,13 +55,13 @@ static void txn_end(struct memsys *m, uint32_t t, tick_t now)
     m->txn_free = t;
     m->txn_live--;
     while (parked.head != NIL)
-        llc_request(m, fifo_pop(m, &parked), now, 0);
+        llc_request(m, fifo_pop(m, &parked), now);
 }
 
 static void serve_stalled(struct memsys *m, tick_t now)
 {
     while (m->stalled.head != NIL && m->dram_txns < m->cfg.cache->llc.mshrs)
-        llc_request(m, fifo_pop(m, &m->stalled), now, m->llc_delay);
+        llc_request(m, fifo_pop(m, &m->stalled), now);
 }
 
 /* ---- directory words ---- */
@@ -144,7 +144,6 @@ static void send_snoops(struct memsys *m, uint64_t line, uint64_t cores, bool in
     for (uint64_t w = cores; w; w &= w - 1) {
         m->cfg.ops.deliver(m->cfg.ops.self, (unsigned)__builtin_ctzll(w), seen(m, when),
                            invalidate ? MSG_INV : MSG_DOWN, line, 0);
-        m->llc.st.snoops++;
     }
 }
 
@@ -160,6 +159,7 @@ static void put_modified(struct memsys *m, uint32_t req, tick_t now)
     } else if ((t = txn_find(m, r->line)) != NIL) {
         m->txn[t].dirty = true;
     } else {
+        m->llc.st.writebacks++;
         dram_enqueue(m, r->line, true, ORIGIN_writeback, NIL, now);
     }
     req_advance(r, REQ_QUEUED, REQ_SERVICED);
@@ -173,8 +173,9 @@ static void count_lookup(struct memsys *m, struct mem_req *r, bool hit)
     r->counted = true;
 }
 
-void llc_request(struct memsys *m, uint32_t req, tick_t now, tick_t delay)
+void llc_request(struct memsys *m, uint32_t req, tick_t now)
 {
+    tick_t delay = m->llc_delay;
     struct mem_req *r = &m->reqs.req[req];
     if (r->kind == REQ_PUTM) {
         put_modified(m, req, now);
@@ -199,6 +200,7 @@ void llc_request(struct memsys *m, uint32_t req, tick_t now, tick_t delay)
         t = txn_open(m, r->line, TXN_SNOOP, req);
         m->txn[t].acks = (uint32_t)__builtin_popcountll(d.snoop);
         m->txn[t].old_owner = (uint8_t)(owner < 0 ? 0 : owner);
+        m->llc.st.snoops += m->txn[t].acks;
         send_snoops(m, r->line, d.snoop, d.invalidate, now + delay);
         return;
     }
@@ -280,7 +282,6 @@ static void snoop_now(struct memsys *m, uint64_t line, uint64_t cores, bool inva
         unsigned answer = m->cfg.ops.snoop(m->cfg.ops.self, (unsigned)__builtin_ctzll(w), line, invalidate);
         *kept |= answer & 1;
         *dirty |= (answer & 2) != 0;
-        m->llc.st.snoops++;
     }
 }
 
@@ -293,6 +294,7 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
         m->llc.st.writebacks_in++;
         e = assoc_probe(&m->llc.tags, line);
         if (e == ASSOC_NONE) {
+            m->llc.st.writebacks++;
             m->fdram.writes++;
             return LINE_I;
         }
@@ -307,6 +309,7 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
         struct decision d = decide(&m->dir[e], kind, core);
         if (!d.snoop)
             return d.grant;
+        m->llc.st.snoops += (unsigned)__builtin_popcountll(d.snoop);
         snoop_now(m, line, d.snoop, d.invalidate, &kept, &dirty);
         return settle(&m->dir[e], kind, core, (unsigned)(owner < 0 ? 0 : owner), kept, dirty);
     }

@@ -105,6 +105,11 @@ void memsys_add_stats(struct memsys *m, struct stats *s)
     dram_register_stats(m->dram, s, "dram");
 }
 
+void memsys_set_arrival_hook(struct memsys *m, void (*fn)(void *self, tick_t tick, const struct mem_req *r))
+{
+    m->cfg.ops.on_arrival = fn;
+}
+
 struct evq *memsys_queue(struct memsys *m) { return &m->q; }
 struct req_pool *memsys_requests(struct memsys *m) { return &m->reqs; }
 struct cache *memsys_llc(struct memsys *m) { return &m->llc; }

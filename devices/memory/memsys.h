@@ -73,6 +73,8 @@ int memsys_new(struct memsys **out, const struct memsys_config *c, struct err *e
 void memsys_free(struct memsys *m);
 void memsys_add_stats(struct memsys *m, struct stats *s);
 
+/* For tests: told of every arrival at the bus; NULL: nobody. */
+void memsys_set_arrival_hook(struct memsys *m, void (*fn)(void *self, tick_t tick, const struct mem_req *r));
 struct evq *memsys_queue(struct memsys *m);
 struct req_pool *memsys_requests(struct memsys *m);
 struct port memsys_port(struct memsys *m); /* for all masters; when: the tick of arrival */

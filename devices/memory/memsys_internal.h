@@ -74,7 +74,7 @@ void bus_arrive(struct memsys *m, uint32_t req, tick_t now);
 void bus_grant(struct memsys *m, tick_t now);
 
 /* llc.c */
-void llc_request(struct memsys *m, uint32_t req, tick_t now, tick_t delay);
+void llc_request(struct memsys *m, uint32_t req, tick_t now);
 void llc_fill(struct memsys *m, uint32_t txn, tick_t now);
 void llc_ack(struct memsys *m, unsigned core, uint64_t line, bool present, bool dirty, tick_t now);
 uint32_t txn_find(const struct memsys *m, uint64_t line);

@@ -8,7 +8,7 @@
 #include "memory/cache_config.h"
 #include "memory/dram.h"
 #include "mmu/params.h"
-#include "vm/vm_config.h"
+#include "vm/params.h"
 
 struct machine_config {
     struct sim_config sim;

@@ -1,0 +1,458 @@
+/*
+ * Functional mode. The hot path is functional_run: a reference that hits the most recently used ways of its first-level
+ * TLB and cache costs a handful of instructions and no store but a local counter (measured: this is what makes it about
+ * half as fast as a bare loop). Everything else is out of line. Assumes that hits on the most recently used way change no
+ * replacement state; policies for which that is not so (assoc.touch_on_mru) take the out-of-line path.
+ */
+#include "cpu/functional.h"
+
+#include "cpu/machine_internal.h"
+#include "cpu/priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- caches ---- */
+
+static enum line_state below(struct core *c, uint64_t line, enum req_kind kind, enum req_origin o)
+{
+    enum line_state s = memsys_access(machine_memsys(c->machine), c->id, line, kind, o);
+    return c->cfg->cache.coherence ? s : LINE_M;
+}
+
+static enum line_state l2_access(struct core *c, uint64_t line, enum req_kind kind, enum req_origin o)
+{
+    if (!c->has_l2)
+        return below(c, line, kind, o);
+    bool write = kind == REQ_GETM;
+    uint32_t e = assoc_find(&c->l2.tags, line);
+    bool ok = e != ASSOC_NONE && (!write || c->l2.flags[e] >= LINE_E);
+    cache_count(&c->l2, o, ok, write);
+    if (ok)
+        return (enum line_state)c->l2.flags[e];
+    c->l2.st.upgrades += e != ASSOC_NONE;
+    enum line_state s = below(c, line, kind, o);
+    priv_l2_fill(c, line, s);
+    return s;
+}
+
+static __attribute__((noinline)) void l1d_miss(struct core *c, uint64_t line, bool write, bool present, enum req_origin o)
+{
+    cache_count(&c->l1d, o, false, write);
+    c->l1d.st.upgrades += present;
+    enum line_state s = l2_access(c, line, write ? REQ_GETM : REQ_GETS, o);
+    uint32_t e = priv_l1d_fill(c, line, s);
+    if (write)
+        c->l1d.flags[e] |= L1D_DIRTY;
+}
+
+static void l1d_access(struct core *c, uint64_t line, bool write, enum req_origin o)
+{
+    uint32_t e = assoc_find(&c->l1d.tags, line);
+    if (likely(e != ASSOC_NONE) && (!write || (c->l1d.flags[e] & L1D_WRITABLE))) {
+        cache_count(&c->l1d, o, true, write);
+        if (write)
+            c->l1d.flags[e] |= L1D_DIRTY;
+        return;
+    }
+    l1d_miss(c, line, write, e != ASSOC_NONE, o);
+}
+
+static void l1i_access(struct core *c, uint64_t line)
+{
+    bool hit = assoc_find(&c->l1i.tags, line) != ASSOC_NONE;
+    cache_count(&c->l1i, ORIGIN_cpu, hit, false);
+    if (hit)
+        return;
+    l2_access(c, line, REQ_GETI, ORIGIN_cpu);
+    priv_l1i_fill(c, line);
+}
+
+/* ---- translation ---- */
+
+static uint64_t *entry_at(struct core *c, pa_t pa) { return phys_at(c->mem, pa); }
+
+static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
+{
+    if (op->kind == OS_CLEAR_PAGE) {
+        uint64_t line = op->pa.v >> LINE_SHIFT, n = (uint64_t)repeat * (PAGE_BYTES / LINE_BYTES);
+        for (uint64_t i = 0; i < n; i++)
+            l1d_access(c, line + i, true, ORIGIN_os);
+        return;
+    }
+    for (uint32_t i = 0; i < repeat; i++) {
+        pa_t pa = {op->pa.v + 8ull * i};
+        l1d_access(c, pa.v >> LINE_SHIFT, true, ORIGIN_os);
+        *entry_at(c, pa) = op->value;
+    }
+}
+
+/* The handler; false if the process is gone. */
+static bool fault(struct core *c, va_t va, unsigned error)
+{
+    struct fault_answer a;
+    vm_fault(machine_vm(c->machine), c->asid, va, error, &a);
+    if (a.result == FAULT_SEGV || a.result == FAULT_OOM) {
+        machine_tell(c->machine, a.result == FAULT_OOM ? "oom_kill" : "segfault", c, va.v,
+                     vm_rss_pages(machine_vm(c->machine), c->asid));
+        machine_kill(c->machine, c);
+        return false;
+    }
+    for (uint32_t i = 0; i < a.n; i++)
+        store_lines(c, &a.ops[i].op, a.ops[i].repeat);
+    return true;
+}
+
+static struct xlat walk_now(struct core *c, va_t va, unsigned class)
+{
+    static const unsigned access[CLASS_COUNT] = {ACCESS_USER | ACCESS_FETCH, ACCESS_USER, ACCESS_USER | ACCESS_WRITE};
+    bool direct = c->cfg->mmu.walker.entry == MMU_WALKER_L2;
+    for (;;) {
+        struct walk w;
+        enum walk_result step;
+        walk_begin(&w, &c->root, va, access[class]);
+        psc_start(&c->psc, c->asid, &w);
+        c->wst.walks++;
+        do {
+            pa_t pa = walk_entry_pa(&w);
+            c->wst.pte_reads++;
+            if (direct)
+                l2_access(c, pa.v >> LINE_SHIFT, REQ_GETS, ORIGIN_walk);
+            else
+                l1d_access(c, pa.v >> LINE_SHIFT, false, ORIGIN_walk);
+            step = walk_step(&w, *entry_at(c, pa));
+            if (w.update) {
+                c->wst.ad_assists++;
+                l1d_access(c, pa.v >> LINE_SHIFT, true, ORIGIN_walk);
+                *entry_at(c, pa) |= w.update;
+            }
+            if (step == WALK_NEXT)
+                psc_fill(&c->psc, c->asid, &w);
+        } while (step == WALK_NEXT);
+        if (step == WALK_LEAF) {
+            enum page_size size = xlat_origin(w.result);
+            c->wst.walk_completed_4k += size == PAGE_SIZE_4K;
+            c->wst.walk_completed_2m += size == PAGE_SIZE_2M;
+            c->wst.walk_completed_1g += size == PAGE_SIZE_1G;
+            tlb_insert(&c->stlb, c->asid, va, w.result);
+            return w.result;
+        }
+        c->wst.faults++;
+        c->last_fetch_line = UINT64_MAX;
+        tlb_invalidate_page(&c->itlb, c->asid, va);
+        tlb_invalidate_page(&c->dtlb, c->asid, va);
+        tlb_invalidate_page(&c->stlb, c->asid, va);
+        psc_invalidate_va(&c->psc, c->asid, va);
+        if (!fault(c, va, w.error_code))
+            return XLAT_NONE;
+    }
+}
+
+/* First-level TLB missed (and counted that). XLAT_NONE: the process is gone. */
+static __attribute__((noinline)) struct xlat translate_miss(struct core *c, struct tlb *l1, va_t va, unsigned class)
+{
+    struct xlat x = tlb_lookup(&c->stlb, c->asid, va, &c->check[class]);
+    if (xlat_is_none(x))
+        x = walk_now(c, va, class);
+    if (!xlat_is_none(x)) {
+        tlb_insert(l1, c->asid, va, x);
+        if (l1 == &c->itlb)
+            c->last_fetch_line = UINT64_MAX;
+    }
+    return x;
+}
+
+/* Physical address of a byte; false if the process is gone. */
+static bool translate_now(struct core *c, struct tlb *l1, va_t va, unsigned class, pa_t *pa)
+{
+    if (!c->mmu_on) {
+        pa->v = va.v;
+        return true;
+    }
+    struct xlat x = tlb_lookup(l1, c->asid, va, &c->check[class]);
+    if (unlikely(xlat_is_none(x))) {
+        x = translate_miss(c, l1, va, class);
+        if (xlat_is_none(x))
+            return false;
+    }
+    *pa = xlat_pa(x, va);
+    return true;
+}
+
+/* ---- references ---- */
+
+static bool split_ref(struct core *c, uint64_t addr, uint32_t size, unsigned kind)
+{
+    struct tlb *l1 = kind == TRACE_FETCH ? &c->itlb : &c->dtlb;
+    unsigned class = kind == TRACE_FETCH ? CLASS_FETCH : kind == TRACE_LOAD ? CLASS_READ : CLASS_WRITE;
+    uint64_t end = addr + (size ? size : 1);
+    while (addr < end) {
+        pa_t pa;
+        if (!translate_now(c, l1, (va_t){addr}, class, &pa))
+            return false;
+        if (kind == TRACE_FETCH)
+            l1i_access(c, pa.v >> LINE_SHIFT);
+        else
+            l1d_access(c, pa.v >> LINE_SHIFT, class == CLASS_WRITE, ORIGIN_cpu);
+        addr = (addr | (LINE_BYTES - 1)) + 1;
+    }
+    return true;
+}
+
+/* cachegrind's rule (cg_sim.c, Valgrind 3.19): an access is at most a line long; one that straddles looks both lines up and
+ * is one access and at most one miss, in the first level and, if that missed, in the last with both lines again. */
+static void cachegrind_ref(struct core *c, uint64_t addr, uint32_t size, bool fetch, bool write)
+{
+    struct cache *l1 = fetch ? &c->l1i : &c->l1d, *ll = memsys_llc(c->machine->memsys);
+    if (size > LINE_BYTES)
+        size = LINE_BYTES;
+    uint64_t first = addr >> LINE_SHIFT, last = (addr + (size ? size : 1) - 1) >> LINE_SHIFT, victim;
+    bool miss = false;
+    for (uint64_t line = first; line <= last; line++)
+        if (assoc_find(&l1->tags, line) == ASSOC_NONE) {
+            uint32_t e = assoc_insert(&l1->tags, line, &victim);
+            l1->flags[e] = L1D_WRITABLE;
+            miss = true;
+        }
+    cache_count(l1, ORIGIN_cpu, !miss, write);
+    if (!miss)
+        return;
+    miss = false;
+    for (uint64_t line = first; line <= last; line++)
+        if (assoc_find(&ll->tags, line) == ASSOC_NONE) {
+            assoc_insert(&ll->tags, line, &victim);
+            miss = true;
+        }
+    cache_count(ll, ORIGIN_cpu, !miss, write);
+}
+
+static bool noncanonical(struct core *c, const struct trace_rec *r)
+{
+    if (va_range_canonical(r->addr, r->size ? r->size : 1, 12u + 9u * c->cfg->mmu.levels) || !c->mmu_on)
+        return false;
+    c->st.noncanonical++;
+    return true;
+}
+
+static __attribute__((noinline)) void slow_ref(struct core *c, const struct trace_rec *r)
+{
+    unsigned kind = r->kind;
+    if (c->process_dead) {
+        c->st.dropped++;
+        return;
+    }
+    if (noncanonical(c, r))
+        return;
+    if (kind == TRACE_MODIFY && c->cfg->cache.modify_counts == MODIFY_COUNTS_READ)
+        kind = TRACE_LOAD;
+    if (c->cfg->cache.straddle == STRADDLE_CACHEGRIND)
+        cachegrind_ref(c, r->addr, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
+    else
+        split_ref(c, r->addr, r->size, kind);
+}
+
+/* The most recently used way of the 4 KiB array has it, with the rights. */
+static inline bool tlb_mru(const struct tlb *t, uint32_t asid, va_t va, const struct access_check *k, struct xlat *x)
+{
+    const struct assoc *a = &t->array[PAGE_SIZE_4K].tags;
+    uint64_t key = tlb_key(asid, PAGE_SIZE_4K, va);
+    uint32_t e = a->mru[assoc_set(a, key)];
+    *x = t->array[PAGE_SIZE_4K].xlat[e];
+    return a->key[e] == key && access_ok(*x, k);
+}
+
+struct tally { uint64_t itlb, dtlb, l1i, l1d; }; /* hits of the hot path, not yet in the statistics */
+
+static void flush_tally(struct core *c, struct tally *t)
+{
+    c->itlb.st.accesses += t->itlb;
+    c->itlb.st.hits += t->itlb;
+    c->itlb.st.hits_4k += t->itlb;
+    c->dtlb.st.accesses += t->dtlb;
+    c->dtlb.st.hits += t->dtlb;
+    c->dtlb.st.hits_4k += t->dtlb;
+    c->l1i.st.accesses += t->l1i;
+    c->l1i.st.hits += t->l1i;
+    c->l1i.by[ORIGIN_cpu].accesses += t->l1i;
+    c->l1d.st.accesses += t->l1d;
+    c->l1d.st.hits += t->l1d;
+    c->l1d.by[ORIGIN_cpu].accesses += t->l1d;
+    *t = (struct tally){0};
+}
+
+/* True if done here. `write` is a constant at each call. */
+static inline __attribute__((always_inline)) bool hot_data(struct core *c, const struct trace_rec *r, bool write,
+                                                           unsigned class, struct tally *t)
+{
+    va_t va = {r->addr};
+    struct xlat x;
+    pa_t pa;
+    if (unlikely((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES))
+        return false;
+    if (unlikely(!tlb_mru(&c->dtlb, c->asid, va, &c->check[class], &x))) {
+        x = tlb_lookup(&c->dtlb, c->asid, va, &c->check[class]);
+        if (unlikely(xlat_is_none(x))) {
+            x = translate_miss(c, &c->dtlb, va, class);
+            if (xlat_is_none(x))
+                return true; /* the process is gone */
+        }
+        pa = xlat_pa(x, va);
+    } else {
+        t->dtlb++;
+        pa.v = (x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1));
+    }
+    uint64_t line = pa.v >> LINE_SHIFT;
+    struct assoc *a = &c->l1d.tags;
+    uint32_t set = assoc_set(a, line), e = a->mru[set];
+    if (unlikely(a->key[e] != line)) {
+        e = assoc_find_slow(a, set, line);
+        if (unlikely(e == ASSOC_NONE)) {
+            l1d_miss(c, line, write, false, ORIGIN_cpu);
+            return true;
+        }
+    }
+    if (write) {
+        if (unlikely(!(c->l1d.flags[e] & L1D_WRITABLE))) {
+            l1d_miss(c, line, true, true, ORIGIN_cpu);
+            return true;
+        }
+        c->l1d.flags[e] |= L1D_DIRTY;
+    }
+    t->l1d++;
+    return true;
+}
+
+static bool is_hot(const struct core *c)
+{
+    return c->mmu_on && !c->itlb.array[0].tags.touch_on_mru && !c->dtlb.array[0].tags.touch_on_mru &&
+           !c->l1i.tags.touch_on_mru && !c->l1d.tags.touch_on_mru && c->cfg->cache.straddle == STRADDLE_SPLIT &&
+           c->cfg->cache.modify_counts == MODIFY_COUNTS_WRITE;
+}
+
+static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
+{
+    va_t va = {r->addr};
+    struct xlat x;
+    if ((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || c->process_dead || !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
+        return true;
+    uint64_t line = ((x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1))) >> LINE_SHIFT;
+    const struct assoc *a = &c->l1i.tags;
+    return a->key[a->mru[assoc_set(a, line)]] != line;
+}
+
+/*
+ * A fetch from the virtual line of the last fetch hits ITLB and L1I: both have it as most recently used, unless the line
+ * left the L1I (priv.c) or a translation changed (translate_miss, shootdowns): these forget the line.
+ */
+static bool hot_loop(struct core *c, uint64_t refs)
+{
+    struct tally t = {0};
+    uint64_t last = c->last_fetch_line, done = 0;
+    c->last_fetch_line = UINT64_MAX - 1; /* UINT64_MAX: was forgotten meanwhile */
+    bool more = true;
+    while (done < refs) {
+        if (unlikely(c->rec == c->rec_end)) {
+            if (!core_refill(c)) {
+                more = false;
+                break;
+            }
+            last = UINT64_MAX;
+        }
+        const struct trace_rec *r = c->rec, *end = c->rec_end;
+        uint64_t n_i = 0, n_l = 0, n_s = 0, n_m = 0;
+        if ((uint64_t)(end - r) > refs - done)
+            end = r + (refs - done);
+        while (r < end) {
+            switch (r->kind) {
+            case TRACE_FETCH:
+                n_i++;
+                if (likely(r->addr >> LINE_SHIFT == last && (r->addr & (LINE_BYTES - 1)) + r->size <= LINE_BYTES)) {
+                    t.itlb++;
+                    t.l1i++;
+                    break;
+                }
+                if (fetch_needs_work(c, r)) {
+                    c->last_fetch_line = UINT64_MAX - 1;
+                    slow_ref(c, r);
+                } else {
+                    t.itlb++;
+                    t.l1i++;
+                }
+                last = c->process_dead ? UINT64_MAX : (r->addr + (r->size ? r->size - 1 : 0)) >> LINE_SHIFT;
+                c->last_fetch_line = UINT64_MAX - 1;
+                break;
+            case TRACE_LOAD:
+                n_l++;
+                if (unlikely(c->process_dead) || !hot_data(c, r, false, CLASS_READ, &t))
+                    slow_ref(c, r);
+                break;
+            case TRACE_STORE:
+                n_s++;
+                if (unlikely(c->process_dead) || !hot_data(c, r, true, CLASS_WRITE, &t))
+                    slow_ref(c, r);
+                break;
+            case TRACE_MODIFY:
+                n_m++;
+                if (unlikely(c->process_dead) || !hot_data(c, r, true, CLASS_WRITE, &t))
+                    slow_ref(c, r);
+                break;
+            default:
+                if (r->kind == TRACE_INSNS)
+                    c->st.instructions += r->addr;
+                else if (is_call(r)) {
+                    machine_call(c->machine, c, r);
+                    last = UINT64_MAX;
+                }
+                r += r->slots;
+                break;
+            }
+            if (unlikely(c->last_fetch_line == UINT64_MAX)) {
+                last = UINT64_MAX;
+                c->last_fetch_line = UINT64_MAX - 1;
+            }
+            r++;
+        }
+        c->rec = r > c->rec_end ? c->rec_end : r;
+        done += n_i + n_l + n_s + n_m;
+        c->st.fetches += n_i;
+        c->st.instructions += n_i;
+        c->st.loads += n_l;
+        c->st.stores += n_s;
+        c->st.modifies += n_m;
+        c->st.references += n_i + n_l + n_s + n_m;
+    }
+    flush_tally(c, &t);
+    c->last_fetch_line = last;
+    return more;
+}
+
+static bool plain_loop(struct core *c, uint64_t refs)
+{
+    for (uint64_t done = 0; done < refs;) {
+        if (c->rec == c->rec_end && !core_refill(c))
+            return false;
+        const struct trace_rec *r = c->rec;
+        c->rec += 1 + r->slots;
+        if (r->kind > TRACE_REF_MAX) {
+            if (r->kind == TRACE_INSNS)
+                c->st.instructions += r->addr;
+            else if (is_call(r))
+                machine_call(c->machine, c, r);
+            continue;
+        }
+        done++;
+        c->st.references++;
+        c->st.fetches += r->kind == TRACE_FETCH;
+        c->st.instructions += r->kind == TRACE_FETCH;
+        c->st.loads += r->kind == TRACE_LOAD;
+        c->st.stores += r->kind == TRACE_STORE;
+        c->st.modifies += r->kind == TRACE_MODIFY;
+        slow_ref(c, r);
+    }
+    return true;
+}
+
+bool functional_run(struct core *c, uint64_t refs)
+{
+    return is_hot(c) ? hot_loop(c, refs) : plain_loop(c, refs);
+}

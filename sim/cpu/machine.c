@@ -1,0 +1,465 @@
+#include "cpu/machine_internal.h"
+
+#include "cpu/functional.h"
+#include "cpu/priv.h"
+#include "cpu/timed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- configuration ---- */
+
+int machine_config_check(const struct machine_config *m, struct err *err)
+{
+    const struct caches_config *c = &m->cache;
+    bool timed = m->sim.mode == SIM_MODE_TIMED;
+    if (timed && !c->l2.enabled)
+        return err_set(err, ERR_USAGE, "cache.l2.enabled = false needs sim.mode = functional");
+    if (timed && (!c->llc_inclusive || !c->coherence || !c->write_back || c->straddle != STRADDLE_SPLIT))
+        return err_set(err, ERR_USAGE, "sim.mode = timed needs cache.llc_inclusive, cache.coherence, cache.write_back and "
+                                       "cache.straddle = split");
+    if (timed && (c->l2.latency_cycles <= c->l1d.latency_cycles || c->l2.latency_cycles <= c->l1i.latency_cycles))
+        return err_set(err, ERR_USAGE, "cache.l2.latency must be greater than cache.l1d.latency and cache.l1i.latency");
+    if (!c->l1i.enabled || !c->l1d.enabled || !c->llc.enabled)
+        return err_set(err, ERR_USAGE, "only cache.l2 can be left out (cache.l2.enabled = false)");
+    if (m->cpu.count > 1 && (!c->coherence || !c->llc_inclusive))
+        return err_set(err, ERR_USAGE, "cpu.count > 1 needs cache.coherence and cache.llc_inclusive");
+    if (c->straddle == STRADDLE_CACHEGRIND && (m->mmu.enabled || c->l2.enabled || c->coherence || c->write_back))
+        return err_set(err, ERR_USAGE, "cache.straddle = cachegrind needs mmu.enabled, cache.l2.enabled, cache.coherence "
+                                       "and cache.write_back all false");
+    if (c->modify_counts == MODIFY_COUNTS_READ && c->coherence)
+        return err_set(err, ERR_USAGE, "cache.modify_counts = read needs cache.coherence = false");
+    return mmu_config_check(&m->mmu, err);
+}
+
+/* ---- construction ---- */
+
+static void deliver(void *self, unsigned core, cyc_t when, enum core_msg_kind kind, uint64_t a, uint64_t b)
+{
+    struct core *c = &((struct machine *)self)->core[core];
+    assert(when > c->now || !c->now);
+    inbox_put(&c->inbox, when, kind, a, b);
+    if (when < c->next)
+        c->next = when;
+}
+
+static unsigned snoop(void *self, unsigned core, uint64_t line, bool invalidate)
+{
+    return priv_snoop(&((struct machine *)self)->core[core], line, invalidate);
+}
+
+static void on_arrival(void *self, tick_t tick, const struct mem_req *r)
+{
+    struct machine *m = self;
+    m->hooks.arrival(m->hooks.self, tick, r);
+}
+
+static const struct stat_desc total_descs[] = {
+    STAT_ENTRY(struct sim_totals, references, "references", "memory references simulated, over all cores")
+    STAT_ENTRY(struct sim_totals, instructions, "instructions", "instructions begun, over all cores")
+    STAT_ENTRY(struct sim_totals, cycles, "cycles", "cycle in which the last core was last active")
+};
+
+static int build(struct machine *m, struct err *err)
+{
+    struct machine_config *cfg = &m->cfg;
+    bool timed = cfg->sim.mode == SIM_MODE_TIMED;
+    m->cores = cfg->cpu.count;
+    m->period = cpu_period_ps(&cfg->cpu);
+    m->core = calloc(m->cores, sizeof *m->core);
+    m->os_queue = calloc(m->cores, sizeof *m->os_queue);
+    if (!m->core || !m->os_queue)
+        return err_set(err, ERR_RUN, "out of host memory for %u cores", m->cores);
+    if (machine_config_check(cfg, err) < 0 || stats_new(&m->stats, err) < 0 ||
+        frame_map_new(&m->frames, &cfg->memory, &cfg->buddy, err) < 0 ||
+        phys_mem_init(&m->mem, m->frames->n_frames * PAGE_BYTES, err) < 0)
+        return -1;
+    struct paging_root paging = {.levels = (uint8_t)cfg->mmu.levels, .max_phys_bits = (uint8_t)cfg->mmu.max_phys_bits,
+                                 .flags = mmu_config_paging_flags(&cfg->mmu)};
+    if (vm_new(&m->vm, &cfg->vm, m->frames, &m->mem, &paging, err) < 0)
+        return -1;
+    struct memsys_config mc = {.cache = &cfg->cache, .bus = &cfg->bus, .dram = &cfg->dram, .cores = m->cores,
+                               .period = m->period, .seed = cfg->sim.seed, .timed = timed, .extra_sources = 1,
+                               .ops = {.self = m, .deliver = deliver, .snoop = snoop,
+                                       .on_arrival = m->hooks.arrival ? on_arrival : NULL}};
+    if (memsys_new(&m->memsys, &mc, err) < 0)
+        return -1;
+    stats_add(m->stats, "sim", &m->totals, total_descs, ARRAY_LEN(total_descs));
+    for (unsigned k = 0; k < m->cores; k++) {
+        if (core_init(&m->core[k], m, k, err) < 0)
+            return -1;
+        core_add_stats(&m->core[k], m->stats);
+    }
+    memsys_add_stats(m->memsys, m->stats);
+    if (cfg->mmu.enabled) {
+        stats_add(m->stats, "vm", &m->vm->st, vm_stat_descs, vm_n_stat_descs);
+        frames_add_stats(m->frames, m->stats);
+    }
+    stats_freeze(m->stats);
+    return 0;
+}
+
+int machine_new(struct machine **out, const struct machine_config *cfg, struct err *err)
+{
+    struct machine *m = calloc(1, sizeof *m);
+    *out = NULL;
+    if (!m)
+        return err_set(err, ERR_RUN, "out of host memory for the machine");
+    m->cfg = *cfg;
+    m->interval = cfg->sim.interval ? cfg->sim.interval : 4096;
+    if (build(m, err) < 0) {
+        machine_free(m);
+        return -1;
+    }
+    *out = m;
+    return 0;
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    for (unsigned k = 0; m->core && k < m->cores; k++)
+        core_fini(&m->core[k]);
+    free(m->core);
+    memsys_free(m->memsys);
+    vm_free(m->vm);
+    phys_mem_fini(&m->mem);
+    frame_map_free(m->frames);
+    stats_free(m->stats);
+    free(m->process);
+    free(m->os_queue);
+    free(m->action);
+    free(m);
+}
+
+void machine_set_source(struct machine *m, unsigned core, struct ref_source src) { m->core[core].source = src; }
+void machine_set_order(struct machine *m, const unsigned *order) { m->order = order; }
+
+void machine_set_hooks(struct machine *m, const struct machine_hooks *h)
+{
+    m->hooks = *h;
+    memsys_set_arrival_hook(m->memsys, h->arrival ? on_arrival : NULL);
+}
+
+/* ---- processes and address-space calls ---- */
+
+struct process *machine_process(struct machine *m, uint32_t number)
+{
+    if (number >= m->n_process) {
+        struct process *p = realloc(m->process, (number + 1ull) * sizeof *p);
+        if (!p)
+            abort(); /* host memory gone for a few kilobytes */
+        m->process = p;
+        while (m->n_process <= number)
+            m->process[m->n_process++] = (struct process){.asid = VM_ASID_NONE};
+    }
+    struct process *p = &m->process[number];
+    if (p->asid == VM_ASID_NONE && !p->dead && m->cfg.mmu.enabled) {
+        p->asid = vm_process_new(m->vm);
+        p->dead = p->asid == VM_ASID_NONE; /* no frame for a root table: as if it had been killed at once */
+    }
+    return p;
+}
+
+void machine_tell(struct machine *m, const char *kind, const struct core *c, uint64_t va, uint64_t pages)
+{
+    if (!m->hooks.event)
+        return;
+    struct machine_event e = {.time = c->timed ? m->action_cycle * m->period : 0, .reference = c->st.references, .kind = kind,
+                              .core = c->id, .process = c->process, .va = va, .pages = pages};
+    m->hooks.event(m->hooks.self, &e);
+}
+
+bool is_call(const struct trace_rec *r)
+{
+    switch (r->kind) {
+    case TRACE_MMAP:
+    case TRACE_MUNMAP:
+    case TRACE_MREMAP:
+    case TRACE_BRK:
+    case TRACE_MPROTECT:
+    case TRACE_MADVISE:
+    case TRACE_EXEC:
+        return !(r->flags & TRACE_F_FAILED);
+    case TRACE_SEGMENT:
+        return true;
+    case TRACE_EXIT:
+        return r->size == 1;
+    default:
+        return false;
+    }
+}
+
+static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry)
+{
+    struct machine *m = self;
+    (void)size;
+    (void)entry;
+    for (unsigned k = 0; k < m->cores; k++) {
+        tlb_invalidate_page(&m->core[k].itlb, asid, va);
+        tlb_invalidate_page(&m->core[k].dtlb, asid, va);
+        tlb_invalidate_page(&m->core[k].stlb, asid, va);
+    }
+}
+
+static void drop_structures(struct machine *m, uint32_t asid, bool all)
+{
+    for (unsigned k = 0; k < m->cores; k++) {
+        struct core *c = &m->core[k];
+        psc_flush_asid(&c->psc, asid);
+        c->last_fetch_line = UINT64_MAX;
+        if (all) {
+            tlb_flush_asid(&c->itlb, asid);
+            tlb_flush_asid(&c->dtlb, asid);
+            tlb_flush_asid(&c->stlb, asid);
+        }
+        if (c->timed)
+            walks_restart(c, asid);
+    }
+}
+
+/* A process has ended: no core runs it any more, nothing remembers its translations. */
+static void bury(struct machine *m, uint32_t number)
+{
+    struct process *p = &m->process[number];
+    drop_structures(m, p->asid, true);
+    p->dead = true;
+    p->asid = VM_ASID_NONE;
+    for (unsigned k = 0; k < m->cores; k++)
+        if (m->core[k].process == number) {
+            m->core[k].process_dead = true;
+            if (m->core[k].timed)
+                core_drop_all(&m->core[k], m->action_cycle);
+        }
+}
+
+void machine_kill(struct machine *m, struct core *c)
+{
+    if (c->process_dead)
+        return;
+    vm_kill(m->vm, c->asid);
+    bury(m, c->process);
+}
+
+/* Payload word i of a record, 0 if it is not there. */
+static uint64_t word(const struct trace_rec *r, unsigned i)
+{
+    const union trace_slot *s = (const union trace_slot *)(r + 1);
+    return i / 2 < r->slots ? s[i / 2].u[i % 2] : 0;
+}
+
+enum { MAP_FLAG_GROWSDOWN = 0x100, MREMAP_FLAG_DONTUNMAP = 4 }; /* Linux uapi, x86-64 */
+
+void machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
+{
+    struct vm_shootdown sd = {.self = m, .page = drop_page};
+    uint32_t asid = c->asid;
+    if (!c->mmu_on || c->process_dead)
+        return;
+    switch (r->kind) {
+    case TRACE_SEGMENT:
+        vm_segment(m->vm, asid, (va_t){r->addr}, word(r, 0), r->size,
+                   (r->flags & TRACE_F_STACK ? VMA_STACK : 0) | (r->flags & TRACE_F_HEAP ? VMA_HEAP : 0));
+        return;
+    case TRACE_MMAP:
+        vm_mmap(m->vm, asid, (va_t){word(r, 5)}, word(r, 0), (unsigned)word(r, 1),
+                word(r, 2) & MAP_FLAG_GROWSDOWN ? VMA_STACK : 0, &sd);
+        break;
+    case TRACE_MUNMAP:
+        vm_munmap(m->vm, asid, (va_t){r->addr}, word(r, 0), &sd);
+        break;
+    case TRACE_MREMAP:
+        vm_mremap(m->vm, asid, (va_t){r->addr}, word(r, 0), (va_t){word(r, 4)}, word(r, 1),
+                  word(r, 2) & MREMAP_FLAG_DONTUNMAP, &sd);
+        break;
+    case TRACE_BRK:
+        vm_brk(m->vm, asid, word(r, 0), &sd);
+        break;
+    case TRACE_MPROTECT:
+        vm_mprotect(m->vm, asid, (va_t){r->addr}, word(r, 0), (unsigned)word(r, 1), &sd);
+        break;
+    case TRACE_MADVISE:
+        vm_madvise(m->vm, asid, (va_t){r->addr}, word(r, 0), (unsigned)word(r, 1), &sd);
+        break;
+    case TRACE_EXEC:
+        vm_exec(m->vm, asid);
+        drop_structures(m, asid, true);
+        for (unsigned k = 0; k < m->cores; k++)
+            if (m->core[k].process == c->process)
+                m->core[k].root = vm_root(m->vm, asid);
+        return;
+    case TRACE_EXIT:
+        machine_tell(m, "process_exit", c, 0, vm_rss_pages(m->vm, asid));
+        vm_exit(m->vm, asid);
+        bury(m, c->process);
+        return;
+    default:
+        return;
+    }
+    drop_structures(m, asid, false);
+}
+
+/* ---- running ---- */
+
+void machine_totals(struct machine *m)
+{
+    struct sim_totals t = {0};
+    for (unsigned k = 0; k < m->cores; k++) {
+        t.references += m->core[k].st.references;
+        t.instructions += m->core[k].st.instructions;
+        if (m->core[k].st.cycles > t.cycles)
+            t.cycles = m->core[k].st.cycles;
+    }
+    m->totals = t;
+    if (m->cfg.sim.mode == SIM_MODE_TIMED)
+        memsys_settle(m->memsys, t.cycles * m->period > m->last_tick ? t.cycles * m->period : m->last_tick);
+}
+
+static bool interrupted(struct machine *m)
+{
+    return m->hooks.interrupted && m->hooks.interrupted(m->hooks.self);
+}
+
+static void sample(struct machine *m)
+{
+    machine_totals(m);
+    if (m->hooks.sample)
+        m->hooks.sample(m->hooks.self, m);
+}
+
+/* Cores take turns of sim.quantum references; a single core runs from one boundary (sample, warm-up, limit) to the
+ * next. */
+static void run_functional(struct machine *m)
+{
+    const struct sim_config *s = &m->cfg.sim;
+    uint64_t total = 0;
+    bool more = true;
+    m->next_sample = m->interval;
+    while (more && !m->failed) {
+        uint64_t boundary = m->next_sample;
+        if (!m->warm && s->warmup < boundary)
+            boundary = s->warmup;
+        if (s->limit && s->limit < boundary)
+            boundary = s->limit;
+        while (more && total < boundary) {
+            more = false;
+            for (unsigned k = 0; k < m->cores && total < boundary; k++) {
+                struct core *c = &m->core[k];
+                uint64_t before = c->st.references, most = boundary - total;
+                if (m->cores > 1 && most > s->quantum)
+                    most = s->quantum;
+                more |= functional_run(c, most);
+                total += c->st.references - before;
+            }
+        }
+        if (!m->warm && total >= s->warmup) {
+            machine_totals(m);
+            stats_snapshot(m->stats);
+            m->warm = true;
+        }
+        if (total >= m->next_sample) {
+            sample(m);
+            m->next_sample = total - total % m->interval + m->interval;
+        }
+        if (s->limit && total >= s->limit) {
+            m->limit_hit = true;
+            break;
+        }
+        if (interrupted(m)) {
+            m->interrupted = true;
+            break;
+        }
+    }
+}
+
+enum machine_end machine_run(struct machine *m, struct err *err)
+{
+    m->warm = m->cfg.sim.warmup == 0;
+    sample(m);
+    if (m->cfg.sim.mode == SIM_MODE_TIMED)
+        machine_run_timed(m);
+    else
+        run_functional(m);
+    sample(m);
+    if (m->failed) {
+        if (err)
+            *err = m->err;
+        return MACHINE_END_ERROR;
+    }
+    if (machine_check(m, err) < 0)
+        return MACHINE_END_ERROR;
+    return m->interrupted ? MACHINE_END_INTERRUPTED : m->limit_hit ? MACHINE_END_LIMIT : MACHINE_END_TRACE;
+}
+
+static int check_core(struct machine *m, struct core *c, struct err *err)
+{
+    struct pt_memory pt = vm_pt_memory(m->vm);
+    pt.set_bits = NULL;
+    for (uint32_t p = 0; p < m->n_process; p++) {
+        uint32_t asid = m->process[p].asid;
+        if (asid == VM_ASID_NONE)
+            continue;
+        struct paging_root root = vm_root(m->vm, asid);
+        if (tlb_check(&c->itlb, asid, &root, &pt, err) < 0 || tlb_check(&c->dtlb, asid, &root, &pt, err) < 0 ||
+            tlb_check(&c->stlb, asid, &root, &pt, err) < 0 || psc_check(&c->psc, asid, &root, &pt, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Lines of the private caches: in the L2 if in an L1, in the LLC with the directory knowing, if in the L2. */
+static int check_lines(struct machine *m, struct core *c, struct err *err)
+{
+    if (!m->cfg.cache.coherence || !m->cfg.cache.llc_inclusive || !c->has_l2)
+        return 0;
+    const struct assoc *l1[2] = {&c->l1i.tags, &c->l1d.tags};
+    for (int i = 0; i < 2; i++)
+        for (uint32_t e = 0; e < l1[i]->sets * l1[i]->ways; e++)
+            if (l1[i]->key[e] != ASSOC_EMPTY && assoc_probe(&c->l2.tags, l1[i]->key[e]) == ASSOC_NONE)
+                return err_set(err, ERR_RUN, "check: line 0x%llx is in cpu%u's %s but not in its L2",
+                               (unsigned long long)l1[i]->key[e] << LINE_SHIFT, c->id, i ? "L1D" : "L1I");
+    for (uint32_t e = 0; e < c->l2.tags.sets * c->l2.tags.ways; e++)
+        if (c->l2.tags.key[e] != ASSOC_EMPTY &&
+            !memsys_holds(m->memsys, c->id, c->l2.tags.key[e], (enum line_state)c->l2.flags[e]))
+            return err_set(err, ERR_RUN, "check: line 0x%llx is in cpu%u's L2 in state %u without the directory knowing",
+                           (unsigned long long)c->l2.tags.key[e] << LINE_SHIFT, c->id, c->l2.flags[e]);
+    return 0;
+}
+
+int machine_check(struct machine *m, struct err *err)
+{
+    const struct frame_map *f = m->frames;
+    uint64_t free_pages = frames_free_pages(f), used = frames_allocated_pages(f);
+    if (free_pages + used != f->managed)
+        return err_set(err, ERR_RUN, "conservation: %llu free + %llu allocated frames are not %llu managed ones",
+                       (unsigned long long)free_pages, (unsigned long long)used, (unsigned long long)f->managed);
+    if (!m->cfg.sim.check)
+        return 0;
+    if (frames_check(f, err) < 0 || vm_check(m->vm, err) < 0)
+        return -1;
+    for (unsigned k = 0; k < m->cores; k++)
+        if ((m->cfg.mmu.enabled && check_core(m, &m->core[k], err) < 0) || check_lines(m, &m->core[k], err) < 0)
+            return -1;
+    return 0;
+}
+
+struct stats *machine_stats(struct machine *m) { return m->stats; }
+const struct machine_config *machine_cfg(const struct machine *m) { return &m->cfg; }
+struct frame_map *machine_frames(struct machine *m) { return m->frames; }
+struct vm *machine_vm(struct machine *m) { return m->vm; }
+struct memsys *machine_memsys(struct machine *m) { return m->memsys; }
+struct core *machine_core(struct machine *m, unsigned k) { return &m->core[k]; }
+uint64_t machine_references(const struct machine *m) { return m->totals.references; }
+tick_t machine_time(const struct machine *m) { return m->totals.cycles * m->period; }
+cyc_t machine_finish(const struct machine *m, unsigned core) { return m->core[core].st.cycles; }
+uint64_t machine_sample_interval(const struct machine *m) { return m->interval; }
+void machine_set_sample_interval(struct machine *m, uint64_t interval) { m->interval = interval; }
+
+void machine_fail(struct machine *m, const struct err *err)
+{
+    if (!m->failed)
+        m->err = *err;
+    m->failed = true;
+}

@@ -1,0 +1,71 @@
+/*
+ * A simulated machine: built from a configuration, fed by one source of records a core, run in timed or functional
+ * mode, asked for statistics. Owns everything; several machines can live in one process.
+ *
+ *   machine_new(&m, &cfg, &err);
+ *   machine_set_source(m, k, source);              for each core
+ *   machine_set_sampler(m, fn, ctx);               optional: rows of a time series
+ *   reason = machine_run(m, &err);
+ *   stats = machine_stats(m);
+ *   machine_free(m);
+ */
+#ifndef CPU_MACHINE_H
+#define CPU_MACHINE_H
+
+#include "cpu/core.h"
+#include "cpu/machine_config.h"
+#include "engine/windows.h"
+#include "vm/vm.h"
+
+enum machine_end {
+    MACHINE_END_TRACE,       /* every source has ended */
+    MACHINE_END_LIMIT,       /* sim.limit reached */
+    MACHINE_END_INTERRUPTED, /* *stop was set */
+    MACHINE_END_ERROR,       /* a source or a check failed; err says how */
+};
+
+/* What happened that a person wants to read of: goes to events.jsonl. */
+struct machine_event {
+    tick_t time;
+    uint64_t reference; /* references simulated so far on that core */
+    const char *kind;   /* "oom_kill", "segfault", "process_exit" */
+    unsigned core;
+    uint32_t process;
+    uint64_t va;
+    uint64_t pages; /* resident pages of the process, 4 KiB */
+};
+
+struct machine_hooks {
+    void *self;
+    void (*event)(void *self, const struct machine_event *e);                         /* may be NULL */
+    void (*sample)(void *self, struct machine *m);                                    /* may be NULL */
+    void (*arrival)(void *self, tick_t tick, const struct mem_req *r);                /* may be NULL: tests */
+    bool (*interrupted)(void *self);                                                  /* may be NULL */
+};
+
+int machine_new(struct machine **out, const struct machine_config *cfg, struct err *err);
+void machine_free(struct machine *m);
+void machine_set_source(struct machine *m, unsigned core, struct ref_source src);
+void machine_set_hooks(struct machine *m, const struct machine_hooks *h);
+/* For tests: the order in which cores are visited within a round. */
+void machine_set_order(struct machine *m, const unsigned *order);
+
+enum machine_end machine_run(struct machine *m, struct err *err);
+/* All checks that `sim.check` asks for, and those of every run's end. */
+int machine_check(struct machine *m, struct err *err);
+
+struct stats *machine_stats(struct machine *m);
+const struct machine_config *machine_cfg(const struct machine *m);
+struct frame_map *machine_frames(struct machine *m);
+struct vm *machine_vm(struct machine *m);
+struct memsys *machine_memsys(struct machine *m);
+struct core *machine_core(struct machine *m, unsigned k);
+uint64_t machine_references(const struct machine *m);
+tick_t machine_time(const struct machine *m);   /* functional: 0 */
+cyc_t machine_finish(const struct machine *m, unsigned core);
+uint64_t machine_sample_interval(const struct machine *m); /* references (functional) or cycles (timed) */
+void machine_set_sample_interval(struct machine *m, uint64_t interval);
+/* Tells why a source ended early; the run ends with MACHINE_END_ERROR. */
+void machine_fail(struct machine *m, const struct err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* What machine.c shares with the cores: processes, the operating system's side, global actions. */
+#ifndef CPU_MACHINE_INTERNAL_H
+#define CPU_MACHINE_INTERNAL_H
+
+#include "cpu/machine.h"
+
+struct process { /* of the traces, by number */
+    uint32_t asid; /* VM_ASID_NONE: not created */
+    bool dead;
+};
+
+struct action { /* global action of docs/model/timing.md section 1 */
+    cyc_t when;
+    unsigned core;
+    enum { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP } kind;
+};
+
+struct sim_totals { uint64_t references, instructions, cycles; };
+
+struct machine {
+    struct machine_config cfg;
+    struct stats *stats;
+    struct sim_totals totals;
+    struct frame_map *frames;
+    struct phys_mem mem;
+    struct vm *vm;
+    struct memsys *memsys;
+    struct core *core;
+    unsigned cores;
+    tick_t period;
+    struct process *process;
+    uint32_t n_process;
+    struct machine_hooks hooks;
+    const unsigned *order;
+    /* operating system */
+    bool os_locked;
+    unsigned *os_queue; /* ring of cores that wait for the lock */
+    unsigned os_head, os_n;
+    struct action *action; /* sorted by (when, order made) */
+    unsigned n_action, cap_action;
+    /* run */
+    uint64_t interval, next_sample;
+    bool warm, limit_hit, interrupted, failed;
+    struct err err;
+    cyc_t action_cycle; /* of the global action that runs */
+    tick_t last_tick;   /* of the last shared event */
+};
+
+enum { OS_EV_ASK = MEMSYS_EVENTS, OS_EV_RELEASE };
+
+static inline uint32_t src_os(const struct machine *m) { return m->cores + 4; }
+
+/* The process of a trace, created at first sight; NULL if it could not be (no frame): then it counts as killed. */
+struct process *machine_process(struct machine *m, uint32_t number);
+void machine_tell(struct machine *m, const char *kind, const struct core *c, uint64_t va, uint64_t pages);
+/* Performs an address-space record; drops what the TLBs of all cores know of it. */
+void machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
+void machine_kill(struct machine *m, struct core *c);
+void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind);
+void core_bind_process(struct core *c, uint32_t process);
+bool is_call(const struct trace_rec *r);
+void machine_totals(struct machine *m);
+
+/* core.c */
+int core_init(struct core *c, struct machine *m, unsigned id, struct err *err);
+void core_fini(struct core *c);
+void core_add_stats(struct core *c, struct stats *s);
+bool core_refill(struct core *c); /* the next batch; false at the end */
+int machine_run_timed(struct machine *m);
+
+#endif

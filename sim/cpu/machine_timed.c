@@ -1,0 +1,225 @@
+/* Timed mode: exact windows over the cores, the shared side, the operating system's lock, global actions. */
+#include "cpu/machine_internal.h"
+#include "cpu/timed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARMUP_CHECK_CYCLES = 1024 }; /* how often the warm-up's end is looked for: samples clip the window */
+
+void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind)
+{
+    if (m->n_action == m->cap_action) {
+        m->cap_action = m->cap_action ? m->cap_action * 2 : 16;
+        struct action *a = realloc(m->action, m->cap_action * sizeof *a);
+        if (!a)
+            abort(); /* host memory gone for a few kilobytes */
+        m->action = a;
+    }
+    unsigned i = m->n_action++;
+    for (; i > 0 && m->action[i - 1].when > when; i--)
+        m->action[i] = m->action[i - 1];
+    m->action[i] = (struct action){.when = when, .core = core, .kind = kind};
+}
+
+/* ---- the operating system ---- */
+
+static void answer_at(struct machine *m, unsigned k, cyc_t when)
+{
+    struct core *c = &m->core[k];
+    assert(when > c->now || !c->now);
+    inbox_put(&c->inbox, when, MSG_OS_ANSWER, 0, 0);
+    if (when < c->next)
+        c->next = when;
+}
+
+static void decide(struct machine *m, unsigned k, tick_t now)
+{
+    struct core *c = &m->core[k];
+    cyc_t seen = (now + m->period - 1) / m->period + m->cfg.bus.response_latency_cycles;
+    m->os_locked = true;
+    c->os_sent = false;
+    if (c->os_is_call) {
+        machine_add_action(m, seen, k, ACTION_CALL);
+        return;
+    }
+    vm_fault(m->vm, c->asid, c->os_va, c->os_error, &c->answer);
+    if (c->answer.result == FAULT_SEGV || c->answer.result == FAULT_OOM)
+        machine_add_action(m, seen, k, ACTION_KILL);
+    answer_at(m, k, seen);
+}
+
+static void os_event(struct machine *m, const struct event *e)
+{
+    if (e->kind == OS_EV_ASK) {
+        struct core *c = &m->core[e->a];
+        if (c->os_ignore)
+            c->os_ignore--; /* questions arrive in the order in which they were sent */
+        else if (m->os_locked)
+            m->os_queue[(m->os_head + m->os_n++) % m->cores] = (unsigned)e->a;
+        else
+            decide(m, (unsigned)e->a, e->tick);
+        return;
+    }
+    m->os_locked = false;
+    if (m->os_n) {
+        unsigned k = m->os_queue[m->os_head];
+        m->os_head = (m->os_head + 1) % m->cores;
+        m->os_n--;
+        decide(m, k, e->tick);
+    }
+}
+
+static void resume_at(struct core *c, cyc_t when)
+{
+    wheel_add(&c->wheel, when, HOP_RESUME, 0);
+    if (when < c->next)
+        c->next = when;
+}
+
+static void call_action(struct machine *m, const struct action *a)
+{
+    struct core *c = &m->core[a->core];
+    cyc_t cost = m->cfg.vm.syscall_cycles;
+    if (!c->call)
+        machine_process(m, c->held.process); /* the thread changes when the core goes on */
+    else
+        machine_call(m, c, c->call);
+    if (!c->call || c->call->kind == TRACE_SEGMENT || c->call->kind == TRACE_EXIT)
+        cost = 0;
+    evq_add(memsys_queue(m->memsys), (a->when + m->cfg.bus.request_latency_cycles) * m->period, c->id, OS_EV_RELEASE,
+            c->id, 0);
+    resume_at(c, a->when + cost);
+}
+
+/* ---- samples, warm-up, limit ---- */
+
+static uint64_t references(const struct machine *m)
+{
+    uint64_t n = 0;
+    for (unsigned k = 0; k < m->cores; k++)
+        n += m->core[k].st.references;
+    return n;
+}
+
+static void run_action(struct machine *m, const struct action *a)
+{
+    struct core *c = &m->core[a->core];
+    switch (a->kind) {
+    case ACTION_CALL:
+        call_action(m, a);
+        break;
+    case ACTION_KILL:
+        machine_tell(m, c->answer.result == FAULT_OOM ? "oom_kill" : "segfault", c, c->os_va.v,
+                     c->process_dead ? 0 : vm_rss_pages(m->vm, c->asid));
+        machine_kill(m, c);
+        break;
+    case ACTION_WARMUP:
+        if (references(m) >= m->cfg.sim.warmup) {
+            machine_totals(m);
+            stats_snapshot(m->stats);
+            m->warm = true;
+        } else {
+            machine_add_action(m, a->when + WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
+        }
+        break;
+    case ACTION_SAMPLE:
+        machine_totals(m);
+        if (m->hooks.sample)
+            m->hooks.sample(m->hooks.self, m);
+        machine_add_action(m, a->when - a->when % m->interval + m->interval, 0, ACTION_SAMPLE);
+        break;
+    }
+}
+
+/* ---- windows ---- */
+
+static bool all_finished(const struct machine *m)
+{
+    for (unsigned k = 0; k < m->cores; k++)
+        if (!m->core[k].finished)
+            return false;
+    return true;
+}
+
+static cyc_t core_next(void *self, unsigned k) { return ((struct machine *)self)->core[k].next; }
+static void core_run(void *self, unsigned k, cyc_t limit) { timed_run(&((struct machine *)self)->core[k], limit); }
+static tick_t shared_head(void *self) { return memsys_head(((struct machine *)self)->memsys); }
+
+static void shared_step(void *self)
+{
+    struct machine *m = self;
+    struct event e;
+    m->last_tick = memsys_head(m->memsys);
+    if (memsys_step(m->memsys, &e))
+        os_event(m, &e);
+}
+
+/* Samples alone do not keep a finished machine going. */
+static cyc_t action_next(void *self)
+{
+    struct machine *m = self;
+    for (unsigned i = 0; i < m->n_action; i++)
+        if ((m->action[i].kind != ACTION_SAMPLE && m->action[i].kind != ACTION_WARMUP) || !all_finished(m))
+            return m->action[i].when;
+    return CYC_NEVER;
+}
+
+static void action_run(void *self)
+{
+    struct machine *m = self;
+    cyc_t when = m->action[0].when;
+    m->action_cycle = when;
+    while (m->n_action && m->action[0].when == when) {
+        struct action a = m->action[0];
+        memmove(m->action, m->action + 1, --m->n_action * sizeof a);
+        run_action(m, &a);
+    }
+}
+
+static bool stop(void *self)
+{
+    struct machine *m = self;
+    if (m->failed)
+        return true;
+    if (m->hooks.interrupted && m->hooks.interrupted(m->hooks.self))
+        m->interrupted = true;
+    return m->interrupted;
+}
+
+int machine_run_timed(struct machine *m)
+{
+    struct windows_config wc = {.cores = m->cores, .period = m->period, .out = m->cfg.bus.request_latency_cycles,
+                                .in = m->cfg.bus.response_latency_cycles, .window = m->cfg.sim.window,
+                                .order = m->order};
+    struct windows_ops ops = {.self = m, .core_next = core_next, .core_run = core_run, .shared_head = shared_head,
+                              .shared_step = shared_step, .action_next = action_next, .action_run = action_run,
+                              .stop = stop};
+    uint64_t limit = m->cfg.sim.limit;
+    for (unsigned k = 0; k < m->cores; k++) {
+        struct core *c = &m->core[k];
+        if (limit)
+            c->limit = limit / m->cores + (k < limit % m->cores ? 1 : 0);
+        if (limit && !c->limit)
+            c->ended = true;
+        /* Processes are created in the order of the cores, before anything runs. */
+        core_refill(c);
+    }
+    machine_add_action(m, m->interval, 0, ACTION_SAMPLE);
+    if (!m->warm)
+        machine_add_action(m, WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
+    bool ended = windows_run(&wc, &ops);
+    if (ended) {
+        assert(all_finished(m));
+        assert(memsys_idle(m->memsys));
+    }
+    if (!m->warm && ended) { /* the warm-up was longer than the trace */
+        machine_totals(m);
+        stats_snapshot(m->stats);
+        m->warm = true;
+    }
+    if (limit && references(m) >= limit)
+        m->limit_hit = true;
+    return 0;
+}
