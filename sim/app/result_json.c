@@ -199,6 +199,38 @@ static int array(struct scan *s, const char *start)
     return depth ? bad(s, "an array without an end") : add(s, start, (size_t)(s->p - start), JSON_ARRAY);
 }
 
+static const char *digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?  (RFC 8259, section 6) */
+static bool number_ok(const char *p, const char *end)
+{
+    p += p < end && *p == '-';
+    const char *whole = p;
+    p = digits(p, end);
+    if (p == whole || (*whole == '0' && p - whole > 1))
+        return false;
+    if (p < end && *p == '.') {
+        const char *part = ++p;
+        p = digits(p, end);
+        if (p == part)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        const char *power = p;
+        p = digits(p, end);
+        if (p == power)
+            return false;
+    }
+    return p == end;
+}
+
 static int value(struct scan *s)
 {
     blanks(s);
@@ -236,8 +268,7 @@ static int value(struct scan *s)
     size_t len = (size_t)(s->p - start);
     bool literal = (len == 4 && (!memcmp(start, "true", 4) || !memcmp(start, "null", 4))) ||
                    (len == 5 && !memcmp(start, "false", 5));
-    bool number = len && strspn(start, "+-.0123456789eE") >= len && (c == '-' || (c >= '0' && c <= '9'));
-    if (literal || number)
+    if (literal || number_ok(start, s->p))
         return add(s, start, len, literal ? JSON_LITERAL : JSON_NUMBER);
     s->p = start;
     return bad(s, "expected a value");
