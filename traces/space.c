@@ -56,7 +56,9 @@ static bool insert(struct space_list *l, size_t at, struct space_span s)
 static bool cut(struct space_list *l, uint64_t start, uint64_t end)
 {
     size_t i = first_after(l, start);
-    if (i < l->n && l->span[i].start < start) {
+    if (i == l->n)
+        return true;
+    if (l->span[i].start < start) {
         struct space_span tail = l->span[i];
         l->span[i].end = start;
         i++;

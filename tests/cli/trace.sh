@@ -1,0 +1,113 @@
+#!/bin/sh
+# The verbs of `mmulab trace`: exit codes, streams, files. $1: the program; $2: the folder of samples.
+set -u
+prog=$1
+samples=$(cd "$2" && pwd)
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+# expect CODE ARG...: runs, leaves the streams in out and err
+expect() {
+    code=$1; shift
+    "$prog" trace "$@" >out 2>err; got=$?
+    [ "$got" = "$code" ] || { fail "trace $*: exit $got, not $code"; cat err; }
+}
+has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
+empty() { [ ! -s "$1" ] || { fail "$1 is not empty:"; cat "$1"; }; }
+
+# usage: exit 2, nothing on stdout
+expect 2; empty out; has err usage
+expect 0 --help; empty err; has out slice
+for verb in info print check convert slice gen; do
+    expect 0 $verb --help; empty err; has out "usage: mmulab trace $verb"
+    expect 2 $verb; empty out; has err "trace $verb: error"
+    expect 2 $verb --fromat x; empty out
+done
+expect 2 infp x; empty out; has err 'did you mean "info"'
+expect 2 info --jsno x; has err 'did you mean --json'
+expect 2 info --json=3 x; has err 'takes no value'
+expect 2 check --max; has err 'needs a value'
+expect 2 check --max x "$samples/small.din"; has err 'not a number'
+expect 2 info a b; has err 'one trace'
+expect 2 info nothing-here; empty out; has err nothing-here
+expect 2 info --format nonsense "$samples/small.din"; has err lackey
+expect 2 convert "$samples/small.din" x.unknown; has err .mtr
+
+# info
+expect 0 info "$samples/small.lackey"; empty err
+has out 'references            4,544'; has out 'instructions          3,675'; has out 'segment records       6'
+expect 0 info --json "$samples/gzip.mtr"; empty err; has out '"references": 5150146'; has out '"data": 129'; has out '"complete": true'
+expect 0 info --quick "$samples/gzip.mtr"; empty err; has out '5,150,146'
+hash_of() { "$prog" trace info --json "$1" | grep '"hash"'; }
+
+# convert: the identity stays whatever the container
+cp "$samples"/small.* .
+for f in small.lackey small.din small.pin small.champsim.xz; do
+    expect 0 convert $f a.mtr; empty out
+    expect 0 convert a.mtr a.txt
+    [ "$(hash_of $f)" = "$(hash_of a.mtr)" ] || fail "$f: another hash in .mtr"
+    [ "$(hash_of $f)" = "$(hash_of a.txt)" ] || fail "$f: another hash in .txt"
+    expect 2 convert $f a.mtr; has err '--force'
+    expect 0 convert --force $f a.mtr
+    expect 0 check $f; has out '0 errors'
+    rm a.mtr a.txt
+done
+expect 2 convert small.din small.din --force; has err 'is read'
+expect 0 convert small.lackey -; has out '# mmulab trace'
+
+# print is what convert writes as text, with numbers
+"$prog" trace convert small.lackey t.txt 2>/dev/null
+expect 0 print --no-names small.lackey; empty err
+sed 's/^ *[0-9]* *//' out >printed
+grep -v '^#' t.txt | cmp -s - printed || { fail 'print and convert differ'; grep -v '^#' t.txt | diff - printed | head; }
+expect 0 print small.lackey --from 8 --count 2
+has out '         8       I 401000 2'; has out '         9       S 1fff000d48 8   # [stack]'
+[ "$(wc -l <out)" = 2 ] || fail 'print --count'
+expect 0 print small.lackey --no-names --from 4565; has out 'exit 0 1'; [ "$(wc -l <out)" = 1 ] || fail 'print --from'
+
+# slice: replays by itself
+expect 0 slice small.lackey s.mtr --from 4000 --count 100
+expect 0 check s.mtr; has out ' 0 errors'
+expect 0 info --json s.mtr; has out '"segment": 6'; has out '"mmap": 2'; has out '"mremap": 1'
+expect 2 slice small.lackey x.mtr; has err 'which part'
+expect 0 slice small.lackey one.mtr --count 1
+expect 0 info --json one.mtr; has out '"records": 1,'
+
+# gen
+expect 0 gen uniform -n 1000 -o u.mtr -s size=1MiB -s seed=3; empty out
+expect 0 gen uniform -n 1000 -o v.mtr -s seed=3 -s size=1MiB
+[ "$(hash_of u.mtr)" = "$(hash_of v.mtr)" ] || fail 'gen is not deterministic'
+expect 0 info --json u.mtr; has out '"loads": 1000,'; has out '"fetches": 4000,'
+expect 2 gen uniform -n 1000 -o u.mtr; has err '--force'
+expect 2 gen unifrom -n 10 -o x.mtr; has err 'uniform'; [ ! -e x.mtr ] || fail 'gen left a file'
+expect 2 gen uniform -n 10 -o x.mtr -s siez=1MiB; has err 'size'
+expect 2 gen uniform -n 10; has err '-o FILE'
+expect 0 gen producer -n 300 --threads 4 -o - ; has out clone
+for kind in sequential strided uniform zipf chase gups producer; do
+    expect 0 gen $kind -n 5000 --threads 2 -o $kind.mtr -s size=64KiB
+    expect 0 check $kind.mtr; has out ' 0 errors, 0 warnings'
+done
+expect 0 slice producer.mtr thread.mtr --thread 1
+expect 0 check thread.mtr; has out ' 0 errors'
+
+# broken traces: exit 1, what was good is told and kept
+head -c 30000 small.lackey >cut.lackey
+expect 1 info cut.lackey; has err cut.lackey; has err 'records are good'; has out 'complete              no'
+expect 1 check cut.lackey; has out '1 errors'
+expect 1 convert cut.lackey cut.mtr; has err 'records are good'
+expect 0 check cut.mtr; has out ' 0 errors'
+printf '0 1000\n0 2000\n0 3000\nfree 10\n' >bad.din
+expect 1 check bad.din; has err 'bad.din:4'
+printf '# mmulab trace 1\nfree 10\nfree 20\nfree 30\n' >bad.txt
+expect 1 check --max 2 bad.txt; has out 'record 0'; has out 'free: 3 in all, 2 shown'; has out '3 errors'
+: >empty.mtr
+expect 1 info empty.mtr; empty out
+expect 1 print bad.din; has out '3000'
+
+if [ -e /dev/full ]; then
+    "$prog" trace info small.din >/dev/full 2>err; [ $? = 1 ] || fail 'a full disk went unnoticed'
+fi
+[ $failed = 0 ] && echo 'trace: ok'
+exit $failed
