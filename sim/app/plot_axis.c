@@ -149,7 +149,7 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run)
     if (a->max > 0)
         fprintf(f, "\nset xrange [0:%.9g]\n", a->max);
     else
-        fputs("\nset xrange [-1:1]\n", f);
+        fputs("\nset xrange [0:1]\n", f);
     if (run == PLOT_NO_MARKS)
         return;
     const struct plot_run *r = &p->run[run];
