@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void broken(struct world *w, const char *fmt, ...)
+void o_broken(struct world *w, const char *fmt, ...)
 {
     if (w->failed)
         return;
@@ -15,7 +15,7 @@ void broken(struct world *w, const char *fmt, ...)
     va_end(ap);
     w->failed = true;
     if (getenv("ORACLE_DUMP"))
-        dump_world(w);
+        o_dump_world(w);
 }
 
 static const struct tx *tx_at(const struct world *w, uint64_t line)
@@ -27,7 +27,7 @@ static const struct tx *tx_at(const struct world *w, uint64_t line)
 }
 
 /* One owner and nobody beside it; the directory knows every holder; the L1s hold nothing that the L2 does not. */
-void check_line(struct world *w, uint64_t line)
+void o_check_line(struct world *w, uint64_t line)
 {
     const struct naive_way *x = naive_find(&w->llc, line);
     const struct tx *t = tx_at(w, line);
@@ -39,26 +39,26 @@ void check_line(struct world *w, uint64_t line)
         const struct naive_way *p = naive_find(&c->l2.tags, line), *d = naive_find(&c->l1d.tags, line);
         if (!p) {
             if (d || naive_find(&c->l1i.tags, line))
-                broken(w, "line %" PRIx64 ": in an L1 of core %u but not in its L2", line, k);
+                o_broken(w, "line %" PRIx64 ": in an L1 of core %u but not in its L2", line, k);
             continue;
         }
         holders++;
         bool known = x && (x->owner == (int)k || (x->sharers >> k & 1));
         if (!known && !(t && (t->pending >> k & 1)))
-            broken(w, "line %" PRIx64 ": core %u holds it and the directory does not know", line, k);
+            o_broken(w, "line %" PRIx64 ": core %u holds it and the directory does not know", line, k);
         if (p->state != 'S') {
             if (owner >= 0)
-                broken(w, "line %" PRIx64 ": owned by cores %d and %u", line, owner, k);
+                o_broken(w, "line %" PRIx64 ": owned by cores %d and %u", line, owner, k);
             owner = (int)k;
         } else if (d && (d->writable || d->dirty)) {
-            broken(w, "line %" PRIx64 ": core %u may write a shared line", line, k);
+            o_broken(w, "line %" PRIx64 ": core %u may write a shared line", line, k);
         }
     }
     if (owner >= 0 && holders > 1)
-        broken(w, "line %" PRIx64 ": owned by core %d and held by %d", line, owner, holders);
+        o_broken(w, "line %" PRIx64 ": owned by core %d and held by %d", line, owner, holders);
 }
 
-void check_all(struct world *w)
+void o_check_all(struct world *w)
 {
     for (uint32_t k = 0; k < w->n; k++) {
         const struct level1 *const l1[] = {&w->core[k].l1i, &w->core[k].l1d};
@@ -66,7 +66,7 @@ void check_all(struct world *w)
         for (unsigned s = 0; s < 3; s++)
             for (size_t i = 0; i < (size_t)sets[s]->sets * sets[s]->ways; i++)
                 if (sets[s]->way[i].valid)
-                    check_line(w, sets[s]->way[i].key);
+                    o_check_line(w, sets[s]->way[i].key);
     }
 }
 
@@ -76,7 +76,7 @@ static void dump_event(const struct event *e)
             e->major, e->minor, (int)e->kind, e->core, e->line);
 }
 
-void dump_world(const struct world *w)
+void o_dump_world(const struct world *w)
 {
     fprintf(stderr, "oracle: tick %" PRIu64 " cycle %" PRIu64 " after %" PRIu64 " events; P %" PRIu64 "\n", w->now, w->cycle,
             w->n_events, w->P);

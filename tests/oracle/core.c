@@ -1,18 +1,18 @@
 /* Sections 2 and 6: instructions out of records, the serial core, the window core, the store buffer. */
 #include "oracle_priv.h"
 
-bool is_serial(const struct world *w)
+bool o_is_serial(const struct world *w)
 {
     return w->m->cpu.model == CPU_MODEL_INORDER || w->m->cpu.window == 1;
 }
 
-void part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at)
+void o_part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at)
 {
     if (p->dead)
         return;
     p->known = true;
     p->done = at;
-    tick_at(w, c, at);
+    o_tick_at(w, c, at);
 }
 
 /* --- records --------------------------------------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ static void pass(struct ocore *c)
     c->at += 1u + r->slots;
 }
 
-bool at_call(const struct ocore *c)
+bool o_at_call(const struct ocore *c)
 {
     const struct trace_rec *r = record(c);
     return r && is_call(r->kind);
@@ -55,23 +55,25 @@ static void add_parts(struct world *w, struct ocore *c, struct entry *e, const s
                                                    : PART_MODIFY;
     uint64_t last = r->addr + (r->size ? r->size : 1) - 1;
     for (uint64_t line = r->addr >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++) {
-        struct part *p = arena(w, sizeof *p);
+        struct part *p = o_arena(w, sizeof *p);
         *p = (struct part){.kind = kind, .entry = e, .number = c->parts++,
                            .va = line == r->addr >> LINE_SHIFT ? r->addr : line << LINE_SHIFT};
-        list_push(l, p);
+        o_list_push(l, p);
     }
     c->references++;
     c->instructions += r->kind == TRACE_FETCH;
 }
 
-struct entry *next_instruction(struct world *w, struct ocore *c)
+struct entry *o_next_instruction(struct world *w, struct ocore *c)
 {
     const struct trace_rec *r;
     while ((r = record(c)) && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(r->kind))
         pass(c);
     if (!r || is_call(r->kind))
         return NULL;
-    struct entry *e = arena(w, sizeof *e);
+    struct entry *e = o_arena(w, sizeof *e);
+    o_arena_list(w, &e->fetch);
+    o_arena_list(w, &e->data);
     if (r->kind != TRACE_FETCH) { /* no FETCH yet: an instruction of its own */
         add_parts(w, c, e, r);
         pass(c);
@@ -84,7 +86,7 @@ struct entry *next_instruction(struct world *w, struct ocore *c)
             add_parts(w, c, e, r);
         if (r->kind == TRACE_REGS)
             for (unsigned i = 0; i < 6; i++)
-                (i < 2 ? e->wr : e->rd - 2)[i] = (uint8_t)(r->addr >> (8 * i));
+                *(i < 2 ? &e->wr[i] : &e->rd[i - 2]) = (uint8_t)(r->addr >> (8 * i));
         pass(c);
     }
     return e;
@@ -92,22 +94,22 @@ struct entry *next_instruction(struct world *w, struct ocore *c)
 
 /* --- store buffer ------------------------------------------------------------------------------------------------------ */
 
-void drain(struct world *w, struct ocore *c)
+void o_drain(struct world *w, struct ocore *c)
 {
     if (c->buffer.n == 0 || c->draining)
         return;
     struct part *p = c->buffer.v[0];
-    struct acc *a = arena(w, sizeof *a);
+    struct acc *a = o_arena(w, sizeof *a);
     *a = (struct acc){.kind = ACC_STORE, .origin = ORIGIN_CPU, .write = true, .line = p->pa >> LINE_SHIFT, .who = c};
     c->draining = true;
-    l1_access(w, c, &c->l1d, a, true);
+    o_l1_access(w, c, &c->l1d, a, true);
 }
 
-void store_done(struct world *w, struct ocore *c)
+void o_store_done(struct world *w, struct ocore *c)
 {
     c->draining = false;
-    list_take(&c->buffer, 0);
-    tick_at(w, c, w->cycle); /* room, and the next store goes in the drain phase */
+    o_list_take(&c->buffer, 0);
+    o_tick_at(w, c, w->cycle); /* room, and the next store goes in the drain phase */
 }
 
 /* --- serial core ------------------------------------------------------------------------------------------------------- */
@@ -120,7 +122,7 @@ static struct part *part_at(const struct entry *e, size_t i)
     return i < e->data.n ? e->data.v[i] : NULL;
 }
 
-void serial_dispatch(struct world *w, struct ocore *c)
+void o_serial_dispatch(struct world *w, struct ocore *c)
 {
     for (;;) {
         if (c->state != CORE_RUN)
@@ -132,8 +134,8 @@ void serial_dispatch(struct world *w, struct ocore *c)
             if (p->kind == PART_STORE && w->m->cpu.window > 1) {
                 if (c->buffer.n >= w->m->cpu.store_buffer)
                     return; /* store_done ticks again */
-                list_push(&c->buffer, p);
-                tick_at(w, c, w->cycle + 1);
+                o_list_push(&c->buffer, p);
+                o_tick_at(w, c, w->cycle + 1);
             }
             c->waiting = NULL;
             c->cur_part++;
@@ -153,22 +155,22 @@ void serial_dispatch(struct world *w, struct ocore *c)
                     r = record(c);
                 }
                 if (r && !is_call(r->kind)) {
-                    tick_at(w, c, w->cycle + 1);
+                    o_tick_at(w, c, w->cycle + 1);
                     return;
                 }
             }
-            c->cur = next_instruction(w, c);
+            c->cur = o_next_instruction(w, c);
             c->cur_part = 0;
             if (!c->cur) {
                 if (c->buffer.n == 0)
-                    end_or_call(w, c);
+                    o_end_or_call(w, c);
                 return;
             }
             c->count++;
         }
         p = part_at(c->cur, c->cur_part);
         c->waiting = p;
-        part_begin(w, c, p);
+        o_part_begin(w, c, p);
     }
 }
 
@@ -198,9 +200,9 @@ static void issue(struct world *w, struct ocore *c, struct entry *e)
 {
     e->issued = true;
     e->issue = w->cycle;
-    tick_at(w, c, w->cycle + 1);
+    o_tick_at(w, c, w->cycle + 1);
     for (size_t i = 0; i < e->data.n; i++)
-        part_begin(w, c, e->data.v[i]);
+        o_part_begin(w, c, e->data.v[i]);
 }
 
 static struct part *first_parked(const struct ocore *c, const struct entry *e)
@@ -219,7 +221,7 @@ static void retire(struct world *w, struct ocore *c)
     if (!c->handling && c->parked.n > 0) {
         struct part *p = first_parked(c, c->window.n > 0 ? c->window.v[0] : c->cur);
         if (p)
-            send_fault(w, c, p);
+            o_send_fault(w, c, p);
     }
     for (uint32_t n = 0; n < w->m->cpu.width && c->window.n > 0; n++) {
         struct entry *e = c->window.v[0];
@@ -232,10 +234,10 @@ static void retire(struct world *w, struct ocore *c)
             return;
         for (size_t i = 0; i < e->data.n; i++)
             if (((struct part *)e->data.v[i])->kind == PART_STORE)
-                list_push(&c->buffer, e->data.v[i]);
+                o_list_push(&c->buffer, e->data.v[i]);
         e->retired = true;
-        list_take(&c->window, 0);
-        tick_at(w, c, w->cycle + 1);
+        o_list_take(&c->window, 0);
+        o_tick_at(w, c, w->cycle + 1);
     }
 }
 
@@ -261,10 +263,10 @@ static void window_dispatch(struct world *w, struct ocore *c)
                 pass(c);
             if (!r || is_call(r->kind)) {
                 if (c->window.n == 0 && c->buffer.n == 0)
-                    end_or_call(w, c);
+                    o_end_or_call(w, c);
                 return;
             }
-            c->cur = next_instruction(w, c);
+            c->cur = o_next_instruction(w, c);
             c->cur_part = 0;
         }
         struct entry *e = c->cur;
@@ -276,20 +278,20 @@ static void window_dispatch(struct world *w, struct ocore *c)
         }
         if (c->cur_part < e->fetch.n) {
             c->waiting = e->fetch.v[c->cur_part];
-            part_begin(w, c, c->waiting);
+            o_part_begin(w, c, c->waiting);
             continue;
         }
         c->cur = NULL;
         n++;
         find_producers(c, e);
-        list_push(&c->window, e);
-        tick_at(w, c, w->cycle + 1);
+        o_list_push(&c->window, e);
+        o_tick_at(w, c, w->cycle + 1);
         if (entry_ready(e, w->cycle))
             issue(w, c, e);
     }
 }
 
-void core_tick(struct world *w, struct ocore *c)
+void o_core_tick(struct world *w, struct ocore *c)
 {
     if (c->ticked && c->last_tick == w->cycle)
         return;
@@ -299,9 +301,9 @@ void core_tick(struct world *w, struct ocore *c)
         c->state = CORE_RUN;
     if (c->state == CORE_DONE)
         return;
-    if (is_serial(w)) {
-        drain(w, c);
-        serial_dispatch(w, c);
+    if (o_is_serial(w)) {
+        o_drain(w, c);
+        o_serial_dispatch(w, c);
         return;
     }
     retire(w, c);
@@ -310,6 +312,6 @@ void core_tick(struct world *w, struct ocore *c)
         if (!e->issued && entry_ready(e, w->cycle))
             issue(w, c, e);
     }
-    drain(w, c);
+    o_drain(w, c);
     window_dispatch(w, c);
 }

@@ -7,23 +7,28 @@
 
 enum { MAX_EVENTS = 100 * 1000 * 1000, CHECK_EVERY = 512 };
 
-void *arena(struct world *w, size_t bytes)
+void *o_arena(struct world *w, size_t bytes)
 {
     void *p = calloc(1, bytes);
     if (!p)
         abort();
-    list_push(&w->arena, p);
+    o_list_push(&w->arena, p);
     return p;
 }
 
-void hop(struct ocore *c, struct world *w, cyc_t delay, enum ev_kind kind, void *p)
+void o_arena_list(struct world *w, struct list *l)
+{
+    o_list_push(&w->arena_lists, l);
+}
+
+void o_hop(struct ocore *c, struct world *w, cyc_t delay, enum ev_kind kind, void *p)
 {
     struct event e = {.tick = (w->cycle + delay) * w->P, .cls = CLASS_CORE, .major = c->k, .minor = PHASE_HOP,
                       .seq = w->next_seq++, .kind = kind, .core = c->k, .p = p};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
-void tick_at(struct world *w, struct ocore *c, cyc_t cycle)
+void o_tick_at(struct world *w, struct ocore *c, cyc_t cycle)
 {
     if (c->ticked && cycle <= c->last_tick)
         cycle = c->last_tick + 1;
@@ -32,14 +37,14 @@ void tick_at(struct world *w, struct ocore *c, cyc_t cycle)
     c->next_tick = cycle;
     struct event e = {.tick = cycle * w->P, .cls = CLASS_CORE, .major = c->k, .minor = PHASE_TICK,
                       .seq = w->next_seq++, .kind = EV_TICK, .core = c->k};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
-void send_shared(struct world *w, struct ocore *c, enum ev_kind kind, uint64_t line, uint64_t value, void *p)
+void o_send_shared(struct world *w, struct ocore *c, enum ev_kind kind, uint64_t line, uint64_t value, void *p)
 {
     struct event e = {.tick = (w->cycle + w->OUT) * w->P, .cls = CLASS_SHARED, .major = c->k, .seq = c->sent++,
                       .kind = kind, .core = c->k, .line = line, .value = value, .p = p};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
 static cyc_t seen_in(const struct world *w, tick_t when)
@@ -47,7 +52,7 @@ static cyc_t seen_in(const struct world *w, tick_t when)
     return (when + w->P - 1) / w->P + w->IN;
 }
 
-void send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when, uint64_t line, uint64_t value, void *p)
+void o_send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when, uint64_t line, uint64_t value, void *p)
 {
     cyc_t cycle = seen_in(w, when);
     if (w->plant == PLANT_LATE_SNOOP && (kind == EV_INV || kind == EV_DOWN))
@@ -55,18 +60,18 @@ void send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when, u
     if (w->plant == PLANT_EARLY_GRANT && kind == EV_GRANT && (cycle - 1) * w->P > w->now)
         cycle--;
     if (cycle * w->P <= w->now)
-        broken(w, "a message for core %u comes too late", core);
+        o_broken(w, "a message for core %u comes too late", core);
     /* Item 2: messages of one cycle in the order in which they were decided. */
     struct event e = {.tick = cycle * w->P, .cls = CLASS_CORE, .major = core, .minor = PHASE_MESSAGE,
                       .seq = w->next_seq++, .kind = kind, .core = core, .line = line, .value = value, .p = p};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
-void global_action(struct world *w, enum ev_kind kind, tick_t when, uint32_t core, void *p)
+void o_global_action(struct world *w, enum ev_kind kind, tick_t when, uint32_t core, void *p)
 {
     struct event e = {.tick = seen_in(w, when) * w->P, .cls = CLASS_ACTION, .seq = w->next_seq++, .kind = kind,
                       .core = core, .p = p};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
 static void core_event(struct world *w, const struct event *e)
@@ -74,41 +79,41 @@ static void core_event(struct world *w, const struct event *e)
     struct ocore *c = &w->core[e->core];
     switch (e->kind) {
     case EV_GRANT:
-        l2_grant(w, c, e->line, (char)e->value);
-        check_line(w, e->line);
+        o_l2_grant(w, c, e->line, (char)e->value);
+        o_check_line(w, e->line);
         break;
     case EV_INV:
     case EV_DOWN:
-        snoop(w, c, e->line, e->kind == EV_INV);
+        o_snoop(w, c, e->line, e->kind == EV_INV);
         break;
     case EV_ANSWER:
-        os_answer(w, c, e->p);
+        o_os_answer(w, c, e->p);
         break;
     case EV_STLB:
-        part_stlb(w, c, e->p);
+        o_part_stlb(w, c, e->p);
         break;
     case EV_L2_LOOKUP:
         if (!(((struct client2 *)e->p)->walk && ((struct owalk *)((struct client2 *)e->p)->walk->who)->dead))
-            l2_lookup(w, c, e->p, true);
+            o_l2_lookup(w, c, e->p, true);
         break;
     case EV_WALK_READ:
-        walk_read(w, c, e->p);
+        o_walk_read(w, c, e->p);
         break;
     case EV_WALK_GO:
-        walk_go(w, c, e->p, false);
+        o_walk_go(w, c, e->p, false);
         break;
     case EV_WALK_AGAIN:
-        walk_go(w, c, e->p, true);
+        o_walk_go(w, c, e->p, true);
         break;
     case EV_OS_NEXT:
         c->next_hop = false;
-        os_pump(w, c);
+        o_os_pump(w, c);
         break;
     case EV_OS_BEGIN:
-        os_pump(w, c);
+        o_os_pump(w, c);
         break;
     default:
-        core_tick(w, c);
+        o_core_tick(w, c);
     }
 }
 
@@ -118,27 +123,27 @@ static void run_event(struct world *w, const struct event *e)
     if (e->cls == CLASS_SHARED) {
         switch (e->kind) {
         case EV_ACK:
-            llc_ack(w, e);
+            o_llc_ack(w, e);
             break;
         case EV_FAULT:
         case EV_SYSCALL:
         case EV_RELEASE:
-            os_arrival(w, e);
+            o_os_arrival(w, e);
             break;
         case EV_FILL:
-            llc_fill(w, e->p);
+            o_llc_fill(w, e->p);
             break;
         case EV_BUS:
-            bus_grant(w);
+            o_bus_grant(w);
             break;
         default:
-            bus_arrival(w, e);
+            o_bus_arrival(w, e);
         }
         return;
     }
     w->cycle = e->tick / w->P;
     if (e->cls == CLASS_ACTION)
-        os_action(w, e);
+        o_os_action(w, e);
     else
         core_event(w, e);
 }
@@ -155,21 +160,21 @@ static void loop(struct world *w)
         if (dram != TICK_NEVER && (!head || dram < head->tick ||
                                    (dram == head->tick && head->cls == CLASS_SHARED && head->major > w->n))) {
             w->now = dram;
-            dram_step(w, dram);
+            o_dram_step(w, dram);
         } else {
-            struct event e = heap_pop(&w->heap);
+            struct event e = o_heap_pop(&w->heap);
             run_event(w, &e);
         }
         if (++w->n_events % CHECK_EVERY == 0)
-            check_all(w);
+            o_check_all(w);
         if (w->n_events > MAX_EVENTS)
-            broken(w, "%d events and no end", MAX_EVENTS);
+            o_broken(w, "%d events and no end", MAX_EVENTS);
     }
     for (uint32_t k = 0; k < w->n && !w->failed; k++)
         if (w->core[k].state != CORE_DONE)
-            broken(w, "deadlock: core %u waits and nothing will happen", k);
+            o_broken(w, "deadlock: core %u waits and nothing will happen", k);
     if (!w->failed && (w->txs.n > 0 || w->stall.n > 0 || w->dram_fifo.n > 0 || w->lock))
-        broken(w, "the run ended with open transactions");
+        o_broken(w, "the run ended with open transactions");
 }
 
 /* --- set-up -------------------------------------------------------------------------------------------------------------- */
@@ -224,7 +229,7 @@ static void core_init(struct world *w, uint32_t k, const struct oracle_stream *s
         opsc_init(&c->pwc, &m->mmu.pwc, m->sim.seed, name);
     }
     if (s)
-        tick_at(w, c, 0);
+        o_tick_at(w, c, 0);
     else
         c->state = CORE_DONE;
 }
@@ -280,43 +285,45 @@ static void world_fini(struct world *w)
         for (unsigned i = 0; i < 2; i++) {
             naive_fini(&l1[i]->tags);
             for (uint32_t j = 0; l1[i]->mshr && j < l1[i]->mshrs; j++)
-                list_fini(&l1[i]->mshr[j].accs);
+                o_list_fini(&l1[i]->mshr[j].accs);
             free(l1[i]->mshr);
-            list_fini(&l1[i]->fifo);
+            o_list_fini(&l1[i]->fifo);
         }
         naive_fini(&c->l2.tags);
         for (uint32_t j = 0; c->l2.mshr && j < c->l2.mshrs; j++)
-            list_fini(&c->l2.mshr[j].clients);
+            o_list_fini(&c->l2.mshr[j].clients);
         free(c->l2.mshr);
-        list_fini(&c->l2.fifo);
+        o_list_fini(&c->l2.fifo);
         otlb_fini(&c->itlb);
         otlb_fini(&c->dtlb);
         otlb_fini(&c->stlb);
         opsc_fini(&c->pwc);
-        list_fini(&c->running);
-        list_fini(&c->queued);
-        list_fini(&c->window);
-        list_fini(&c->buffer);
-        list_fini(&c->parked);
-        list_fini(&w->bus_fifo[k]);
+        o_list_fini(&c->running);
+        o_list_fini(&c->queued);
+        o_list_fini(&c->window);
+        o_list_fini(&c->buffer);
+        o_list_fini(&c->parked);
+        o_list_fini(&w->bus_fifo[k]);
     }
     free(w->core);
     free(w->bus_fifo);
     free(w->grants);
     free(w->wait_ps);
     naive_fini(&w->llc);
-    list_fini(&w->txs);
-    list_fini(&w->stall);
-    list_fini(&w->dram_fifo);
-    list_fini(&w->os_fifo);
+    o_list_fini(&w->txs);
+    o_list_fini(&w->stall);
+    o_list_fini(&w->dram_fifo);
+    o_list_fini(&w->os_fifo);
     dram_free(w->dram);
     vm_free(w->vm);
     phys_mem_fini(&w->mem);
     frame_map_free(w->frames);
-    for (size_t i = 0; i < w->arena.n; i++) {
+    for (size_t i = 0; i < w->arena_lists.n; i++)
+        o_list_fini(w->arena_lists.v[i]);
+    o_list_fini(&w->arena_lists);
+    for (size_t i = 0; i < w->arena.n; i++)
         free(w->arena.v[i]);
-    }
-    list_fini(&w->arena);
+    o_list_fini(&w->arena);
     free(w->heap.e);
 }
 
@@ -449,7 +456,7 @@ int oracle_run(const struct machine_config *m, const struct oracle_stream *strea
     int r = world_init(w, stream, n_streams, w->err);
     if (r == 0) {
         loop(w);
-        check_all(w);
+        o_check_all(w);
         if (w->vm && !w->failed && vm_check(w->vm, w->err) < 0)
             w->failed = true;
         put_all(out, w);

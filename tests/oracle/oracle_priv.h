@@ -47,8 +47,8 @@ struct heap {
     struct event *e;
     size_t n, cap;
 };
-void heap_push(struct heap *h, const struct event *e);
-struct event heap_pop(struct heap *h);
+void o_heap_push(struct heap *h, const struct event *e);
+struct event o_heap_pop(struct heap *h);
 
 /* --- a vector of pointers, used for every queue ---------------------------------------------------------------------- */
 
@@ -56,9 +56,9 @@ struct list {
     void **v;
     size_t n, cap;
 };
-void list_push(struct list *l, void *p);
-void *list_take(struct list *l, size_t i); /* removes and returns element i, order kept */
-void list_fini(struct list *l);
+void o_list_push(struct list *l, void *p);
+void *o_list_take(struct list *l, size_t i); /* removes and returns element i, order kept */
+void o_list_fini(struct list *l);
 
 /* --- naive sets ------------------------------------------------------------------------------------------------------ */
 
@@ -273,7 +273,7 @@ struct world {
     tick_t now;
     cyc_t cycle; /* of the core event that runs */
     struct heap heap;
-    struct list arena;
+    struct list arena, arena_lists;
     uint64_t next_seq;  /* messages and hops */
     uint64_t n_events, n_inboxed;
     uint32_t n;
@@ -305,56 +305,57 @@ struct world {
     bool failed;
 };
 
-void *arena(struct world *w, size_t bytes); /* zeroed */
+void *o_arena(struct world *w, size_t bytes); /* zeroed */
+void o_arena_list(struct world *w, struct list *l); /* a list inside an object of the arena: freed with it */
 /* Our own invariant is broken: the first one stays in w->err, with a dump of the state on stderr if asked for. */
-void broken(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void dump_world(const struct world *w);
-void check_line(struct world *w, uint64_t line);
-void check_all(struct world *w);
+void o_broken(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void o_dump_world(const struct world *w);
+void o_check_line(struct world *w, uint64_t line);
+void o_check_all(struct world *w);
 
-void hop(struct ocore *c, struct world *w, cyc_t delay, enum ev_kind kind, void *p); /* delay >= 1 */
-void tick_at(struct world *w, struct ocore *c, cyc_t cycle);
-void send_shared(struct world *w, struct ocore *c, enum ev_kind kind, uint64_t line, uint64_t value, void *p);
+void o_hop(struct ocore *c, struct world *w, cyc_t delay, enum ev_kind kind, void *p); /* delay >= 1 */
+void o_tick_at(struct world *w, struct ocore *c, cyc_t cycle);
+void o_send_shared(struct world *w, struct ocore *c, enum ev_kind kind, uint64_t line, uint64_t value, void *p);
 /* A message that the shared side sends at `when`. */
-void send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when, uint64_t line, uint64_t value, void *p);
-void global_action(struct world *w, enum ev_kind kind, tick_t when, uint32_t core, void *p);
+void o_send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when, uint64_t line, uint64_t value, void *p);
+void o_global_action(struct world *w, enum ev_kind kind, tick_t when, uint32_t core, void *p);
 
-void l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc *a, bool count);
-void l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool count);
-void l2_grant(struct world *w, struct ocore *c, uint64_t line, char state);
-void snoop(struct world *w, struct ocore *c, uint64_t line, bool inv);
-void acc_served(struct world *w, struct ocore *c, struct acc *a);
+void o_l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc *a, bool count);
+void o_l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool count);
+void o_l2_grant(struct world *w, struct ocore *c, uint64_t line, char state);
+void o_snoop(struct world *w, struct ocore *c, uint64_t line, bool inv);
+void o_acc_served(struct world *w, struct ocore *c, struct acc *a);
 
-void part_begin(struct world *w, struct ocore *c, struct part *p);
-void part_stlb(struct world *w, struct ocore *c, struct part *p);
-void part_translated(struct world *w, struct ocore *c, struct part *p);
-void part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at);
-void ask_walk(struct world *w, struct ocore *c, struct part *p);
-void walk_read(struct world *w, struct ocore *c, struct owalk *k);
-void walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again);
-void walk_value(struct world *w, struct ocore *c, struct owalk *k); /* the line of the entry is here */
-void walk_ad_done(struct world *w, struct ocore *c, struct owalk *k);
+void o_part_begin(struct world *w, struct ocore *c, struct part *p);
+void o_part_stlb(struct world *w, struct ocore *c, struct part *p);
+void o_part_translated(struct world *w, struct ocore *c, struct part *p);
+void o_part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at);
+void o_ask_walk(struct world *w, struct ocore *c, struct part *p);
+void o_walk_read(struct world *w, struct ocore *c, struct owalk *k);
+void o_walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again);
+void o_walk_value(struct world *w, struct ocore *c, struct owalk *k); /* the line of the entry is here */
+void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k);
 
-struct entry *next_instruction(struct world *w, struct ocore *c); /* NULL: end of stream or a call comes */
-bool at_call(const struct ocore *c);
-void end_or_call(struct world *w, struct ocore *c); /* the core is drained and has no instruction next */
-void core_tick(struct world *w, struct ocore *c);
-void serial_dispatch(struct world *w, struct ocore *c);
-bool is_serial(const struct world *w);
-void drain(struct world *w, struct ocore *c);
-void store_done(struct world *w, struct ocore *c);
+struct entry *o_next_instruction(struct world *w, struct ocore *c); /* NULL: end of stream or a call comes */
+bool o_at_call(const struct ocore *c);
+void o_end_or_call(struct world *w, struct ocore *c); /* the core is drained and has no instruction next */
+void o_core_tick(struct world *w, struct ocore *c);
+void o_serial_dispatch(struct world *w, struct ocore *c);
+bool o_is_serial(const struct world *w);
+void o_drain(struct world *w, struct ocore *c);
+void o_store_done(struct world *w, struct ocore *c);
 
-void send_fault(struct world *w, struct ocore *c, struct part *p);
-void os_answer(struct world *w, struct ocore *c, struct fault_answer *a);
-void os_pump(struct world *w, struct ocore *c);
-void os_store_done(struct world *w, struct ocore *c, struct acc *a);
-void os_arrival(struct world *w, const struct event *e);
-void os_action(struct world *w, const struct event *e);
+void o_send_fault(struct world *w, struct ocore *c, struct part *p);
+void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a);
+void o_os_pump(struct world *w, struct ocore *c);
+void o_os_store_done(struct world *w, struct ocore *c, struct acc *a);
+void o_os_arrival(struct world *w, const struct event *e);
+void o_os_action(struct world *w, const struct event *e);
 
-void bus_arrival(struct world *w, const struct event *e);
-void bus_grant(struct world *w);
-void llc_ack(struct world *w, const struct event *e);
-void llc_fill(struct world *w, struct tx *t);
-void dram_step(struct world *w, tick_t at);
+void o_bus_arrival(struct world *w, const struct event *e);
+void o_bus_grant(struct world *w);
+void o_llc_ack(struct world *w, const struct event *e);
+void o_llc_fill(struct world *w, struct tx *t);
+void o_dram_step(struct world *w, tick_t at);
 
 #endif

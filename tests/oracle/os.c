@@ -3,25 +3,25 @@
 
 #include <string.h>
 
-void send_fault(struct world *w, struct ocore *c, struct part *p)
+void o_send_fault(struct world *w, struct ocore *c, struct part *p)
 {
-    struct os_req *q = arena(w, sizeof *q);
+    struct os_req *q = o_arena(w, sizeof *q);
     *q = (struct os_req){.core = c, .fault = true, .va = {p->va}, .error_code = p->error_code};
     c->handling = true;
-    send_shared(w, c, EV_FAULT, 0, 0, q);
+    o_send_shared(w, c, EV_FAULT, 0, 0, q);
 }
 
-void end_or_call(struct world *w, struct ocore *c)
+void o_end_or_call(struct world *w, struct ocore *c)
 {
-    if (!at_call(c)) {
+    if (!o_at_call(c)) {
         c->state = CORE_DONE;
         c->finish = w->cycle;
         return;
     }
-    struct os_req *q = arena(w, sizeof *q);
+    struct os_req *q = o_arena(w, sizeof *q);
     *q = (struct os_req){.core = c};
     c->state = CORE_CALL;
-    send_shared(w, c, EV_SYSCALL, 0, 0, q);
+    o_send_shared(w, c, EV_SYSCALL, 0, 0, q);
 }
 
 /* --- the lock ---------------------------------------------------------------------------------------------------------- */
@@ -29,46 +29,46 @@ void end_or_call(struct world *w, struct ocore *c)
 static void decide(struct world *w)
 {
     while (!w->lock && w->os_fifo.n > 0) {
-        struct os_req *q = list_take(&w->os_fifo, 0);
+        struct os_req *q = o_list_take(&w->os_fifo, 0);
         if (q->core->state == CORE_DONE) /* killed while it waited: item 11 */
             continue;
         w->lock = true;
         if (!q->fault) {
-            global_action(w, EV_CALL, w->now, q->core->k, q);
+            o_global_action(w, EV_CALL, w->now, q->core->k, q);
             return;
         }
-        struct fault_answer *a = arena(w, sizeof *a);
+        struct fault_answer *a = o_arena(w, sizeof *a);
         vm_fault(w->vm, q->core->asid, q->va, q->error_code, a);
         if (a->result == FAULT_SEGV || a->result == FAULT_OOM)
-            global_action(w, EV_KILL, w->now, q->core->k, NULL);
+            o_global_action(w, EV_KILL, w->now, q->core->k, NULL);
         else
-            send_core(w, q->core->k, EV_ANSWER, w->now, 0, 0, a);
+            o_send_core(w, q->core->k, EV_ANSWER, w->now, 0, 0, a);
     }
 }
 
-void os_arrival(struct world *w, const struct event *e)
+void o_os_arrival(struct world *w, const struct event *e)
 {
     if (e->kind == EV_RELEASE) {
         if (!w->lock)
-            broken(w, "core %u released a lock that nobody holds", e->core);
+            o_broken(w, "core %u released a lock that nobody holds", e->core);
         w->lock = false;
     } else {
-        list_push(&w->os_fifo, e->p);
+        o_list_push(&w->os_fifo, e->p);
     }
     decide(w);
 }
 
 /* --- operations of an answer -------------------------------------------------------------------------------------------- */
 
-void os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
+void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
 {
     c->answer = a;
     c->op = c->repeat = c->op_line = c->outstanding = 0;
     c->issued_any = c->next_hop = false;
     if (a->handler_cycles > 0)
-        hop(c, w, a->handler_cycles, EV_OS_BEGIN, NULL);
+        o_hop(c, w, a->handler_cycles, EV_OS_BEGIN, NULL);
     else
-        os_pump(w, c);
+        o_os_pump(w, c);
 }
 
 /* The next line store of the answer; false if there is none. */
@@ -102,20 +102,20 @@ static void finish_fault(struct world *w, struct ocore *c)
 {
     c->answer = NULL;
     c->handling = false;
-    send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+    o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
     while (c->parked.n > 0) { /* in program order */
         size_t first = 0;
         for (size_t i = 1; i < c->parked.n; i++)
             if (((struct part *)c->parked.v[i])->number < ((struct part *)c->parked.v[first])->number)
                 first = i;
-        struct part *p = list_take(&c->parked, first);
+        struct part *p = o_list_take(&c->parked, first);
         p->parked = false;
-        ask_walk(w, c, p);
+        o_ask_walk(w, c, p);
     }
-    tick_at(w, c, w->cycle);
+    o_tick_at(w, c, w->cycle);
 }
 
-void os_pump(struct world *w, struct ocore *c)
+void o_os_pump(struct world *w, struct ocore *c)
 {
     bool chained = w->m->cpu.window == 1;
     uint32_t overlap = chained ? 1 : w->m->cache.l1d.mshrs;
@@ -124,30 +124,30 @@ void os_pump(struct world *w, struct ocore *c)
         if (!chained && c->issued_any && c->last_issue == w->cycle) {
             if (!c->next_hop) {
                 c->next_hop = true;
-                hop(c, w, 1, EV_OS_NEXT, NULL);
+                o_hop(c, w, 1, EV_OS_NEXT, NULL);
             }
             break;
         }
-        struct acc *a = arena(w, sizeof *a);
+        struct acc *a = o_arena(w, sizeof *a);
         *a = (struct acc){.kind = ACC_OS, .origin = ORIGIN_OS, .write = true};
         next_store(c, a);
         c->outstanding++;
         c->issued_any = true;
         c->last_issue = w->cycle;
-        l1_access(w, c, &c->l1d, a, true);
+        o_l1_access(w, c, &c->l1d, a, true);
     }
     c->in_pump = false;
     if (c->op >= c->answer->n && c->outstanding == 0)
         finish_fault(w, c);
 }
 
-void os_store_done(struct world *w, struct ocore *c, struct acc *a)
+void o_os_store_done(struct world *w, struct ocore *c, struct acc *a)
 {
     if (a->os_pte)
         memcpy(phys_at(&w->mem, (pa_t){a->os_pa}), &a->os_value, 8);
     c->outstanding--;
     if (!c->in_pump && !c->next_hop)
-        os_pump(w, c);
+        o_os_pump(w, c);
 }
 
 /* --- global actions ------------------------------------------------------------------------------------------------------ */
@@ -215,7 +215,7 @@ static void kill_core(struct world *w, struct ocore *c)
     for (size_t i = 0; i < c->l2.fifo.n; i++) {
         struct client2 *cl = c->l2.fifo.v[i];
         if (cl->walk)
-            list_take(&c->l2.fifo, i--);
+            o_list_take(&c->l2.fifo, i--);
     }
 }
 
@@ -242,7 +242,7 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
         vm_brk(w->vm, c->asid, word[0], NULL);
 }
 
-void os_action(struct world *w, const struct event *e)
+void o_os_action(struct world *w, const struct event *e)
 {
     struct ocore *c = &w->core[e->core];
     if (e->kind == EV_KILL) {
@@ -250,7 +250,7 @@ void os_action(struct world *w, const struct event *e)
         kill_process(w, process);
         drop_translations(w, c->asid);
         vm_kill(w->vm, c->asid);
-        send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+        o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
         return;
     }
     const struct trace_rec *r = &c->s->rec[c->at];
@@ -271,8 +271,8 @@ void os_action(struct world *w, const struct event *e)
         c->at += 1u + r->slots;
         c->state = CORE_PAUSE;
         c->resume = w->cycle + w->m->vm.syscall_cycles;
-        tick_at(w, c, c->resume);
+        o_tick_at(w, c, c->resume);
     }
     drop_translations(w, c->asid);
-    send_shared(w, c, EV_RELEASE, 0, 0, NULL);
+    o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
 }

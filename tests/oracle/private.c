@@ -49,7 +49,7 @@ static void count_access(struct cache_counts *st, enum origin o, bool write, boo
         st->read_misses++;
 }
 
-void l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc *a, bool count)
+void o_l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc *a, bool count)
 {
     struct naive_way *x = naive_find(&l1->tags, a->line);
     bool hit = x && (!a->write || x->writable);
@@ -61,38 +61,38 @@ void l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc *
         naive_use(&l1->tags, x);
         if (a->write)
             x->dirty = true;
-        acc_served(w, c, a);
+        o_acc_served(w, c, a);
         return;
     }
     struct mshr1 *m = mshr1_of(l1, a->line);
     if (m) {
         if (count && !(w->plant == PLANT_LOST_MERGE && ++w->plant_n % 4 == 0))
             l1->st.mshr_merges++;
-        list_push(&m->accs, a);
+        o_list_push(&m->accs, a);
         return;
     }
     m = mshr1_free(l1);
     if (!m) {
         l1->st.mshr_full += count;
-        list_push(&l1->fifo, a);
+        o_list_push(&l1->fifo, a);
         return;
     }
     m->busy = true;
     m->line = a->line;
     m->accs.n = 0;
-    list_push(&m->accs, a);
-    struct client2 *cl = arena(w, sizeof *cl);
+    o_list_push(&m->accs, a);
+    struct client2 *cl = o_arena(w, sizeof *cl);
     cl->m = m;
     if (c->l2.latency > l1->latency)
-        hop(c, w, c->l2.latency - l1->latency, EV_L2_LOOKUP, cl);
+        o_hop(c, w, c->l2.latency - l1->latency, EV_L2_LOOKUP, cl);
     else
-        l2_lookup(w, c, cl, true);
+        o_l2_lookup(w, c, cl, true);
 }
 
 static void serve_l1_fifo(struct world *w, struct ocore *c, struct level1 *l1)
 {
     while (l1->fifo.n > 0 && mshr1_free(l1))
-        l1_access(w, c, l1, list_take(&l1->fifo, 0), false);
+        o_l1_access(w, c, l1, o_list_take(&l1->fifo, 0), false);
 }
 
 static bool wants_write(const struct client2 *cl)
@@ -112,11 +112,11 @@ static void fill(struct world *w, struct ocore *c, struct client2 *cl)
     uint64_t line = m ? m->line : cl->walk->line;
     struct naive_way *in2 = naive_find(&c->l2.tags, line);
     if (!in2) {
-        l2_lookup(w, c, cl, false);
+        o_l2_lookup(w, c, cl, false);
         return;
     }
     if (!m) {
-        acc_served(w, c, cl->walk);
+        o_acc_served(w, c, cl->walk);
         return;
     }
     struct level1 *l1 = m->l1;
@@ -126,7 +126,7 @@ static void fill(struct world *w, struct ocore *c, struct client2 *cl)
         if (x->valid && x->dirty) {
             struct naive_way *v2 = naive_find(&c->l2.tags, x->key);
             if (!v2)
-                broken(w, "core %u: L1 line %lx is not in the L2", c->k, (unsigned long)x->key);
+                o_broken(w, "core %u: L1 line %lx is not in the L2", c->k, (unsigned long)x->key);
             else
                 v2->state = 'M';
             l1->st.writebacks++;
@@ -135,7 +135,7 @@ static void fill(struct world *w, struct ocore *c, struct client2 *cl)
     }
     x->writable = l1->data && in2->state != 'S';
     if (wants_write(cl) && in2->state == 'S') {
-        l2_lookup(w, c, cl, false);
+        o_l2_lookup(w, c, cl, false);
         return;
     }
     /* Item 25: accesses that join while the list is served are served too. */
@@ -144,21 +144,21 @@ static void fill(struct world *w, struct ocore *c, struct client2 *cl)
         struct acc *a = m->accs.v[i];
         x = naive_find(&l1->tags, line);
         if (!x || (a->write && !x->writable)) {
-            list_push(&again, a);
+            o_list_push(&again, a);
             continue;
         }
         if (a->write)
             x->dirty = true;
-        acc_served(w, c, a);
+        o_acc_served(w, c, a);
     }
     m->busy = false;
     while (again.n > 0)
-        l1_access(w, c, l1, list_take(&again, 0), false);
-    list_fini(&again);
+        o_l1_access(w, c, l1, o_list_take(&again, 0), false);
+    o_list_fini(&again);
     serve_l1_fifo(w, c, l1);
 }
 
-void l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool count)
+void o_l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool count)
 {
     struct level2 *l2 = &c->l2;
     struct acc *first = cl->m ? cl->m->accs.v[0] : cl->walk;
@@ -178,20 +178,20 @@ void l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool count)
     struct mshr2 *m = mshr2_of(l2, line);
     if (m) {
         l2->st.mshr_merges += count;
-        list_push(&m->clients, cl);
+        o_list_push(&m->clients, cl);
         return;
     }
     m = mshr2_free(l2);
     if (!m) {
         l2->st.mshr_full += count;
-        list_push(&l2->fifo, cl);
+        o_list_push(&l2->fifo, cl);
         return;
     }
     m->busy = true;
     m->line = line;
     m->clients.n = 0;
-    list_push(&m->clients, cl);
-    send_shared(w, c, write ? EV_GETM : cl->m && !cl->m->l1->data ? EV_GETI : EV_GETS, line, first->origin, NULL);
+    o_list_push(&m->clients, cl);
+    o_send_shared(w, c, write ? EV_GETM : cl->m && !cl->m->l1->data ? EV_GETI : EV_GETS, line, first->origin, NULL);
 }
 
 static void leave_l1(struct level1 *l1, uint64_t line, bool *dirty)
@@ -204,7 +204,7 @@ static void leave_l1(struct level1 *l1, uint64_t line, bool *dirty)
     naive_drop(&l1->tags, x);
 }
 
-void l2_grant(struct world *w, struct ocore *c, uint64_t line, char state)
+void o_l2_grant(struct world *w, struct ocore *c, uint64_t line, char state)
 {
     struct level2 *l2 = &c->l2;
     struct naive_way *x = naive_find(&l2->tags, line);
@@ -219,7 +219,7 @@ void l2_grant(struct world *w, struct ocore *c, uint64_t line, char state)
             leave_l1(&c->l1d, victim, &dirty);
             if (dirty) {
                 l2->st.writebacks++;
-                send_shared(w, c, EV_PUTM, victim, ORIGIN_CPU, NULL);
+                o_send_shared(w, c, EV_PUTM, victim, ORIGIN_CPU, NULL);
             }
         }
         naive_put(&l2->tags, x, line);
@@ -227,7 +227,7 @@ void l2_grant(struct world *w, struct ocore *c, uint64_t line, char state)
     x->state = state;
     struct mshr2 *m = mshr2_of(l2, line);
     if (!m) {
-        broken(w, "core %u: grant of line %lx that nobody asked for", c->k, (unsigned long)line);
+        o_broken(w, "core %u: grant of line %lx that nobody asked for", c->k, (unsigned long)line);
         return;
     }
     struct list clients = m->clients;
@@ -235,12 +235,12 @@ void l2_grant(struct world *w, struct ocore *c, uint64_t line, char state)
     m->busy = false;
     for (size_t i = 0; i < clients.n; i++)
         fill(w, c, clients.v[i]);
-    list_fini(&clients);
+    o_list_fini(&clients);
     while (l2->fifo.n > 0 && mshr2_free(l2))
-        l2_lookup(w, c, list_take(&l2->fifo, 0), false);
+        o_l2_lookup(w, c, o_list_take(&l2->fifo, 0), false);
 }
 
-void snoop(struct world *w, struct ocore *c, uint64_t line, bool inv)
+void o_snoop(struct world *w, struct ocore *c, uint64_t line, bool inv)
 {
     struct naive_way *x = naive_find(&c->l2.tags, line), *d = naive_find(&c->l1d.tags, line);
     bool present = x != NULL, dirty = x && (x->state == 'M' || (d && d->dirty));
@@ -255,5 +255,5 @@ void snoop(struct world *w, struct ocore *c, uint64_t line, bool inv)
         if (d)
             d->writable = d->dirty = false;
     }
-    send_shared(w, c, EV_ACK, line, (uint64_t)present | (uint64_t)dirty << 1, NULL);
+    o_send_shared(w, c, EV_ACK, line, (uint64_t)present | (uint64_t)dirty << 1, NULL);
 }

@@ -16,7 +16,7 @@ static int before(const struct event *a, const struct event *b)
     return a->seq < b->seq;
 }
 
-void heap_push(struct heap *h, const struct event *e)
+void o_heap_push(struct heap *h, const struct event *e)
 {
     if (h->n == h->cap) {
         h->cap = h->cap ? 2 * h->cap : 256;
@@ -32,7 +32,7 @@ void heap_push(struct heap *h, const struct event *e)
     h->e[i] = *e;
 }
 
-struct event heap_pop(struct heap *h)
+struct event o_heap_pop(struct heap *h)
 {
     struct event top = h->e[0], last = h->e[--h->n];
     size_t i = 0;
@@ -51,7 +51,7 @@ struct event heap_pop(struct heap *h)
     return top;
 }
 
-void list_push(struct list *l, void *p)
+void o_list_push(struct list *l, void *p)
 {
     if (l->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 4;
@@ -62,7 +62,7 @@ void list_push(struct list *l, void *p)
     l->v[l->n++] = p;
 }
 
-void *list_take(struct list *l, size_t i)
+void *o_list_take(struct list *l, size_t i)
 {
     void *p = l->v[i];
     for (size_t j = i + 1; j < l->n; j++)
@@ -71,7 +71,7 @@ void *list_take(struct list *l, size_t i)
     return p;
 }
 
-void list_fini(struct list *l)
+void o_list_fini(struct list *l)
 {
     free(l->v);
     *l = (struct list){0};

@@ -6,7 +6,7 @@
 static void shared_event(struct world *w, tick_t tick, uint32_t source, uint64_t *seq, enum ev_kind kind, void *p)
 {
     struct event e = {.tick = tick, .cls = CLASS_SHARED, .major = source, .seq = (*seq)++, .kind = kind, .p = p};
-    heap_push(&w->heap, &e);
+    o_heap_push(&w->heap, &e);
 }
 
 static tick_t later(const struct world *w, tick_t t)
@@ -27,10 +27,10 @@ static void schedule_grant(struct world *w)
     shared_event(w, w->now > w->bus_free ? w->now : w->bus_free, w->n + 3, &w->seq_bus, EV_BUS, NULL);
 }
 
-void bus_arrival(struct world *w, const struct event *e)
+void o_bus_arrival(struct world *w, const struct event *e)
 {
     static const uint32_t kinds[] = {[EV_GETS] = 0, [EV_GETI] = 1, [EV_GETM] = 2, [EV_PUTM] = 3}; /* item 24 */
-    struct req *r = arena(w, sizeof *r);
+    struct req *r = o_arena(w, sizeof *r);
     *r = (struct req){.core = e->core, .kind = e->kind, .origin = (enum origin)e->value, .line = e->line,
                       .arrival = w->now};
     if (w->n_arrivals == w->cap_arrivals) {
@@ -41,13 +41,13 @@ void bus_arrival(struct world *w, const struct event *e)
     }
     w->arrival[w->n_arrivals++] =
         (struct oracle_arrival){.tick = w->now, .master = e->core, .kind = kinds[e->kind], .line = e->line};
-    list_push(&w->bus_fifo[e->core], r);
+    o_list_push(&w->bus_fifo[e->core], r);
     schedule_grant(w);
 }
 
 static void llc_lookup(struct world *w, struct req *r, bool count);
 
-void bus_grant(struct world *w)
+void o_bus_grant(struct world *w)
 {
     uint32_t n = w->n, master = n, first = 0;
     if (w->m->bus.arbiter == ARBITER_ROUND_ROBIN)
@@ -58,10 +58,10 @@ void bus_grant(struct world *w)
         if (w->bus_fifo[(first + i) % n].n > 0)
             master = (first + i) % n;
     if (master == n) {
-        broken(w, "bus grant with nobody waiting");
+        o_broken(w, "bus grant with nobody waiting");
         return;
     }
-    struct req *r = list_take(&w->bus_fifo[master], 0);
+    struct req *r = o_list_take(&w->bus_fifo[master], 0);
     w->bus_pending = false;
     w->bus_last = (int)master;
     w->bus_free = w->now + w->m->bus.occupancy_cycles * w->P;
@@ -69,7 +69,7 @@ void bus_grant(struct world *w)
     w->wait_ps[master] += w->now - r->arrival;
     schedule_grant(w);
     llc_lookup(w, r, true);
-    check_line(w, r->line);
+    o_check_line(w, r->line);
 }
 
 /* --- DRAM --------------------------------------------------------------------------------------------------------------- */
@@ -91,10 +91,10 @@ static void dram_feed(struct world *w)
         tick_t finish = 0;
         enum dram_admit a = dram_submit(w->dram, w->now, pa, q->write, q->origin, (uint64_t)(uintptr_t)q->tx, &finish);
         if (a == DRAM_FULL) {
-            broken(w, "DRAM refused what it said it would accept");
+            o_broken(w, "DRAM refused what it said it would accept");
             return;
         }
-        list_take(&w->dram_fifo, 0);
+        o_list_take(&w->dram_fifo, 0);
         if (a == DRAM_DONE)
             read_finished(w, (uint64_t)(uintptr_t)q->tx, finish);
     }
@@ -102,14 +102,14 @@ static void dram_feed(struct world *w)
 
 static void dram_ask(struct world *w, uint64_t line, bool write, struct tx *t)
 {
-    struct dram_req *q = arena(w, sizeof *q);
+    struct dram_req *q = o_arena(w, sizeof *q);
     *q = (struct dram_req){.line = line, .write = write, .tx = t, .origin = t && t->req ? t->req->origin : ORIGIN_CPU};
     w->llc_st.writebacks += write;
-    list_push(&w->dram_fifo, q);
+    o_list_push(&w->dram_fifo, q);
     dram_feed(w);
 }
 
-void dram_step(struct world *w, tick_t at)
+void o_dram_step(struct world *w, tick_t at)
 {
     dram_run(w->dram, at, read_finished, w);
     dram_feed(w);
@@ -129,15 +129,16 @@ static struct tx *tx_of(const struct world *w, uint64_t line)
 
 static struct tx *tx_new(struct world *w, enum tx_kind kind, uint64_t line, struct req *r)
 {
-    struct tx *t = arena(w, sizeof *t);
+    struct tx *t = o_arena(w, sizeof *t);
+    o_arena_list(w, &t->fifo);
     *t = (struct tx){.kind = kind, .line = line, .req = r, .old = -1};
-    list_push(&w->txs, t);
+    o_list_push(&w->txs, t);
     return t;
 }
 
 static void grant(struct world *w, const struct req *r, char state, tick_t when)
 {
-    send_core(w, r->core, EV_GRANT, when, r->line, (uint64_t)state, NULL);
+    o_send_core(w, r->core, EV_GRANT, when, r->line, (uint64_t)state, NULL);
 }
 
 static void become(struct naive_way *x, const struct req *r, char state)
@@ -175,7 +176,7 @@ static void invalidate(struct world *w, struct tx *t, uint64_t who, uint64_t *co
     for (uint32_t k = 0; k < w->n; k++)
         if (who >> k & 1) {
             (*counter)++;
-            send_core(w, k, EV_INV, later(w, w->now), t->line, 0, NULL);
+            o_send_core(w, k, EV_INV, later(w, w->now), t->line, 0, NULL);
         }
 }
 
@@ -198,7 +199,7 @@ static void llc_hit(struct world *w, struct req *r, struct naive_way *x)
         t->old = x->owner;
         t->pending = UINT64_C(1) << x->owner;
         w->snoops++;
-        send_core(w, (uint32_t)x->owner, EV_DOWN, when, r->line, 0, NULL);
+        o_send_core(w, (uint32_t)x->owner, EV_DOWN, when, r->line, 0, NULL);
         return;
     }
     bool mine = x->owner == (int)r->core;
@@ -227,13 +228,13 @@ static void llc_lookup(struct world *w, struct req *r, bool count)
     }
     if (t) {
         w->llc_st.mshr_merges += count;
-        list_push(&t->fifo, r);
+        o_list_push(&t->fifo, r);
     } else if (hit) {
         naive_use(&w->llc, x);
         llc_hit(w, r, x);
     } else if (w->llc_used >= w->m->cache.llc.mshrs) {
         w->llc_st.mshr_full += count;
-        list_push(&w->stall, r);
+        o_list_push(&w->stall, r);
     } else {
         w->llc_used++;
         dram_ask(w, r->line, false, tx_new(w, TX_DRAM, r->line, r));
@@ -244,28 +245,28 @@ static void tx_end(struct world *w, struct tx *t)
 {
     for (size_t i = 0; i < w->txs.n; i++)
         if (w->txs.v[i] == t)
-            list_take(&w->txs, i--);
+            o_list_take(&w->txs, i--);
     if (t->kind == TX_DRAM)
         w->llc_used--;
     while (t->fifo.n > 0) {
         struct tx *again = tx_of(w, t->line);
-        struct req *r = list_take(&t->fifo, 0);
+        struct req *r = o_list_take(&t->fifo, 0);
         if (again)
-            list_push(&again->fifo, r); /* the rest goes along */
+            o_list_push(&again->fifo, r); /* the rest goes along */
         else
             llc_lookup(w, r, false);
     }
-    list_fini(&t->fifo);
+    o_list_fini(&t->fifo);
     while (t->kind == TX_DRAM && w->stall.n > 0 && w->llc_used < w->m->cache.llc.mshrs)
-        llc_lookup(w, list_take(&w->stall, 0), false);
+        llc_lookup(w, o_list_take(&w->stall, 0), false);
 }
 
-void llc_ack(struct world *w, const struct event *e)
+void o_llc_ack(struct world *w, const struct event *e)
 {
     struct tx *t = tx_of(w, e->line);
     uint64_t bit = UINT64_C(1) << e->core;
     if (!t || !(t->pending & bit)) {
-        broken(w, "ack of core %u for line %lx that nobody waits for", e->core, (unsigned long)e->line);
+        o_broken(w, "ack of core %u for line %lx that nobody waits for", e->core, (unsigned long)e->line);
         return;
     }
     bool present = e->value & 1, dirty = e->value & 2;
@@ -282,7 +283,7 @@ void llc_ack(struct world *w, const struct event *e)
         if (t->dirty)
             dram_ask(w, t->line, true, NULL);
     } else if (!x) {
-        broken(w, "line %lx left the LLC in the middle of a snoop", (unsigned long)e->line);
+        o_broken(w, "line %lx left the LLC in the middle of a snoop", (unsigned long)e->line);
         return;
     } else if (t->req->kind == EV_GETM) {
         become(x, t->req, 'M');
@@ -295,10 +296,10 @@ void llc_ack(struct world *w, const struct event *e)
         grant(w, t->req, 'S', w->now);
     }
     tx_end(w, t);
-    check_line(w, e->line);
+    o_check_line(w, e->line);
 }
 
-void llc_fill(struct world *w, struct tx *t)
+void o_llc_fill(struct world *w, struct tx *t)
 {
     struct naive_way *x = naive_choose(&w->llc, t->line); /* item 13: random draws at every try */
     if (x->valid && tx_of(w, x->key)) {
@@ -322,5 +323,5 @@ void llc_fill(struct world *w, struct tx *t)
     become(x, t->req, state);
     grant(w, t->req, state, w->now);
     tx_end(w, t);
-    check_line(w, t->line);
+    o_check_line(w, t->line);
 }

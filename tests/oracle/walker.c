@@ -20,11 +20,11 @@ static struct otlb *l1_tlb(struct ocore *c, const struct part *p)
     return p->kind == PART_FETCH ? &c->itlb : &c->dtlb;
 }
 
-void part_begin(struct world *w, struct ocore *c, struct part *p)
+void o_part_begin(struct world *w, struct ocore *c, struct part *p)
 {
     if (!w->m->mmu.enabled) {
         p->pa = p->va;
-        part_translated(w, c, p);
+        o_part_translated(w, c, p);
         return;
     }
     struct paging_root root = root_of(w, c);
@@ -32,15 +32,15 @@ void part_begin(struct world *w, struct ocore *c, struct part *p)
     struct xlat x = otlb_lookup(l1_tlb(c, p), c->asid, p->va, &chk);
     if (!xlat_is_none(x)) {
         p->pa = xlat_pa(x, (va_t){p->va}).v;
-        part_translated(w, c, p);
+        o_part_translated(w, c, p);
     } else if (w->m->mmu.stlb.latency > 0) {
-        hop(c, w, w->m->mmu.stlb.latency, EV_STLB, p);
+        o_hop(c, w, w->m->mmu.stlb.latency, EV_STLB, p);
     } else {
-        part_stlb(w, c, p);
+        o_part_stlb(w, c, p);
     }
 }
 
-void part_stlb(struct world *w, struct ocore *c, struct part *p)
+void o_part_stlb(struct world *w, struct ocore *c, struct part *p)
 {
     if (p->dead)
         return;
@@ -48,47 +48,47 @@ void part_stlb(struct world *w, struct ocore *c, struct part *p)
     struct access_check chk = access_check_make(&root, access_of(p));
     struct xlat x = otlb_lookup(&c->stlb, c->asid, p->va, &chk);
     if (xlat_is_none(x)) {
-        ask_walk(w, c, p);
+        o_ask_walk(w, c, p);
         return;
     }
     otlb_insert(l1_tlb(c, p), c->asid, p->va, x);
     p->pa = xlat_pa(x, (va_t){p->va}).v;
-    part_translated(w, c, p);
+    o_part_translated(w, c, p);
 }
 
-void part_translated(struct world *w, struct ocore *c, struct part *p)
+void o_part_translated(struct world *w, struct ocore *c, struct part *p)
 {
     /* A store is only translated now; with a window of one it is written at once. */
     if (p->kind == PART_STORE && w->m->cpu.window > 1) {
-        part_done(w, c, p, w->cycle);
+        o_part_done(w, c, p, w->cycle);
         return;
     }
-    struct acc *a = arena(w, sizeof *a);
+    struct acc *a = o_arena(w, sizeof *a);
     *a = (struct acc){.kind = ACC_PART, .origin = ORIGIN_CPU, .line = p->pa >> LINE_SHIFT, .who = p,
                       .write = p->kind == PART_STORE || p->kind == PART_MODIFY};
-    l1_access(w, c, p->kind == PART_FETCH ? &c->l1i : &c->l1d, a, true);
+    o_l1_access(w, c, p->kind == PART_FETCH ? &c->l1i : &c->l1d, a, true);
 }
 
-void acc_served(struct world *w, struct ocore *c, struct acc *a)
+void o_acc_served(struct world *w, struct ocore *c, struct acc *a)
 {
     struct part *p = a->who;
     if (a->dead)
         return;
     switch (a->kind) {
     case ACC_PART:
-        part_done(w, c, p, w->cycle + (p->kind == PART_LOAD || p->kind == PART_MODIFY ? c->l1d.latency : 0));
+        o_part_done(w, c, p, w->cycle + (p->kind == PART_LOAD || p->kind == PART_MODIFY ? c->l1d.latency : 0));
         break;
     case ACC_STORE:
-        store_done(w, c);
+        o_store_done(w, c);
         break;
     case ACC_WALK_READ:
-        walk_value(w, c, a->who);
+        o_walk_value(w, c, a->who);
         break;
     case ACC_WALK_AD:
-        walk_ad_done(w, c, a->who);
+        o_walk_ad_done(w, c, a->who);
         break;
     case ACC_OS:
-        os_store_done(w, c, a);
+        o_os_store_done(w, c, a);
         break;
     }
 }
@@ -105,18 +105,18 @@ static uint64_t read8(const struct world *w, uint64_t pa)
 static void walk_start(struct world *w, struct ocore *c, struct owalk *k)
 {
     struct paging_root root = root_of(w, c);
-    list_push(&c->running, k);
+    o_list_push(&c->running, k);
     c->walks++;
     k->start = w->cycle;
     walk_begin(&k->w, &root, (va_t){k->va}, k->access);
     opsc_start(&c->pwc, c->asid, &k->w);
     if (w->m->mmu.pwc.latency > 0)
-        hop(c, w, w->m->mmu.pwc.latency, EV_WALK_READ, k);
+        o_hop(c, w, w->m->mmu.pwc.latency, EV_WALK_READ, k);
     else
-        walk_read(w, c, k);
+        o_walk_read(w, c, k);
 }
 
-void ask_walk(struct world *w, struct ocore *c, struct part *p)
+void o_ask_walk(struct world *w, struct ocore *c, struct part *p)
 {
     uint64_t vpn = p->va >> PAGE_SHIFT;
     unsigned access = access_of(p);
@@ -125,22 +125,23 @@ void ask_walk(struct world *w, struct ocore *c, struct part *p)
         for (size_t i = 0; i < lists[l]->n; i++) {
             struct owalk *k = lists[l]->v[i];
             if (k->vpn == vpn && k->access == access) {
-                list_push(&k->parts, p);
+                o_list_push(&k->parts, p);
                 c->merges++;
                 return;
             }
         }
-    struct owalk *k = arena(w, sizeof *k);
+    struct owalk *k = o_arena(w, sizeof *k);
+    o_arena_list(w, &k->parts);
     *k = (struct owalk){.va = p->va, .vpn = vpn, .access = access};
-    list_push(&k->parts, p);
+    o_list_push(&k->parts, p);
     if (c->running.n < w->m->mmu.walkers)
         walk_start(w, c, k);
     else
-        list_push(&c->queued, k);
+        o_list_push(&c->queued, k);
 }
 
 /* The walk reads its next entry (also where a restarted walk begins, without a look into the paging-structure caches). */
-void walk_read(struct world *w, struct ocore *c, struct owalk *k)
+void o_walk_read(struct world *w, struct ocore *c, struct owalk *k)
 {
     if (k->dead)
         return;
@@ -150,35 +151,35 @@ void walk_read(struct world *w, struct ocore *c, struct owalk *k)
         walk_begin(&k->w, &root, (va_t){k->va}, k->access);
     }
     c->pte_reads++;
-    struct acc *a = arena(w, sizeof *a);
+    struct acc *a = o_arena(w, sizeof *a);
     *a = (struct acc){.kind = ACC_WALK_READ, .origin = ORIGIN_WALK, .line = walk_entry_pa(&k->w).v >> LINE_SHIFT, .who = k};
     if (w->m->mmu.walker.entry == MMU_WALKER_L1D) {
-        l1_access(w, c, &c->l1d, a, true);
+        o_l1_access(w, c, &c->l1d, a, true);
         return;
     }
-    struct client2 *cl = arena(w, sizeof *cl);
+    struct client2 *cl = o_arena(w, sizeof *cl);
     cl->walk = a;
     if (c->l2.latency > c->l1d.latency) /* item 6 */
-        hop(c, w, c->l2.latency - c->l1d.latency, EV_L2_LOOKUP, cl);
+        o_hop(c, w, c->l2.latency - c->l1d.latency, EV_L2_LOOKUP, cl);
     else
-        l2_lookup(w, c, cl, true);
+        o_l2_lookup(w, c, cl, true);
 }
 
-void walk_value(struct world *w, struct ocore *c, struct owalk *k)
+void o_walk_value(struct world *w, struct ocore *c, struct owalk *k)
 {
     if (k->dead)
         return;
     k->value = read8(w, walk_entry_pa(&k->w).v);
-    hop(c, w, c->l1d.latency, EV_WALK_GO, k);
+    o_hop(c, w, c->l1d.latency, EV_WALK_GO, k);
 }
 
 static void walk_over(struct world *w, struct ocore *c, struct owalk *k)
 {
     for (size_t i = 0; i < c->running.n; i++)
         if (c->running.v[i] == k)
-            list_take(&c->running, i--);
+            o_list_take(&c->running, i--);
     if (c->queued.n > 0 && c->running.n < w->m->mmu.walkers)
-        walk_start(w, c, list_take(&c->queued, w->plant == PLANT_WALK_ORDER ? c->queued.n - 1 : 0));
+        walk_start(w, c, o_list_take(&c->queued, w->plant == PLANT_WALK_ORDER ? c->queued.n - 1 : 0));
 }
 
 static void walk_leaf(struct world *w, struct ocore *c, struct owalk *k)
@@ -193,7 +194,7 @@ static void walk_leaf(struct world *w, struct ocore *c, struct owalk *k)
         if (!otlb_has(l1_tlb(c, p), c->asid, p->va, &chk))
             otlb_insert(l1_tlb(c, p), c->asid, p->va, x);
         p->pa = xlat_pa(x, (va_t){p->va}).v;
-        part_translated(w, c, p);
+        o_part_translated(w, c, p);
     }
     walk_over(w, c, k);
 }
@@ -206,21 +207,21 @@ static void walk_fault(struct world *w, struct ocore *c, struct owalk *k)
         struct part *p = k->parts.v[i];
         p->parked = true;
         p->error_code = k->w.error_code;
-        list_push(&c->parked, p);
+        o_list_push(&c->parked, p);
     }
-    if (is_serial(w))
-        send_fault(w, c, k->parts.v[0]);
+    if (o_is_serial(w))
+        o_send_fault(w, c, k->parts.v[0]);
     else
-        tick_at(w, c, w->cycle);
+        o_tick_at(w, c, w->cycle);
     walk_over(w, c, k);
 }
 
-void walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
+void o_walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
 {
     if (k->dead)
         return;
     if (k->restart) {
-        walk_read(w, c, k);
+        o_walk_read(w, c, k);
         return;
     }
     if (again)
@@ -229,15 +230,15 @@ void walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
     enum walk_result r = walk_step(&k->w, k->value);
     if (r != WALK_FAULT && k->w.update) {
         c->ad_assists++;
-        struct acc *a = arena(w, sizeof *a);
+        struct acc *a = o_arena(w, sizeof *a);
         *a = (struct acc){.kind = ACC_WALK_AD, .origin = ORIGIN_WALK, .write = true,
                           .line = k->w.entry_pa.v >> LINE_SHIFT, .who = k};
-        l1_access(w, c, &c->l1d, a, true);
+        o_l1_access(w, c, &c->l1d, a, true);
         return;
     }
     if (r == WALK_NEXT) {
         opsc_fill(&c->pwc, c->asid, &k->w);
-        walk_read(w, c, k);
+        o_walk_read(w, c, k);
     } else if (r == WALK_LEAF) {
         walk_leaf(w, c, k);
     } else {
@@ -245,7 +246,7 @@ void walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
     }
 }
 
-void walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
+void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
 {
     if (k->dead)
         return;
@@ -258,7 +259,7 @@ void walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
         k->value = v;
     }
     if (w->m->mmu.ad_assist > 0)
-        hop(c, w, w->m->mmu.ad_assist, EV_WALK_AGAIN, k);
+        o_hop(c, w, w->m->mmu.ad_assist, EV_WALK_AGAIN, k);
     else
-        walk_go(w, c, k, true);
+        o_walk_go(w, c, k, true);
 }
