@@ -91,6 +91,21 @@ START_TEST(test_example)
 }
 END_TEST
 
+/* The example of docs/trace-format.md. */
+START_TEST(test_sample)
+{
+    struct trace *t;
+    struct flat f = {0};
+    struct err e = {0};
+
+    ck_assert_msg(trace_open(&t, MMULAB_SOURCE_DIR "/traces/samples/fork.mtt", NULL, &e) == 0, "%s", err_text(&e));
+    ck_assert_msg(flat_read(&f, t, &e) == 0, "%s", err_text(&e));
+    ck_assert_uint_eq(f.records, 15);
+    trace_close(t);
+    flat_free(&f);
+}
+END_TEST
+
 START_TEST(test_errors)
 {
     static const struct {
@@ -246,6 +261,7 @@ int main(void)
     TCase *t = tcase_create("tracetext");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, test_example);
+    tcase_add_test(t, test_sample);
     tcase_add_test(t, test_errors);
     tcase_add_test(t, test_truncation);
     tcase_add_test(t, test_kinds);
