@@ -154,9 +154,9 @@ static unsigned char *grow(struct mtr_encoder *e, int stream, uint32_t n)
 
 static void put_bytes(struct mtr_encoder *e, int stream, const void *data, uint32_t n)
 {
-    unsigned char *p = grow(e, stream, n);
+    unsigned char *p = n ? grow(e, stream, n) : NULL;
 
-    if (p && n) {
+    if (p) {
         memcpy(p, data, n);
         e->out[stream].n += n;
     }
