@@ -17,9 +17,11 @@ void o_part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at)
 
 /* --- records --------------------------------------------------------------------------------------------------------- */
 
-static bool is_call(uint8_t kind)
+/* The end of a thread does nothing; without an MMU no call does. */
+static bool is_call(const struct world *w, const struct trace_rec *r)
 {
-    return kind == TRACE_MMAP || kind == TRACE_MUNMAP || kind == TRACE_BRK || kind == TRACE_EXIT;
+    return w->m->mmu.enabled && (r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_BRK ||
+                                 (r->kind == TRACE_EXIT && r->size));
 }
 
 static bool is_data(uint8_t kind)
@@ -40,10 +42,10 @@ static void pass(struct ocore *c)
     c->at += 1u + r->slots;
 }
 
-bool o_at_call(const struct ocore *c)
+bool o_at_call(const struct world *w, const struct ocore *c)
 {
     const struct trace_rec *r = record(c);
-    return r && is_call(r->kind);
+    return r && is_call(w, r);
 }
 
 static void add_parts(struct world *w, struct ocore *c, struct entry *e, const struct trace_rec *r)
@@ -67,9 +69,9 @@ static void add_parts(struct world *w, struct ocore *c, struct entry *e, const s
 struct entry *o_next_instruction(struct world *w, struct ocore *c)
 {
     const struct trace_rec *r;
-    while ((r = record(c)) && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(r->kind))
+    while ((r = record(c)) && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(w, r))
         pass(c);
-    if (!r || is_call(r->kind))
+    if (!r || is_call(w, r))
         return NULL;
     struct entry *e = o_arena(w, sizeof *e);
     o_arena_list(w, &e->fetch);
@@ -81,7 +83,7 @@ struct entry *o_next_instruction(struct world *w, struct ocore *c)
     }
     add_parts(w, c, e, r);
     pass(c);
-    while ((r = record(c)) && r->kind != TRACE_FETCH && !is_call(r->kind)) {
+    while ((r = record(c)) && (is_data(r->kind) || r->kind == TRACE_REGS || r->kind == TRACE_BRANCH)) {
         if (is_data(r->kind))
             add_parts(w, c, e, r);
         if (r->kind == TRACE_REGS)
@@ -150,11 +152,11 @@ void o_serial_dispatch(struct world *w, struct ocore *c)
             if (c->count == w->m->cpu.width && c->s && c->at < c->s->n) {
                 /* The group is full; an end or a call is no instruction and is still seen. */
                 const struct trace_rec *r = &c->s->rec[c->at];
-                while (r && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(r->kind)) {
+                while (r && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(w, r)) {
                     pass(c);
                     r = record(c);
                 }
-                if (r && !is_call(r->kind)) {
+                if (r && !is_call(w, r)) {
                     o_tick_at(w, c, w->cycle + 1);
                     return;
                 }
@@ -259,9 +261,9 @@ static void window_dispatch(struct world *w, struct ocore *c)
             if (n == w->m->cpu.width || c->window.n >= w->m->cpu.window)
                 return; /* an end or a call waits for an empty window anyway */
             const struct trace_rec *r;
-            while ((r = record(c)) && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(r->kind))
+            while ((r = record(c)) && r->kind != TRACE_FETCH && !is_data(r->kind) && !is_call(w, r))
                 pass(c);
-            if (!r || is_call(r->kind)) {
+            if (!r || is_call(w, r)) {
                 if (c->window.n == 0 && c->buffer.n == 0)
                     o_end_or_call(w, c);
                 return;

@@ -240,6 +240,21 @@ void otlb_drop(struct otlb *t, uint32_t asid)
         drop_tagged(&t->array[s], asid);
 }
 
+void otlb_drop_range(struct otlb *t, uint32_t asid, uint64_t va, uint64_t bytes)
+{
+    for (unsigned s = 0; s < PAGE_SIZE_COUNT; s++)
+        for (size_t i = 0; i < (size_t)t->array[s].sets * t->array[s].ways; i++) {
+            struct naive_way *w = &t->array[s].way[i];
+            if (!w->valid || w->key >> TLB_ASID_SHIFT != asid)
+                continue;
+            unsigned shift = page_size_shift((enum page_size)(w->key >> TLB_SIZE_SHIFT & 3));
+            uint64_t page = page_size_bytes(xlat_origin(w->xlat));
+            uint64_t first = ((w->key & TLB_VPN_MASK) << shift) & ~(page - 1);
+            if (first < low57(va) + bytes && low57(va) < first + page)
+                naive_drop(&t->array[s], w);
+        }
+}
+
 /* --- paging-structure caches ------------------------------------------------------------------------------------------- */
 
 static uint64_t prefix(uint32_t asid, unsigned level, uint64_t va)
@@ -307,4 +322,13 @@ void opsc_drop(struct opsc *p, uint32_t asid)
     for (unsigned l = PSC_MIN_LEVEL; l <= PSC_MAX_LEVEL; l++)
         if (p->there[l])
             drop_tagged(&p->level[l], asid);
+}
+
+void opsc_drop_va(struct opsc *p, uint32_t asid, uint64_t va)
+{
+    for (unsigned l = PSC_MIN_LEVEL; l <= PSC_MAX_LEVEL; l++) {
+        struct naive_way *x = p->there[l] ? naive_find(&p->level[l], prefix(asid, l, va)) : NULL;
+        if (x)
+            naive_drop(&p->level[l], x);
+    }
 }

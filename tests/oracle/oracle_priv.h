@@ -107,6 +107,8 @@ struct xlat otlb_lookup(struct otlb *t, uint32_t asid, uint64_t va, const struct
 bool otlb_has(struct otlb *t, uint32_t asid, uint64_t va, const struct access_check *c);
 void otlb_insert(struct otlb *t, uint32_t asid, uint64_t va, struct xlat x);
 void otlb_drop(struct otlb *t, uint32_t asid);
+/* Every entry whose page in the tables meets [va, va + bytes). */
+void otlb_drop_range(struct otlb *t, uint32_t asid, uint64_t va, uint64_t bytes);
 
 struct opsc {
     struct naive level[PSC_MAX_LEVEL + 1];
@@ -118,6 +120,7 @@ void opsc_fini(struct opsc *p);
 void opsc_start(struct opsc *p, uint32_t asid, struct walk *w);
 void opsc_fill(struct opsc *p, uint32_t asid, const struct walk *w);
 void opsc_drop(struct opsc *p, uint32_t asid);
+void opsc_drop_va(struct opsc *p, uint32_t asid, uint64_t va);
 
 /* --- private caches -------------------------------------------------------------------------------------------------- */
 
@@ -337,7 +340,7 @@ void o_walk_value(struct world *w, struct ocore *c, struct owalk *k); /* the lin
 void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k);
 
 struct entry *o_next_instruction(struct world *w, struct ocore *c); /* NULL: end of stream or a call comes */
-bool o_at_call(const struct ocore *c);
+bool o_at_call(const struct world *w, const struct ocore *c);
 void o_end_or_call(struct world *w, struct ocore *c); /* the core is drained and has no instruction next */
 void o_core_tick(struct world *w, struct ocore *c);
 void o_serial_dispatch(struct world *w, struct ocore *c);

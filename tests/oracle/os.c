@@ -13,7 +13,7 @@ void o_send_fault(struct world *w, struct ocore *c, struct part *p)
 
 void o_end_or_call(struct world *w, struct ocore *c)
 {
-    if (!o_at_call(c)) {
+    if (!o_at_call(w, c)) {
         c->state = CORE_DONE;
         c->finish = w->cycle;
         return;
@@ -152,19 +152,36 @@ void o_os_store_done(struct world *w, struct ocore *c, struct acc *a)
 
 /* --- global actions ------------------------------------------------------------------------------------------------------ */
 
-static void drop_translations(struct world *w, uint32_t asid)
+/* Paging-structure entries of the address space, in every core; its walks begin again at the root. */
+static void restart_walks(struct world *w, uint32_t asid)
 {
     for (uint32_t k = 0; k < w->n; k++) {
         struct ocore *c = &w->core[k];
-        if (!w->m->mmu.enabled)
-            continue;
-        otlb_drop(&c->itlb, asid);
-        otlb_drop(&c->dtlb, asid);
-        otlb_drop(&c->stlb, asid);
         opsc_drop(&c->pwc, asid);
         for (size_t i = 0; i < c->running.n && c->asid == asid; i++)
             ((struct owalk *)c->running.v[i])->restart = true;
     }
+}
+
+static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry_pa)
+{
+    struct world *w = self;
+    (void)entry_pa;
+    for (uint32_t k = 0; k < w->n; k++) {
+        otlb_drop_range(&w->core[k].itlb, asid, va.v, page_size_bytes(size));
+        otlb_drop_range(&w->core[k].dtlb, asid, va.v, page_size_bytes(size));
+        otlb_drop_range(&w->core[k].stlb, asid, va.v, page_size_bytes(size));
+    }
+}
+
+static void drop_all(struct world *w, uint32_t asid)
+{
+    for (uint32_t k = 0; k < w->n; k++) {
+        otlb_drop(&w->core[k].itlb, asid);
+        otlb_drop(&w->core[k].dtlb, asid);
+        otlb_drop(&w->core[k].stlb, asid);
+    }
+    restart_walks(w, asid);
 }
 
 static void kill_parts(struct list *l)
@@ -232,47 +249,32 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
     uint64_t word[14] = {0};
     for (unsigned i = 0; i < r->slots && i < 7; i++)
         memcpy(&word[2 * i], &slot[i], 16);
-    if (!w->m->mmu.enabled || (r->flags & TRACE_F_FAILED))
+    const struct vm_shootdown sd = {.self = w, .page = drop_page};
+    if (r->flags & TRACE_F_FAILED)
         return;
     if (r->kind == TRACE_MMAP)
-        vm_mmap(w->vm, c->asid, (va_t){word[5]}, word[0], (unsigned)word[1], 0, NULL);
+        vm_mmap(w->vm, c->asid, (va_t){word[5]}, word[0], (unsigned)word[1], 0, &sd);
     else if (r->kind == TRACE_MUNMAP)
-        vm_munmap(w->vm, c->asid, (va_t){r->addr}, word[0], NULL);
+        vm_munmap(w->vm, c->asid, (va_t){r->addr}, word[0], &sd);
     else if (r->kind == TRACE_BRK)
-        vm_brk(w->vm, c->asid, word[0], NULL);
+        vm_brk(w->vm, c->asid, word[0], &sd);
 }
 
 void o_os_action(struct world *w, const struct event *e)
 {
     struct ocore *c = &w->core[e->core];
-    if (e->kind == EV_KILL) {
-        uint32_t process = c->process;
-        kill_process(w, process);
-        drop_translations(w, c->asid);
-        vm_kill(w->vm, c->asid);
-        o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
-        return;
-    }
-    const struct trace_rec *r = &c->s->rec[c->at];
-    bool others = false;
-    for (uint32_t k = 0; k < w->n; k++)
-        others |= &w->core[k] != c && w->core[k].s && w->core[k].process == c->process && w->core[k].state != CORE_DONE;
-    if (r->kind == TRACE_EXIT) {
-        if (r->size) {
-            kill_process(w, c->process);
-            others = false;
-        } else {
-            kill_core(w, c);
-        }
-        if (!others && w->m->mmu.enabled)
-            vm_exit(w->vm, c->asid);
+    const struct trace_rec *r = e->kind == EV_CALL ? &c->s->rec[c->at] : NULL;
+    if (!r || r->kind == TRACE_EXIT) {
+        kill_process(w, c->process);
+        drop_all(w, c->asid);
+        (r ? vm_exit : vm_kill)(w->vm, c->asid);
     } else {
         perform_call(w, c, r);
+        restart_walks(w, c->asid);
         c->at += 1u + r->slots;
         c->state = CORE_PAUSE;
         c->resume = w->cycle + w->m->vm.syscall_cycles;
         o_tick_at(w, c, c->resume);
     }
-    drop_translations(w, c->asid);
     o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
 }

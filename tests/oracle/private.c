@@ -57,8 +57,9 @@ void o_l1_access(struct world *w, struct ocore *c, struct level1 *l1, struct acc
         count_access(&l1->st, a->origin, a->write, hit);
         l1->st.upgrades += x && !hit;
     }
-    if (hit) {
+    if (x) /* found, even if not enough */
         naive_use(&l1->tags, x);
+    if (hit) {
         if (a->write)
             x->dirty = true;
         o_acc_served(w, c, a);
@@ -170,8 +171,9 @@ void o_l2_lookup(struct world *w, struct ocore *c, struct client2 *cl, bool coun
         count_access(&l2->st, first->origin, write, hit);
         l2->st.upgrades += x && !hit;
     }
-    if (hit) {
+    if (x)
         naive_use(&l2->tags, x);
+    if (hit) {
         fill(w, c, cl);
         return;
     }

@@ -119,7 +119,7 @@ void random_machine(struct machine_config *m, struct rng *r, uint32_t max_cores)
     m->cache.l1d.latency_cycles = latency(r, 1, 5);
     uint32_t l1 = m->cache.l1i.latency_cycles > m->cache.l1d.latency_cycles ? m->cache.l1i.latency_cycles
                                                                             : m->cache.l1d.latency_cycles;
-    m->cache.l2.latency_cycles = latency(r, l1, l1 + 14);
+    m->cache.l2.latency_cycles = latency(r, l1 + 1, l1 + 14); /* below or equal: refused */
     m->cache.llc.latency_cycles = latency(r, 1, 30);
     m->bus.request_latency_cycles = latency(r, 1, 12);
     m->bus.response_latency_cycles = latency(r, 1, 12);

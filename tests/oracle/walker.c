@@ -51,7 +51,8 @@ void o_part_stlb(struct world *w, struct ocore *c, struct part *p)
         o_ask_walk(w, c, p);
         return;
     }
-    otlb_insert(l1_tlb(c, p), c->asid, p->va, x);
+    if (!otlb_has(l1_tlb(c, p), c->asid, p->va, &chk))
+        otlb_insert(l1_tlb(c, p), c->asid, p->va, x);
     p->pa = xlat_pa(x, (va_t){p->va}).v;
     o_part_translated(w, c, p);
 }
@@ -203,6 +204,10 @@ static void walk_fault(struct world *w, struct ocore *c, struct owalk *k)
 {
     c->faults++;
     c->walk_cycles += w->cycle - k->start;
+    otlb_drop_range(&c->itlb, c->asid, k->va & ~(uint64_t)(PAGE_BYTES - 1), PAGE_BYTES);
+    otlb_drop_range(&c->dtlb, c->asid, k->va & ~(uint64_t)(PAGE_BYTES - 1), PAGE_BYTES);
+    otlb_drop_range(&c->stlb, c->asid, k->va & ~(uint64_t)(PAGE_BYTES - 1), PAGE_BYTES);
+    opsc_drop_va(&c->pwc, c->asid, k->va);
     for (size_t i = 0; i < k->parts.n; i++) {
         struct part *p = k->parts.v[i];
         p->parked = true;
@@ -224,8 +229,10 @@ void o_walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
         o_walk_read(w, c, k);
         return;
     }
-    if (again)
+    if (again) { /* judged anew with its present value */
         k->w = k->before;
+        k->value = read8(w, walk_entry_pa(&k->w).v);
+    }
     k->before = k->w;
     enum walk_result r = walk_step(&k->w, k->value);
     if (r != WALK_FAULT && k->w.update) {
@@ -256,7 +263,6 @@ void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
             v |= k->w.update;
             memcpy(phys_at(&w->mem, (pa_t){pa}), &v, 8);
         }
-        k->value = v;
     }
     if (w->m->mmu.ad_assist > 0)
         o_hop(c, w, w->m->mmu.ad_assist, EV_WALK_AGAIN, k);
