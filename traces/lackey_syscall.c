@@ -40,8 +40,7 @@ static uint64_t path_hash(const char *s, size_t n)
 
 static struct lackey_file *file_new(const char *path, size_t len)
 {
-    if (len > TRACE_STRING_MAX)
-        len = TRACE_STRING_MAX;
+    len = strnlen(path, len < TRACE_STRING_MAX ? len : TRACE_STRING_MAX); /* a path holds no zero byte */
     struct lackey_file *f = malloc(sizeof *f + len + 1);
     if (!f)
         return NULL; /* an unknown file: id 0 */

@@ -380,7 +380,7 @@ int main(void)
 {
     Suite *s = suite_create("gen");
     TCase *c = tcase_create("gen");
-    tcase_set_timeout(c, 120);
+    tcase_set_timeout(c, 240);
     tcase_add_test(c, sequential_closed_form);
     tcase_add_test(c, strided_closed_form);
     tcase_add_test(c, the_loop_around);

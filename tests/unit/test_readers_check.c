@@ -293,7 +293,7 @@ int main(void)
 {
     Suite *s = suite_create("readers_check");
     TCase *c = tcase_create("check");
-    tcase_set_timeout(c, 120);
+    tcase_set_timeout(c, 240);
     tcase_add_test(c, addrset_against_a_table);
     tcase_add_test(c, each_problem);
     tcase_add_test(c, what_is_right);

@@ -355,7 +355,7 @@ int main(void)
 {
     Suite *s = suite_create("readers_lackey");
     TCase *c = tcase_create("lackey");
-    tcase_set_timeout(c, 120);
+    tcase_set_timeout(c, 240);
     tcase_add_test(c, hex8);
     tcase_add_test(c, references);
     tcase_add_test(c, broken_lines);
