@@ -1,7 +1,8 @@
 /*
  * Size and speed of the native trace format: mtr_bench [-l LEVEL] [-b BLOCK_RECORDS] [-n ROUNDS] TRACE...
  * Each trace is converted to a .mtr in the temporary folder and read back. One line per trace:
- * records, references, bytes per reference, source reading and encoding (M records/s), decoding alone and ahead.
+ * records, references, bytes per reference, source reading and encoding (M records/s), decoding alone and
+ * ahead.
  */
 #include "traces/trace.h"
 
@@ -80,14 +81,17 @@ static int one(const char *path, const struct trace_writer_options *wo, int roun
     if (r < 0 || trace_writer_close(w, &e) < 0)
         return fail(&e);
     encode = (double)n / (now() - t0) / 1e6;
-    if (read_rate(tmp, false, rounds, &plain, &n, &e) < 0 || read_rate(tmp, true, rounds, &ahead, &n, &e) < 0 ||
-        trace_open(&t, tmp, NULL, &e) < 0 || stat(tmp, &st) < 0)
+    if (read_rate(tmp, false, rounds, &plain, &n, &e) < 0 ||
+        read_rate(tmp, true, rounds, &ahead, &n, &e) < 0 || trace_open(&t, tmp, NULL, &e) < 0 ||
+        stat(tmp, &st) < 0)
         return fail(&e);
     trace_get_info(t, &info);
     trace_close(t);
-    printf("%-28s %9.3f M records %9.3f M refs  %6.4f bytes/ref  source %6.1f  convert %5.1f  decode %6.1f  ahead %6.1f\n",
-           strrchr(path, '/') ? strrchr(path, '/') + 1 : path, (double)info.records / 1e6, (double)info.refs / 1e6,
-           (double)st.st_size / (double)(info.refs ? info.refs : info.records), source, encode, plain, ahead);
+    printf("%-28s %9.3f M records %9.3f M refs  %6.4f bytes/ref  source %6.1f  convert %5.1f  decode %6.1f  "
+           "ahead %6.1f\n",
+           strrchr(path, '/') ? strrchr(path, '/') + 1 : path, (double)info.records / 1e6,
+           (double)info.refs / 1e6, (double)st.st_size / (double)(info.refs ? info.refs : info.records),
+           source, encode, plain, ahead);
     return 0;
 }
 
@@ -107,7 +111,8 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    snprintf(tmp, sizeof tmp, "%s/mtr_bench.%ld.mtr", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (long)getpid());
+    snprintf(tmp, sizeof tmp, "%s/mtr_bench.%ld.mtr", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+             (long)getpid());
     for (; optind < argc && !r; optind++)
         r = one(argv[optind], &wo, rounds, tmp);
     unlink(tmp);

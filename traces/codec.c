@@ -38,7 +38,8 @@ enum codec_kind codec_detect(const unsigned char *head, size_t n)
         return CODEC_ZSTD;
     /* "BZh", the level, and pi in BCD (a block) or its square root (an empty stream). */
     if (n >= 10 && !memcmp(head, "BZh", 3) && head[3] >= '1' && head[3] <= '9' &&
-        (!memcmp(head + 4, "\x31\x41\x59\x26\x53\x59", 6) || !memcmp(head + 4, "\x17\x72\x45\x38\x50\x90", 6)))
+        (!memcmp(head + 4, "\x31\x41\x59\x26\x53\x59", 6) ||
+         !memcmp(head + 4, "\x17\x72\x45\x38\x50\x90", 6)))
         return CODEC_BZIP2;
     return CODEC_NONE;
 }
@@ -143,8 +144,8 @@ static int run_zstd(struct codec *c, const unsigned char *in, size_t *in_n, bool
     return 1;
 }
 
-static int run_xz(struct codec *c, const unsigned char *in, size_t *in_n, bool last, unsigned char *out, size_t *out_n,
-                  struct err *err)
+static int run_xz(struct codec *c, const unsigned char *in, size_t *in_n, bool last, unsigned char *out,
+                  size_t *out_n, struct err *err)
 {
     lzma_stream *s = &c->u.xz;
     lzma_ret r;
@@ -251,8 +252,8 @@ static int run_bzip2(struct codec *c, const unsigned char *in, size_t *in_n, boo
     return 1;
 }
 
-int codec_run(struct codec *c, const unsigned char *in, size_t *in_n, bool last, unsigned char *out, size_t *out_n,
-              struct err *err)
+int codec_run(struct codec *c, const unsigned char *in, size_t *in_n, bool last, unsigned char *out,
+              size_t *out_n, struct err *err)
 {
     size_t n;
 

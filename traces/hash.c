@@ -35,7 +35,8 @@ void trace_hasher_free(struct trace_hasher *h)
     free(h);
 }
 
-void trace_hasher_put(struct trace_hasher *h, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n)
+void trace_hasher_put(struct trace_hasher *h, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                      size_t n)
 {
     if (!n)
         return;
@@ -49,7 +50,10 @@ void trace_hasher_put(struct trace_hasher *h, uint32_t process, uint32_t thread,
     XXH3_64bits_update(h->xxh, rec, n * sizeof *rec);
 }
 
-uint64_t trace_hasher_value(const struct trace_hasher *h) { return XXH3_64bits_digest(h->xxh); }
+uint64_t trace_hasher_value(const struct trace_hasher *h)
+{
+    return XXH3_64bits_digest(h->xxh);
+}
 
 int trace_hash(const char *path, uint64_t *hash, struct err *err)
 {

@@ -158,9 +158,18 @@ int trace_input_line_slow(struct trace_input *in, const char **line, size_t *len
     }
 }
 
-uint64_t trace_input_pos(const struct trace_input *in) { return in->src->buf_pos + (uint64_t)(in->p - in->src->buf); }
-const char *trace_input_name(const struct trace_input *in) { return in->src->name; }
-const char *trace_input_compression(const struct trace_input *in) { return codec_name(in->src->kind); }
+uint64_t trace_input_pos(const struct trace_input *in)
+{
+    return in->src->buf_pos + (uint64_t)(in->p - in->src->buf);
+}
+const char *trace_input_name(const struct trace_input *in)
+{
+    return in->src->name;
+}
+const char *trace_input_compression(const struct trace_input *in)
+{
+    return codec_name(in->src->kind);
+}
 
 uint64_t trace_input_size(const struct trace_input *in)
 {
@@ -282,7 +291,8 @@ fail:
     return -1;
 }
 
-int trace_input_open_memory(struct trace_input **out, const void *buf, size_t n, const char *name, struct err *err)
+int trace_input_open_memory(struct trace_input **out, const void *buf, size_t n, const char *name,
+                            struct err *err)
 {
     struct trace_input *in;
 
@@ -314,8 +324,8 @@ void trace_input_close(struct trace_input *in)
     free(in);
 }
 
-int trace_line_error(const struct trace_input *in, const char *line, size_t len, struct err *err, const char *remedy,
-                     const char *fmt, ...)
+int trace_line_error(const struct trace_input *in, const char *line, size_t len, struct err *err,
+                     const char *remedy, const char *fmt, ...)
 {
     char what[512], shown[96];
     size_t k = 0;

@@ -1,11 +1,11 @@
 /*
- * The native binary format: layout of the file, and the block codec. docs/trace-format.md describes both for readers
- * written elsewhere; all numbers are little-endian. Private to traces/mtr_*.c and their tests.
+ * The native binary format: layout of the file, and the block codec. docs/trace-format.md describes both for
+ * readers written elsewhere; all numbers are little-endian. Private to traces/mtr_*.c and their tests.
  *
  *   file header | block | block | ... | index | trailer
  *
- * A block decodes by itself: its predictor starts empty. A file that is being written, or was cut off, has no index; its
- * blocks are found one after the other.
+ * A block decodes by itself: its predictor starts empty. A file that is being written, or was cut off, has no
+ * index; its blocks are found one after the other.
  */
 #ifndef TRACES_MTR_H
 #define TRACES_MTR_H
@@ -91,7 +91,7 @@ struct mtr_trailer {
 };
 _Static_assert(sizeof(struct mtr_trailer) == 24, "");
 
-/* --- limits of a block (format constants: a reader may refuse what exceeds them) ------------------------------------- */
+/* --- limits of a block (format constants: a reader may refuse what exceeds them) ------------------------ */
 
 #define MTR_NODES_MAX 65535u
 #define MTR_BLOCK_RECORDS_MAX (1u << 22)
@@ -100,11 +100,12 @@ _Static_assert(sizeof(struct mtr_trailer) == 24, "");
 #define MTR_SHAPES_MAX 1024u
 #define MTR_STREAM_PAD 64u /* zero bytes that a decoder keeps behind each stream */
 
-/* --- the predictor, the same in both directions ------------------------------------------------------------------------- */
+/* --- the predictor, the same in both directions --------------------------------------------------------- */
 
 /*
- * A node is up to three records that come together: a FETCH (if head) and up to two followers. An instruction with more
- * followers is several nodes, all but the first without a head. Nodes are numbered from 1 as they first occur in the block.
+ * A node is up to three records that come together: a FETCH (if head) and up to two followers. An instruction
+ * with more followers is several nodes, all but the first without a head. Nodes are numbered from 1 as they
+ * first occur in the block.
  */
 struct mtr_follower {
     uint64_t addr;  /* last */
@@ -122,11 +123,26 @@ struct mtr_node {
 };
 _Static_assert(sizeof(struct mtr_node) == 64, "a node is a cache line");
 
-static inline unsigned mtr_succ(uint64_t link) { return link & 0xffff; }
-static inline unsigned mtr_alt(uint64_t link) { return (link >> 16) & 0xffff; }
-static inline unsigned mtr_size(uint64_t link) { return (link >> 32) & 0xff; }
-static inline unsigned mtr_records(uint64_t link) { return (link >> 48) & 0xff; }
-static inline unsigned mtr_head(uint64_t link) { return (unsigned)(link >> 56); }
+static inline unsigned mtr_succ(uint64_t link)
+{
+    return link & 0xffff;
+}
+static inline unsigned mtr_alt(uint64_t link)
+{
+    return (link >> 16) & 0xffff;
+}
+static inline unsigned mtr_size(uint64_t link)
+{
+    return (link >> 32) & 0xff;
+}
+static inline unsigned mtr_records(uint64_t link)
+{
+    return (link >> 48) & 0xff;
+}
+static inline unsigned mtr_head(uint64_t link)
+{
+    return (unsigned)(link >> 56);
+}
 /* The second half of the head's record. */
 static inline uint64_t mtr_head_meta(uint64_t link)
 {
@@ -184,10 +200,19 @@ static inline bool mtr_follower_kind(uint8_t kind)
     return (kind >= TRACE_LOAD && kind <= TRACE_MODIFY) || (kind >= TRACE_REGS && kind <= TRACE_INSNS);
 }
 
-static inline bool mtr_is_data(uint64_t meta) { return ((meta >> 32) & 0xff) <= TRACE_REF_MAX; }
+static inline bool mtr_is_data(uint64_t meta)
+{
+    return ((meta >> 32) & 0xff) <= TRACE_REF_MAX;
+}
 
-static inline uint64_t mtr_zigzag(uint64_t d) { return (d << 1) ^ (uint64_t)((int64_t)d >> 63); }
-static inline uint64_t mtr_unzigzag(uint64_t z) { return (z >> 1) ^ (0 - (z & 1)); }
+static inline uint64_t mtr_zigzag(uint64_t d)
+{
+    return (d << 1) ^ (uint64_t)((int64_t)d >> 63);
+}
+static inline uint64_t mtr_unzigzag(uint64_t z)
+{
+    return (z >> 1) ^ (0 - (z & 1));
+}
 
 /* The address was not the predicted one. */
 static inline void mtr_correct(struct mtr_follower *f, uint64_t addr)
@@ -206,7 +231,7 @@ struct mtr_misc_last {
     uint64_t word[7];
 };
 
-/* --- encoder (mtr_encode.c) ----------------------------------------------------------------------------------------------- */
+/* --- encoder (mtr_encode.c) ----------------------------------------------------------------------------- */
 
 struct mtr_bytes {
     unsigned char *p;
@@ -216,18 +241,21 @@ struct mtr_bytes {
 struct mtr_encoder;
 int mtr_encoder_new(struct mtr_encoder **out, struct err *err);
 void mtr_encoder_free(struct mtr_encoder *e);
-/* Takes up to n elements of one thread, fewer if the block is full; returns how many. The records are well-formed. */
-size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n);
+/* Takes up to n elements of one thread, fewer if the block is full; returns how many. The records are
+ * well-formed. */
+size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                  size_t n);
 bool mtr_encoder_full(const struct mtr_encoder *e);
 uint32_t mtr_encoder_records(const struct mtr_encoder *e);
 /* Distinct ones so far, over all blocks. */
 void mtr_encoder_threads(const struct mtr_encoder *e, uint32_t *processes, uint32_t *threads);
 /* Ends the block: fills the counts of *h and gives the three streams, valid until the next mtr_encode. */
-int mtr_encoder_finish(struct mtr_encoder *e, struct mtr_block_header *h, const struct mtr_bytes **streams, struct err *err);
+int mtr_encoder_finish(struct mtr_encoder *e, struct mtr_block_header *h, const struct mtr_bytes **streams,
+                       struct err *err);
 /* Records after which a block is full (for measurements); 0: the default. */
 void mtr_encoder_set_block(struct mtr_encoder *e, uint32_t records);
 
-/* --- decoder (mtr_decode.c) ------------------------------------------------------------------------------------------------ */
+/* --- decoder (mtr_decode.c) ----------------------------------------------------------------------------- */
 
 struct mtr_decoder {
     struct mtr_node *node; /* MTR_NODES_MAX + 1; 0 is where each lane starts */
@@ -236,18 +264,19 @@ struct mtr_decoder {
     struct mtr_misc_last *last; /* 256 */
     const unsigned char *at[MTR_STREAMS], *end[MTR_STREAMS];
     uint32_t nodes, shapes, lanes, cur; /* in use (node 0 included); the current lane */
-    uint32_t run;       /* predicted nodes before the next event */
-    uint32_t misc;      /* misc records before the next run */
-    uint32_t left;      /* records of the block not decoded */
+    uint32_t run;                       /* predicted nodes before the next event */
+    uint32_t misc;                      /* misc records before the next run */
+    uint32_t left;                      /* records of the block not decoded */
     bool done;
 };
 
 int mtr_decoder_init(struct mtr_decoder *d, struct err *err);
 void mtr_decoder_fini(struct mtr_decoder *d);
 /* Starts a block. Each stream is followed by MTR_STREAM_PAD readable zero bytes. */
-void mtr_decoder_begin(struct mtr_decoder *d, const struct mtr_block_header *h, const unsigned char *const stream[3]);
-/* Decodes until the sink is full or the block ends. 1: more, 0: the block ended well, -1: the block contradicts itself
- * (what the sink holds may be wrong from there on); *why then says what. */
+void mtr_decoder_begin(struct mtr_decoder *d, const struct mtr_block_header *h,
+                       const unsigned char *const stream[3]);
+/* Decodes until the sink is full or the block ends. 1: more, 0: the block ended well, -1: the block
+ * contradicts itself (what the sink holds may be wrong from there on); *why then says what. */
 int mtr_decode(struct mtr_decoder *d, struct trace_sink *s, const char **why);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Decoding one block. The loop over predicted nodes is what the whole format is made for: one cache line read, two to
- * three records written without a branch on their number, then the next node by its number (no hash, no address look-up).
- * Events (mispredictions) are kept branch-poor too: address bytes have a length from a table and are masked, not looped.
+ * Decoding one block. The loop over predicted nodes is what the whole format is made for: one cache line
+ * read, two to three records written without a branch on their number, then the next node by its number (no
+ * hash, no address look-up). Events (mispredictions) are kept branch-poor too: address bytes have a length
+ * from a table and are masked, not looped.
  *
  * The streams are checksummed, but a checksum can be forged: every number read is bounded before it is used.
  */
@@ -12,8 +13,10 @@
 #include <stdlib.h>
 
 static const uint64_t form_mask[16] = {
-    0,          0xff,         0xffff,         0xffffff,         0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
-    UINT64_MAX, UINT64_MAX,   UINT64_MAX,     UINT64_MAX,       UINT64_MAX, UINT64_MAX,   UINT64_MAX,     UINT64_MAX,
+    0,          0xff,         0xffff,         0xffffff,
+    0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+    UINT64_MAX, UINT64_MAX,   UINT64_MAX,     UINT64_MAX,
+    UINT64_MAX, UINT64_MAX,   UINT64_MAX,     UINT64_MAX,
 };
 static const uint8_t form_bytes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8};
 
@@ -37,7 +40,8 @@ void mtr_decoder_fini(struct mtr_decoder *d)
     free(d->last);
 }
 
-void mtr_decoder_begin(struct mtr_decoder *d, const struct mtr_block_header *h, const unsigned char *const stream[3])
+void mtr_decoder_begin(struct mtr_decoder *d, const struct mtr_block_header *h,
+                       const unsigned char *const stream[3])
 {
     for (int i = 0; i < MTR_STREAMS; i++) {
         d->at[i] = stream[i];
@@ -76,7 +80,7 @@ static uint32_t load16(const unsigned char *p)
     return v;
 }
 
-/* --- the misc stream: everything rare, bounds checked byte by byte ----------------------------------------------------- */
+/* --- the misc stream: everything rare, bounds checked byte by byte -------------------------------------- */
 
 static bool varint(struct mtr_decoder *d, uint64_t *v)
 {
@@ -181,7 +185,7 @@ static bool define_lane(struct mtr_decoder *d)
     return true;
 }
 
-/* --- the hot part ---------------------------------------------------------------------------------------------------------- */
+/* --- the hot part --------------------------------------------------------------------------------------- */
 
 static inline void put(struct trace_rec *out, uint64_t addr, uint64_t meta)
 {
@@ -190,8 +194,8 @@ static inline void put(struct trace_rec *out, uint64_t addr, uint64_t meta)
 }
 
 /* `k` predicted nodes after `prev`, all their records; returns the last node's number. */
-static inline __attribute__((always_inline)) uint32_t run_nodes(struct mtr_node *node, uint32_t prev, uint32_t k,
-                                                               struct trace_rec **out_io)
+static inline __attribute__((always_inline)) uint32_t run_nodes(struct mtr_node *node, uint32_t prev,
+                                                                uint32_t k, struct trace_rec **out_io)
 {
     struct trace_rec *out = *out_io;
     struct mtr_node *e = node + prev;
@@ -221,7 +225,8 @@ static inline __attribute__((always_inline)) uint32_t run_nodes(struct mtr_node 
 }
 
 /* The address of follower f: given with this form, or predicted. */
-static inline uint64_t given_addr(struct mtr_follower *f, unsigned form, const unsigned char **a, uint64_t *given)
+static inline uint64_t given_addr(struct mtr_follower *f, unsigned form, const unsigned char **a,
+                                  uint64_t *given)
 {
     uint64_t d = mtr_unzigzag(load64(*a) & form_mask[form & MTR_FORM_BYTES]);
     uint64_t addr = (form & MTR_FORM_GIVEN ? *given : f->addr) + d;
@@ -382,8 +387,8 @@ int mtr_decode(struct mtr_decoder *d, struct trace_sink *s, const char **why)
             node[prev].link = mtr_link_succ(link, id);
             node[id] = (struct mtr_node){
                 .pc = pc,
-                .link = (uint64_t)sh->size << 32 | (uint64_t)sh->flags << 40 | (uint64_t)(sh->head + sh->nf) << 48 |
-                        (uint64_t)sh->head << 56,
+                .link = (uint64_t)sh->size << 32 | (uint64_t)sh->flags << 40 |
+                        (uint64_t)(sh->head + sh->nf) << 48 | (uint64_t)sh->head << 56,
                 .f = {{.meta = sh->meta[0]}, {.meta = sh->meta[1]}},
             };
             break;
@@ -394,8 +399,10 @@ int mtr_decode(struct mtr_decoder *d, struct trace_sink *s, const char **why)
         o = out;
         put(o, e->pc, mtr_head_meta(link));
         o += mtr_head(link);
-        put(o, flag & MTR_GIVEN0 ? given_addr(&e->f[0], *c++, &a, &given) : predicted_addr(&e->f[0]), e->f[0].meta);
-        put(o + 1, flag & MTR_GIVEN1 ? given_addr(&e->f[1], *c++, &a, &given) : predicted_addr(&e->f[1]), e->f[1].meta);
+        put(o, flag & MTR_GIVEN0 ? given_addr(&e->f[0], *c++, &a, &given) : predicted_addr(&e->f[0]),
+            e->f[0].meta);
+        put(o + 1, flag & MTR_GIVEN1 ? given_addr(&e->f[1], *c++, &a, &given) : predicted_addr(&e->f[1]),
+            e->f[1].meta);
         if (unlikely(mtr_records(link) > left)) {
             *why = "there are more records than the block should have";
             goto bad;

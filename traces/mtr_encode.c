@@ -1,7 +1,7 @@
 /*
- * Encoding one block: records are gathered into nodes (mtr.h), each node is compared with what the predictor expects, and
- * only the difference is written. The decoder never looks anything up by address: this side keeps the hash table and
- * tells node numbers.
+ * Encoding one block: records are gathered into nodes (mtr.h), each node is compared with what the predictor
+ * expects, and only the difference is written. The decoder never looks anything up by address: this side
+ * keeps the hash table and tells node numbers.
  */
 #include "traces/mtr.h"
 
@@ -19,9 +19,9 @@
 /* The encoder's view of a thread of the block. */
 struct lane {
     struct mtr_lane l;
-    bool has_pc;          /* a FETCH was seen: followers belong to it */
-    uint8_t part;         /* nodes of the current instruction so far */
-    uint16_t hist[2];     /* shapes of the last two nodes: the context of references without a FETCH */
+    bool has_pc;      /* a FETCH was seen: followers belong to it */
+    uint8_t part;     /* nodes of the current instruction so far */
+    uint16_t hist[2]; /* shapes of the last two nodes: the context of references without a FETCH */
 };
 
 struct encoder_slot {
@@ -49,10 +49,11 @@ struct mtr_encoder {
     unsigned nf;
     uint64_t faddr[2], fmeta[2];
 
-    uint32_t run;     /* predicted nodes since the last event */
-    uint32_t miscs;   /* misc records since the last event */
+    uint32_t run;   /* predicted nodes since the last event */
+    uint32_t miscs; /* misc records since the last event */
     struct mtr_bytes out[MTR_STREAMS], finished[MTR_STREAMS];
-    struct pairs threads; /* of the whole trace; marked: a FETCH was seen, so references belong to instructions */
+    /* Of the whole trace; marked: a FETCH was seen, so references belong to instructions. */
+    struct pairs threads;
     uint32_t block_records;
     uint32_t records, refs, runs, flags;
     uint64_t insns;
@@ -120,16 +121,19 @@ void mtr_encoder_threads(const struct mtr_encoder *e, uint32_t *processes, uint3
     *threads = e->threads.threads;
 }
 
-uint32_t mtr_encoder_records(const struct mtr_encoder *e) { return e->records; }
+uint32_t mtr_encoder_records(const struct mtr_encoder *e)
+{
+    return e->records;
+}
 
 bool mtr_encoder_full(const struct mtr_encoder *e)
 {
-    return e->records >= e->block_records || e->nodes >= BLOCK_NODES_FULL || e->shapes >= MTR_SHAPES_MAX - 4 ||
-           e->out[MTR_CTL].n >= BLOCK_STREAM_FULL || e->out[MTR_ADDR].n >= BLOCK_STREAM_FULL ||
-           e->out[MTR_MISC].n >= BLOCK_STREAM_FULL || e->failed;
+    return e->records >= e->block_records || e->nodes >= BLOCK_NODES_FULL ||
+           e->shapes >= MTR_SHAPES_MAX - 4 || e->out[MTR_CTL].n >= BLOCK_STREAM_FULL ||
+           e->out[MTR_ADDR].n >= BLOCK_STREAM_FULL || e->out[MTR_MISC].n >= BLOCK_STREAM_FULL || e->failed;
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------------------------------------- */
 
 /* Room for n more bytes; after a failure the bytes go nowhere and finish tells. */
 static unsigned char *grow(struct mtr_encoder *e, int stream, uint32_t n)
@@ -185,9 +189,12 @@ static void put_varint(struct mtr_encoder *e, uint64_t v)
     put_bytes(e, MTR_MISC, b, n);
 }
 
-static unsigned bytes_of(uint64_t v) { return v ? (71u - (unsigned)__builtin_clzll(v)) / 8 : 0; }
+static unsigned bytes_of(uint64_t v)
+{
+    return v ? (71u - (unsigned)__builtin_clzll(v)) / 8 : 0;
+}
 
-/* --- events ------------------------------------------------------------------------------------------------------------------ */
+/* --- events --------------------------------------------------------------------------------------------- */
 
 static void end_run(struct mtr_encoder *e)
 {
@@ -289,7 +296,8 @@ static void end_node(struct mtr_encoder *e)
     }
     for (unsigned i = 0; i < e->nf; i++)
         s.meta[i] = meta[i] = e->fmeta[i];
-    link = (uint64_t)s.size << 32 | (uint64_t)s.flags << 40 | (uint64_t)(s.head + s.nf) << 48 | (uint64_t)s.head << 56;
+    link = (uint64_t)s.size << 32 | (uint64_t)s.flags << 40 | (uint64_t)(s.head + s.nf) << 48 |
+           (uint64_t)s.head << 56;
 
     if (mtr_succ(prev->link) && same_shape(&e->node[mtr_succ(prev->link)], pc, link, meta)) {
         id = mtr_succ(prev->link);
@@ -310,7 +318,8 @@ static void end_node(struct mtr_encoder *e)
             id = e->nodes++;
             succ = MTR_SUCC_NEW;
             *slot = (struct encoder_slot){e->generation, (uint16_t)id, (uint16_t)shape, key};
-            e->node[id] = (struct mtr_node){.pc = pc, .link = link, .f = {{.meta = meta[0]}, {.meta = meta[1]}}};
+            e->node[id] =
+                (struct mtr_node){.pc = pc, .link = link, .f = {{.meta = meta[0]}, {.meta = meta[1]}}};
             e->node_shape[id] = (uint16_t)shape;
         }
     }
@@ -410,7 +419,8 @@ static bool use_lane(struct mtr_encoder *e, uint32_t process, uint32_t thread)
         }
         mark = pairs_add(&e->threads, process, thread);
         e->too_many = e->too_many || !mark;
-        e->lane[e->lanes++] = (struct lane){.l = {.process = process, .thread = thread}, .has_pc = mark && *mark};
+        e->lane[e->lanes++] =
+            (struct lane){.l = {.process = process, .thread = thread}, .has_pc = mark && *mark};
         put_varint(e, process);
         put_varint(e, thread);
     }
@@ -431,7 +441,8 @@ static void saw_fetch(struct mtr_encoder *e, struct lane *lane)
         *mark = true;
 }
 
-size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n)
+size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                  size_t n)
 {
     struct lane *lane;
     size_t i = 0;
@@ -482,7 +493,8 @@ size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, cons
     return i;
 }
 
-int mtr_encoder_finish(struct mtr_encoder *e, struct mtr_block_header *h, const struct mtr_bytes **streams, struct err *err)
+int mtr_encoder_finish(struct mtr_encoder *e, struct mtr_block_header *h, const struct mtr_bytes **streams,
+                       struct err *err)
 {
     end_node(e);
     end_miscs(e);
@@ -499,7 +511,8 @@ int mtr_encoder_finish(struct mtr_encoder *e, struct mtr_block_header *h, const 
         h->raw[i] = e->out[i].n;
     *streams = e->finished;
     if (e->too_many) {
-        err_set(err, ERR_RUN, "a trace can have at most %u threads, with process numbers below 2^31", PAIRS_MAX);
+        err_set(err, ERR_RUN, "a trace can have at most %u threads, with process numbers below 2^31",
+                PAIRS_MAX);
         return err_remedy(err, "number processes and threads densely from 0");
     }
     if (e->failed)

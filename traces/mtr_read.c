@@ -21,8 +21,8 @@ struct mtr_reader {
     size_t raw_cap;
     bool in_block;
     struct mtr_block_header block;
-    uint64_t block_pos;    /* bytes */
-    uint64_t next_record;  /* of the next block */
+    uint64_t block_pos;   /* bytes */
+    uint64_t next_record; /* of the next block */
     uint64_t next_block;
 };
 
@@ -34,7 +34,7 @@ static int mtr_probe(const unsigned char *head, size_t n, bool whole)
     return n >= 4 && !memcmp(head, MTR_MAGIC, 4) ? 90 : 0; /* then open says what happened to it */
 }
 
-/* --- errors --------------------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------- */
 
 static int broken(const struct mtr_reader *m, uint64_t byte, struct err *err, const char *what)
 {
@@ -58,10 +58,10 @@ static int cut_off(struct mtr_reader *m, int status, uint64_t byte, struct err *
     return broken(m, byte, err, "the file is cut off");
 }
 
-/* --- the index -------------------------------------------------------------------------------------------------------------- */
+/* --- the index ------------------------------------------------------------------------------------------ */
 
-static bool index_valid(const struct mtr_reader *m, const struct mtr_index_header *t, const unsigned char *entries,
-                        uint64_t index_offset)
+static bool index_valid(const struct mtr_reader *m, const struct mtr_index_header *t,
+                        const unsigned char *entries, uint64_t index_offset)
 {
     uint64_t record = 0, offset = m->header.bytes;
 
@@ -76,7 +76,8 @@ static bool index_valid(const struct mtr_reader *m, const struct mtr_index_heade
     return offset == index_offset && record == t->records;
 }
 
-/* Takes the index if there is a whole one; without it the file is read from front to back. -1 only for lack of memory. */
+/* Takes the index if there is a whole one; without it the file is read from front to back. -1 only for lack
+ * of memory. */
 static int index_load(struct mtr_reader *m, struct trace_input *in, struct err *err)
 {
     uint64_t size = trace_input_size(in);
@@ -87,7 +88,8 @@ static int index_load(struct mtr_reader *m, struct trace_input *in, struct err *
 
     if (size == UINT64_MAX || size < m->header.bytes + sizeof t + sizeof trailer)
         return 0;
-    if (trace_input_seek(in, size - sizeof trailer, NULL) < 0 || trace_input_fill(in, sizeof trailer, NULL) <= 0)
+    if (trace_input_seek(in, size - sizeof trailer, NULL) < 0 ||
+        trace_input_fill(in, sizeof trailer, NULL) <= 0)
         return 0;
     memcpy(&trailer, in->p, sizeof trailer);
     if (memcmp(trailer.magic, MTR_END_MAGIC, 8) || trailer.index_bytes < sizeof t ||
@@ -135,7 +137,8 @@ static void mtr_close(void *state)
     free(m->entry);
 }
 
-static int mtr_open(void *state, struct trace_input *in, const char *path, const struct trace_options *opt, struct err *err)
+static int mtr_open(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
+                    struct err *err)
 {
     struct mtr_reader *m = state;
     struct mtr_file_header *h = &m->header;
@@ -147,7 +150,8 @@ static int mtr_open(void *state, struct trace_input *in, const char *path, const
     if (r < 0)
         return -1;
     if (trace_input_avail(in) >= 8 && memcmp(in->p, MTR_MAGIC, 8) && !memcmp(in->p, MTR_MAGIC, 4)) {
-        err_set(err, ERR_RUN, "the .mtr file was changed on its way (its line ends or 8th bits were converted)");
+        err_set(err, ERR_RUN,
+                "the .mtr file was changed on its way (its line ends or 8th bits were converted)");
         return err_remedy(err, "copy it again, as binary");
     }
     if (r == 0)
@@ -156,7 +160,8 @@ static int mtr_open(void *state, struct trace_input *in, const char *path, const
     if (memcmp(h->magic, MTR_MAGIC, 8))
         return err_set(err, ERR_RUN, "this is not a .mtr file");
     if (h->major != MTR_MAJOR) {
-        err_set(err, ERR_RUN, "the .mtr file has version %u.%u, this program reads %u.x", h->major, h->minor, MTR_MAJOR);
+        err_set(err, ERR_RUN, "the .mtr file has version %u.%u, this program reads %u.x", h->major, h->minor,
+                MTR_MAJOR);
         return err_remedy(err, "use a newer program, or convert the file with the one that wrote it");
     }
     if (h->checksum != XXH3_64bits(h, offsetof(struct mtr_file_header, checksum)))
@@ -176,7 +181,7 @@ static int mtr_open(void *state, struct trace_input *in, const char *path, const
     return 0;
 }
 
-/* --- blocks --------------------------------------------------------------------------------------------------------------- */
+/* --- blocks --------------------------------------------------------------------------------------------- */
 
 static bool header_valid(const struct mtr_block_header *h)
 {

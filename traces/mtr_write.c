@@ -8,8 +8,9 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#define LEVEL_DEFAULT 9            /* measured: docs/trace-format.md */
-#define THREAD_BLOCK_RECORDS 65536u /* a thread switch ends a block that has so many records: mostly one thread a block */
+#define LEVEL_DEFAULT 9 /* measured: docs/trace-format.md */
+#define THREAD_BLOCK_RECORDS                                                                                 \
+    65536u /* a thread switch ends a block that has so many records: mostly one thread a block */
 
 struct mtr_writer {
     struct outfile *f;
@@ -55,7 +56,8 @@ static void *mtr_writer_open(struct outfile *f, const struct trace_writer_option
     w->f = f;
     w->hasher = trace_hasher_new();
     w->zstd = ZSTD_createCCtx();
-    if (!w->hasher || !w->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level))) {
+    if (!w->hasher || !w->zstd ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level))) {
         err_set(err, ERR_RUN, "out of memory");
         goto fail;
     }
@@ -76,9 +78,10 @@ fail:
     return NULL;
 }
 
-/* Compresses one stream to the end of the block in w->buf. A stream that hardly shrinks (random addresses) is stored as it
- * is: entropy decoding of literals would be most of the time it takes to read. */
-static int stream_append(struct mtr_writer *w, const struct mtr_bytes *s, size_t *at, uint32_t *stored, struct err *err)
+/* Compresses one stream to the end of the block in w->buf. A stream that hardly shrinks (random addresses) is
+ * stored as it is: entropy decoding of literals would be most of the time it takes to read. */
+static int stream_append(struct mtr_writer *w, const struct mtr_bytes *s, size_t *at, uint32_t *stored,
+                         struct err *err)
 {
     size_t bound = ZSTD_compressBound(s->n), k;
 
@@ -148,15 +151,16 @@ static int block_write(struct mtr_writer *w, struct err *err)
     return outfile_write(w->f, w->buf, at, err);
 }
 
-static int mtr_writer_put(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
-                          struct err *err)
+static int mtr_writer_put(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                          size_t n, struct err *err)
 {
     struct mtr_writer *w = self;
 
     if (process > INT32_MAX)
-        return err_set(err, ERR_RUN, "process number %u is too large: number processes densely from 0", process);
-    if ((w->process != process || w->thread != thread) && mtr_encoder_records(w->enc) >= THREAD_BLOCK_RECORDS &&
-        block_write(w, err) < 0)
+        return err_set(err, ERR_RUN, "process number %u is too large: number processes densely from 0",
+                       process);
+    if ((w->process != process || w->thread != thread) &&
+        mtr_encoder_records(w->enc) >= THREAD_BLOCK_RECORDS && block_write(w, err) < 0)
         return -1;
     w->process = process;
     w->thread = thread;
@@ -171,7 +175,10 @@ static int mtr_writer_put(void *self, uint32_t process, uint32_t thread, const s
     return 0;
 }
 
-static int mtr_writer_flush(void *self, struct err *err) { return block_write(self, err); }
+static int mtr_writer_flush(void *self, struct err *err)
+{
+    return block_write(self, err);
+}
 
 static int mtr_writer_finish(void *self, struct err *err)
 {

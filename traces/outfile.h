@@ -1,6 +1,6 @@
 /*
- * A file being written: under a temporary name in the same folder until it is committed (synced, renamed), or directly
- * (live, standard output, devices). Private to traces/.
+ * A file being written: under a temporary name in the same folder until it is committed (synced, renamed), or
+ * directly (live, standard output, devices). Private to traces/.
  */
 #ifndef TRACES_OUTFILE_H
 #define TRACES_OUTFILE_H

@@ -1,6 +1,7 @@
 /*
- * The threads of a trace: (process, thread) pairs numbered in order of appearance, with a mark bit each, and the number of
- * distinct processes. Bounded, so that a malformed trace cannot make it grow for ever. Private to traces/.
+ * The threads of a trace: (process, thread) pairs numbered in order of appearance, with a mark bit each, and
+ * the number of distinct processes. Bounded, so that a malformed trace cannot make it grow for ever. Private
+ * to traces/.
  */
 #ifndef TRACES_PAIRS_H
 #define TRACES_PAIRS_H
@@ -21,7 +22,8 @@ struct pairs {
     uint32_t threads, processes;
 };
 
-/* Adds the pair if it is new. Its mark's place (valid until the next call), or NULL: too many, or no memory. */
+/* Adds the pair if it is new. Its mark's place (valid until the next call), or NULL: too many, or no memory.
+ */
 bool *pairs_add(struct pairs *p, uint32_t process, uint32_t thread);
 void pairs_fini(struct pairs *p);
 

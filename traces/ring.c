@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Chunks in flight with decode-ahead: one held by the consumer, one being filled, two to even out the difference.
- * 4 x 320 KiB stay in a 2 MiB second-level cache. */
+/* Chunks in flight with decode-ahead: one held by the consumer, one being filled, two to even out the
+ * difference. 4 x 320 KiB stay in a 2 MiB second-level cache. */
 #define RING_CHUNKS 4u
 
 struct ring {

@@ -1,8 +1,10 @@
 /*
- * Where decoded records wait: one chunk is a filled sink with what the reader said. Private to traces/trace.c.
+ * Where decoded records wait: one chunk is a filled sink with what the reader said. Private to
+ * traces/trace.c.
  *
- * Without decode-ahead there is one chunk, filled when asked for. With it a thread fills chunks of a ring and sleeps
- * while all are full; the consumer sleeps while none is. The chunk that the consumer holds is never written.
+ * Without decode-ahead there is one chunk, filled when asked for. With it a thread fills chunks of a ring and
+ * sleeps while all are full; the consumer sleeps while none is. The chunk that the consumer holds is never
+ * written.
  */
 #ifndef TRACES_RING_H
 #define TRACES_RING_H
@@ -23,10 +25,11 @@ typedef void (*ring_fill_fn)(void *self, struct chunk *c);
 struct ring;
 int ring_new(struct ring **out, bool ahead, ring_fill_fn fill, void *self, struct err *err);
 void ring_free(struct ring *r);
-/* Gives back the chunk handed out before and returns the next. After a chunk with status 0 or -1 do not call it before
- * ring_stop. NULL if the thread cannot be started. */
+/* Gives back the chunk handed out before and returns the next. After a chunk with status 0 or -1 do not call
+ * it before ring_stop. NULL if the thread cannot be started. */
 struct chunk *ring_next(struct ring *r);
-/* The filling thread is gone and all chunks are empty: the reader may be moved or closed. ring_next starts again. */
+/* The filling thread is gone and all chunks are empty: the reader may be moved or closed. ring_next starts
+ * again. */
 void ring_stop(struct ring *r);
 
 #endif

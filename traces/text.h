@@ -1,4 +1,5 @@
-/* The text form, shared by its reader and writer: docs/trace-format.md has the grammar. Private to traces/. */
+/* The text form, shared by its reader and writer: docs/trace-format.md has the grammar. Private to traces/.
+ */
 #ifndef TRACES_TEXT_H
 #define TRACES_TEXT_H
 
@@ -13,15 +14,18 @@ struct text_flag {
     uint8_t first, last; /* kinds that have it */
 };
 
-#define TEXT_FLAGS                                                                                                     \
-    {"kernel", TRACE_F_KERNEL, 1, TRACE_REF_MAX}, {"taken", TRACE_F_TAKEN, TRACE_BRANCH, TRACE_BRANCH},                \
-        {"cond", TRACE_F_COND, TRACE_BRANCH, TRACE_BRANCH},                                                            \
-        {"indirect", TRACE_F_INDIRECT, TRACE_BRANCH, TRACE_BRANCH},                                                    \
-        {"call", TRACE_F_CALL, TRACE_BRANCH, TRACE_BRANCH}, {"return", TRACE_F_RETURN, TRACE_BRANCH, TRACE_BRANCH},    \
-        {"failed", TRACE_F_FAILED, TRACE_MMAP, TRACE_SYSCALL}, {"anon", TRACE_F_ANON, TRACE_SEGMENT, TRACE_SEGMENT},   \
-        {"stack", TRACE_F_STACK, TRACE_SEGMENT, TRACE_SEGMENT}, {"heap", TRACE_F_HEAP, TRACE_SEGMENT, TRACE_SEGMENT},  \
-    {                                                                                                                  \
-        "write", TRACE_F_WRITE, TRACE_DMA, TRACE_MMIO                                                                  \
+#define TEXT_FLAGS                                                                                           \
+    {"kernel", TRACE_F_KERNEL, 1, TRACE_REF_MAX}, {"taken", TRACE_F_TAKEN, TRACE_BRANCH, TRACE_BRANCH},      \
+        {"cond", TRACE_F_COND, TRACE_BRANCH, TRACE_BRANCH},                                                  \
+        {"indirect", TRACE_F_INDIRECT, TRACE_BRANCH, TRACE_BRANCH},                                          \
+        {"call", TRACE_F_CALL, TRACE_BRANCH, TRACE_BRANCH},                                                  \
+        {"return", TRACE_F_RETURN, TRACE_BRANCH, TRACE_BRANCH},                                              \
+        {"failed", TRACE_F_FAILED, TRACE_MMAP, TRACE_SYSCALL},                                               \
+        {"anon", TRACE_F_ANON, TRACE_SEGMENT, TRACE_SEGMENT},                                                \
+        {"stack", TRACE_F_STACK, TRACE_SEGMENT, TRACE_SEGMENT},                                              \
+        {"heap", TRACE_F_HEAP, TRACE_SEGMENT, TRACE_SEGMENT},                                                \
+    {                                                                                                        \
+        "write", TRACE_F_WRITE, TRACE_DMA, TRACE_MMIO                                                        \
     }
 
 #endif

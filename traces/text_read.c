@@ -31,7 +31,8 @@ static int text_probe(const unsigned char *head, size_t n, bool whole)
     return n >= k && !memcmp(head, TEXT_HEADER, k) ? 100 : 0;
 }
 
-static int text_open(void *state, struct trace_input *in, const char *path, const struct trace_options *opt, struct err *err)
+static int text_open(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
+                     struct err *err)
 {
     const size_t k = sizeof TEXT_HEADER - 1;
 
@@ -46,14 +47,15 @@ static int text_open(void *state, struct trace_input *in, const char *path, cons
             version = version * 10 + (unsigned)(digits[i] - '0');
         if (version != TEXT_VERSION) {
             in->line = 1;
-            return trace_line_error(in, digits, 0, err, "use a newer program, or write the trace as version 1",
-                                    "the text trace has version %u, this program reads %u", version, TEXT_VERSION);
+            return trace_line_error(
+                in, digits, 0, err, "use a newer program, or write the trace as version 1",
+                "the text trace has version %u, this program reads %u", version, TEXT_VERSION);
         }
     }
     return 0;
 }
 
-/* --- tokens ----------------------------------------------------------------------------------------------------------------- */
+/* --- tokens --------------------------------------------------------------------------------------------- */
 
 static inline int hex_digit(char c)
 {
@@ -63,7 +65,10 @@ static inline int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool blank(char c) { return c == ' ' || c == '\t'; }
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
 
 static void skip_blanks(struct cursor *c)
 {
@@ -83,11 +88,15 @@ static bool next_token(struct cursor *c, struct token *t)
     return t->n != 0;
 }
 
-static bool is(const struct token *t, const char *s) { return t->n == strlen(s) && !memcmp(t->p, s, t->n); }
+static bool is(const struct token *t, const char *s)
+{
+    return t->n == strlen(s) && !memcmp(t->p, s, t->n);
+}
 
 #define FAIL(c, remedy, ...) trace_line_error((c)->in, (c)->line, (c)->len, (c)->err, remedy, __VA_ARGS__)
 
-/* 0, or -1 with the error set. A '-' makes the two's complement; without 0x the number is hexadecimal if `hex`. */
+/* 0, or -1 with the error set. A '-' makes the two's complement; without 0x the number is hexadecimal if
+ * `hex`. */
 static int number(struct cursor *c, const struct token *t, bool hex, const char *what, uint64_t *out)
 {
     const char *p = t->p, *end = t->p + t->n;
@@ -102,14 +111,17 @@ static int number(struct cursor *c, const struct token *t, bool hex, const char 
     }
     base = hex ? 16 : 10;
     if (p == end)
-        return FAIL(c, "numbers are like 4096, -1 or 0x7f00", "%s is not a number: \"%.*s\"", what, (int)t->n, t->p);
+        return FAIL(c, "numbers are like 4096, -1 or 0x7f00", "%s is not a number: \"%.*s\"", what, (int)t->n,
+                    t->p);
     for (; p < end; p++) {
         int d = hex_digit(*p);
         if (d < 0 || d >= (int)base)
-            return FAIL(c, hex ? "write a hexadecimal address like 7f0012ab" : "write hexadecimal numbers with 0x",
-                        "%s is not a number: \"%.*s\"", what, (int)(t->n < 64 ? t->n : 64), t->p);
+            return FAIL(
+                c, hex ? "write a hexadecimal address like 7f0012ab" : "write hexadecimal numbers with 0x",
+                "%s is not a number: \"%.*s\"", what, (int)(t->n < 64 ? t->n : 64), t->p);
         if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v))
-            return FAIL(c, NULL, "%s does not fit 64 bits: \"%.*s\"", what, (int)(t->n < 64 ? t->n : 64), t->p);
+            return FAIL(c, NULL, "%s does not fit 64 bits: \"%.*s\"", what, (int)(t->n < 64 ? t->n : 64),
+                        t->p);
     }
     *out = minus ? 0 - v : v;
     return 0;
@@ -185,7 +197,7 @@ static int find_kind(const struct token *t)
     return -1;
 }
 
-/* --- a record by the grammar ------------------------------------------------------------------------------------------------- */
+/* --- a record by the grammar ---------------------------------------------------------------------------- */
 
 struct parts {
     struct trace_rec r;
@@ -233,8 +245,8 @@ word:
         d->have |= 1u << i;
         return number(c, value, false, d->shape->field[i], &d->word[i]);
     }
-    return FAIL(c, "docs/trace-format.md lists the fields of each kind", "%s has no field \"%.*s\"", d->shape->name,
-                (int)(name->n < 32 ? name->n : 32), name->p);
+    return FAIL(c, "docs/trace-format.md lists the fields of each kind", "%s has no field \"%.*s\"",
+                d->shape->name, (int)(name->n < 32 ? name->n : 32), name->p);
 }
 
 /* After the first argument: values by position or name, flag names, a string. */
@@ -255,7 +267,8 @@ static int argument(struct cursor *c, struct parts *d, const struct token *t)
         while (d->next < s->words && d->have & 1u << d->next)
             d->next++;
         if (d->next >= s->words)
-            return FAIL(c, "docs/trace-format.md lists the fields of each kind", "too many values for %s", s->name);
+            return FAIL(c, "docs/trace-format.md lists the fields of each kind", "too many values for %s",
+                        s->name);
         d->have |= 1u << d->next;
         return number(c, t, false, s->field[d->next], &d->word[d->next]);
     }
@@ -265,8 +278,8 @@ static int argument(struct cursor *c, struct parts *d, const struct token *t)
             return 0;
         }
     }
-    return FAIL(c, "flags are words such as taken, values are numbers or name=value", "%s has no flag \"%.*s\"", s->name,
-                (int)(t->n < 32 ? t->n : 32), t->p);
+    return FAIL(c, "flags are words such as taken, values are numbers or name=value",
+                "%s has no flag \"%.*s\"", s->name, (int)(t->n < 32 ? t->n : 32), t->p);
 }
 
 static int parse_record(struct cursor *c, const struct token *name, struct trace_sink *sink)
@@ -276,7 +289,8 @@ static int parse_record(struct cursor *c, const struct token *name, struct trace
     int kind = find_kind(name);
 
     if (kind < 0)
-        return FAIL(c, "a line is T, # or a kind: I L S M branch mmap munmap brk fork exit malloc free mark ...",
+        return FAIL(c,
+                    "a line is T, # or a kind: I L S M branch mmap munmap brk fork exit malloc free mark ...",
                     "unknown kind \"%.*s\"", (int)(name->n < 32 ? name->n : 32), name->p);
     d.r.kind = (uint8_t)kind;
     d.shape = trace_kind_shape((uint8_t)kind);
@@ -308,13 +322,15 @@ static int parse_record(struct cursor *c, const struct token *name, struct trace
         }
     }
     if (d.shape->size && !d.has_size)
-        return FAIL(c, "write it after the first argument, in decimal", "%s needs a second argument", d.shape->name);
+        return FAIL(c, "write it after the first argument, in decimal", "%s needs a second argument",
+                    d.shape->name);
     for (unsigned i = 0; i < d.shape->words; i++)
         if (!(d.have & 1u << i))
             return FAIL(c, "give all values, by position or as name=value", "%s lacks %s", d.shape->name,
                         d.shape->field[i]);
     if (d.shape->string && !d.has_string)
-        return FAIL(c, "write it in quotes: \"...\"", "%s lacks %s", d.shape->name, d.shape->field[d.shape->words]);
+        return FAIL(c, "write it in quotes: \"...\"", "%s lacks %s", d.shape->name,
+                    d.shape->field[d.shape->words]);
     if (d.shape->string)
         trace_sink_put_string(sink, d.r, d.word, d.shape->words, d.string, d.string_len);
     else
@@ -322,7 +338,8 @@ static int parse_record(struct cursor *c, const struct token *name, struct trace
     return 0;
 }
 
-static int parse_line(struct trace_input *in, const char *line, size_t len, struct trace_sink *sink, struct err *err)
+static int parse_line(struct trace_input *in, const char *line, size_t len, struct trace_sink *sink,
+                      struct err *err)
 {
     struct cursor c = {in, line, line, line + len, len, err};
     struct token t, a, b;

@@ -160,7 +160,8 @@ static void *text_open(struct outfile *f, const struct trace_writer_options *opt
     return w;
 }
 
-static int text_put(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
+static int text_put(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
+                    struct err *err)
 {
     struct text_writer *w = self;
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_BYTES (64u << 10)   /* what a reader's probe may see */
-#define EMPTY_FILLS_MAX 1000000u  /* read_batch calls without a record before we call it stuck */
+#define PROBE_BYTES (64u << 10)  /* what a reader's probe may see */
+#define EMPTY_FILLS_MAX 1000000u /* read_batch calls without a record before we call it stuck */
 
 struct trace {
     struct trace_input *in;
@@ -41,7 +41,7 @@ static const struct trace_reader_ops *const readers[] = {
 #undef X
 };
 
-/* --- the filling side (its own thread with decode-ahead) -------------------------------------------------------------- */
+/* --- the filling side (its own thread with decode-ahead) ------------------------------------------------ */
 
 static void reader_info(const struct trace *t, struct trace_info *info)
 {
@@ -76,7 +76,7 @@ static void fill(void *self, struct chunk *c)
     reader_info(t, &c->info);
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------- */
 
 static int unknown_format(const char *name, struct err *err)
 {
@@ -86,7 +86,8 @@ static int unknown_format(const char *name, struct err *err)
         strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
         strncat(list, readers[i]->name, sizeof list - strlen(list) - 1);
     }
-    err_set(err, ERR_USAGE, name ? "there is no trace format \"%s\"" : "this is no trace of a known format", name);
+    err_set(err, ERR_USAGE, name ? "there is no trace format \"%s\"" : "this is no trace of a known format",
+            name);
     return err_remedy(err, "the formats are %s", list);
 }
 
@@ -190,7 +191,8 @@ int trace_open(struct trace **out, const char *path, const struct trace_options 
     return trace_begin(out, t, err);
 }
 
-int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt, struct err *err)
+int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt,
+                      struct err *err)
 {
     struct trace *t = trace_new("(memory)", opt, err);
 
@@ -218,7 +220,7 @@ void trace_close(struct trace *t)
     free(t);
 }
 
-/* --- batches ----------------------------------------------------------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------------------------------------- */
 
 static int note_thread(struct trace *t, uint32_t process, uint32_t thread, struct err *err)
 {
@@ -227,14 +229,16 @@ static int note_thread(struct trace *t, uint32_t process, uint32_t thread, struc
     if (t->has_run && t->last_pair == pair)
         return 0;
     if (!pairs_add(&t->seen, process, thread))
-        return err_set(err, ERR_RUN, "the trace has more than %u threads, or thread %u of process %u is out of range",
+        return err_set(err, ERR_RUN,
+                       "the trace has more than %u threads, or thread %u of process %u is out of range",
                        PAIRS_MAX, thread, process);
     t->has_run = true;
     t->last_pair = pair;
     return 0;
 }
 
-/* How many elements of rec[0, n) make at most max_elements in whole records and at most max_records records. */
+/* How many elements of rec[0, n) make at most max_elements in whole records and at most max_records records.
+ */
 static uint32_t whole_records(const struct trace_rec *rec, uint32_t n, bool payload, uint32_t max_elements,
                               uint64_t max_records, uint64_t *records)
 {

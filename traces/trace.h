@@ -17,25 +17,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TRACE_BATCH_RECS 8192 /* at most so many records (heads and slots) in a batch; a payload is never split */
+#define TRACE_BATCH_RECS                                                                                     \
+    8192 /* at most so many records (heads and slots) in a batch; a payload is never split */
 
 struct trace_batch {
-    uint32_t process, thread; /* small dense numbers from 0, in order of appearance */
-    size_t n;                 /* elements of rec, payload slots included */
+    uint32_t process, thread;    /* small dense numbers from 0, in order of appearance */
+    size_t n;                    /* elements of rec, payload slots included */
     const struct trace_rec *rec; /* valid until the next trace_next */
-    uint64_t first_record;    /* number of the first record in the whole trace, from 0; payload slots do not count */
+    uint64_t
+        first_record; /* number of the first record in the whole trace, from 0; payload slots do not count */
 };
 
 struct trace_info {
-    const char *format;      /* "mtr", "text", "lackey", "champsim", "din", "pin" */
-    const char *compression; /* "none", "zstd", "xz", "gzip", "bzip2" */
+    const char *format;          /* "mtr", "text", "lackey", "champsim", "din", "pin" */
+    const char *compression;     /* "none", "zstd", "xz", "gzip", "bzip2" */
     uint32_t threads, processes; /* known so far */
-    uint64_t records;        /* 0 if not known without reading; .mtr with an index knows */
-    uint64_t refs;           /* 0 if unknown */
-    bool has_fetch, has_regs; /* known from the header (.mtr) or the format; else false */
-    uint64_t insns;          /* instructions; 0 if unknown */
-    uint64_t hash;           /* trace_hash; 0 if not known without reading */
-    bool incomplete;         /* .mtr that was not closed (still being written, or cut off) */
+    uint64_t records;            /* 0 if not known without reading; .mtr with an index knows */
+    uint64_t refs;               /* 0 if unknown */
+    bool has_fetch, has_regs;    /* known from the header (.mtr) or the format; else false */
+    uint64_t insns;              /* instructions; 0 if unknown */
+    uint64_t hash;               /* trace_hash; 0 if not known without reading */
+    bool incomplete;             /* .mtr that was not closed (still being written, or cut off) */
 };
 
 struct trace_options {
@@ -51,39 +53,50 @@ int trace_rewind(struct trace *t, struct err *err);
 void trace_get_info(const struct trace *t, struct trace_info *out);
 void trace_close(struct trace *t); /* NULL is fine */
 /* The same over a file image in memory, which must outlive the trace. */
-int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt, struct err *err);
-/* The next batch starts with record number `record` (from 0); at or beyond the end the next is the end. A .mtr with an
- * index jumps to the block; everything else rewinds and skips. */
+int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt,
+                      struct err *err);
+/* The next batch starts with record number `record` (from 0); at or beyond the end the next is the end. A
+ * .mtr with an index jumps to the block; everything else rewinds and skips. */
 int trace_seek(struct trace *t, uint64_t record, struct err *err);
-/* XXH3-64 of the record stream (kinds, fields, threads), the same whatever the container: the trace's identity.
- * Reads the whole trace unless the .mtr index stores it. */
+/* XXH3-64 of the record stream (kinds, fields, threads), the same whatever the container: the trace's
+ * identity. Reads the whole trace unless the .mtr index stores it. */
 int trace_hash(const char *path, uint64_t *hash, struct err *err);
 
 /* Number of 16-byte slots for a payload of `words` 8-byte words or `bytes` bytes. */
-static inline uint16_t trace_slots_words(unsigned words) { return (uint16_t)((words + 1) / 2); }
-static inline uint16_t trace_slots_bytes(size_t bytes) { return (uint16_t)((bytes + 15) / 16); }
+static inline uint16_t trace_slots_words(unsigned words)
+{
+    return (uint16_t)((words + 1) / 2);
+}
+static inline uint16_t trace_slots_bytes(size_t bytes)
+{
+    return (uint16_t)((bytes + 15) / 16);
+}
 const char *trace_kind_name(uint8_t kind); /* text mnemonic; NULL for an unknown kind */
 
-/* --- one reader a format: the plug-in point ----------------------------------------------------------------------- */
+/* --- one reader a format: the plug-in point ------------------------------------------------------------- */
 
-struct trace_input;  /* decompressed bytes: traces/input.h */
-struct trace_sink;   /* where a reader puts records: traces/input.h */
+struct trace_input; /* decompressed bytes: traces/input.h */
+struct trace_sink;  /* where a reader puts records: traces/input.h */
 
 struct trace_reader_ops {
     const char *name;
-    /* How sure the reader is that `head` (up to 64 KiB of decompressed bytes; `whole` if that is all) is its form: 0 no,
-     * 1..100. Called once per open for every reader; the surest wins. */
+    /* How sure the reader is that `head` (up to 64 KiB of decompressed bytes; `whole` if that is all) is its
+     * form: 0 no, 1..100. Called once per open for every reader; the surest wins. */
     int (*probe)(const unsigned char *head, size_t n, bool whole);
     size_t state_bytes; /* the reader's state, zeroed before open */
-    int (*open)(void *state, struct trace_input *in, const char *path, const struct trace_options *opt, struct err *err);
-    /* Puts at most a few thousand records into the sink. 1: some, 0: end, -1: error (what was put before is good). */
+    int (*open)(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
+                struct err *err);
+    /* Puts at most a few thousand records into the sink. 1: some, 0: end, -1: error (what was put before is
+     * good). */
     int (*read_batch)(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err);
-    void (*info)(const void *state, struct trace_info *out); /* fields known; the core fills format and compression */
+    void (*info)(const void *state,
+                 struct trace_info *out); /* fields known; the core fills format and compression */
     void (*close)(void *state);
-    /* May be NULL: goes to a place at or before `record` and says in *first which record comes next. 1: done, 0: cannot
-     * (the core rewinds and skips), -1: error. */
+    /* May be NULL: goes to a place at or before `record` and says in *first which record comes next. 1: done,
+     * 0: cannot (the core rewinds and skips), -1: error. */
     int (*seek)(void *state, struct trace_input *in, uint64_t record, uint64_t *first, struct err *err);
-    /* May be NULL: back to the first record, the input stands at byte 0. NULL: the core closes, zeroes and opens. */
+    /* May be NULL: back to the first record, the input stands at byte 0. NULL: the core closes, zeroes and
+     * opens. */
     int (*rewind)(void *state, struct trace_input *in, struct err *err);
 };
 
@@ -92,27 +105,29 @@ struct trace_reader_ops {
 TRACE_READERS(X)
 #undef X
 
-/* --- writing --------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 struct trace_writer;
 
 struct trace_writer_options {
-    /* Write under the final name from the start, so that others can read what is complete so far while it grows, and a
-     * recorder that is killed leaves what it had. A .mtr says in its header that it is not closed. */
+    /* Write under the final name from the start, so that others can read what is complete so far while it
+     * grows, and a recorder that is killed leaves what it had. A .mtr says in its header that it is not
+     * closed. */
     bool live;
     int level;              /* .mtr: zstd level 1..19; 0: the default */
     uint32_t block_records; /* .mtr: records a block; 0: the default */
 };
 
-/* By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout). The file appears under
- * its name only when closed without error (but see live); trace_writer_abort removes it. `opt` may be NULL. */
+/* By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout). The file
+ * appears under its name only when closed without error (but see live); trace_writer_abort removes it. `opt`
+ * may be NULL. */
 int trace_writer_open(struct trace_writer **out, const char *path, struct err *err);
-int trace_writer_open_with(struct trace_writer **out, const char *path, const struct trace_writer_options *opt,
-                           struct err *err);
-/* Appends records (heads with their slots) of one thread. Refuses malformed ones, naming them. After an error the writer can
- * only be aborted. */
-int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
-                     struct err *err);
+int trace_writer_open_with(struct trace_writer **out, const char *path,
+                           const struct trace_writer_options *opt, struct err *err);
+/* Appends records (heads with their slots) of one thread. Refuses malformed ones, naming them. After an error
+ * the writer can only be aborted. */
+int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                     size_t n, struct err *err);
 /* What was put so far is in the file and can be read (live). Ends a block: not too often. */
 int trace_writer_flush(struct trace_writer *w, struct err *err);
 /* Frees w in both cases; on error the temporary file is removed (a live one stays as it is). */

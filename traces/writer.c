@@ -24,8 +24,8 @@ int trace_writer_open(struct trace_writer **out, const char *path, struct err *e
     return trace_writer_open_with(out, path, NULL, err);
 }
 
-int trace_writer_open_with(struct trace_writer **out, const char *path, const struct trace_writer_options *opt,
-                           struct err *err)
+int trace_writer_open_with(struct trace_writer **out, const char *path,
+                           const struct trace_writer_options *opt, struct err *err)
 {
     struct trace_writer_options o = opt ? *opt : (struct trace_writer_options){0};
     struct trace_writer *w;
@@ -60,8 +60,8 @@ int trace_writer_open_with(struct trace_writer **out, const char *path, const st
     return 0;
 }
 
-int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n,
-                     struct err *err)
+int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec,
+                     size_t n, struct err *err)
 {
     size_t i = 0;
 
@@ -71,8 +71,9 @@ int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, 
     while (i < n) {
         const char *why = trace_rec_problem(rec + i, n - i);
         if (why) {
-            err_set(err, ERR_RUN, "cannot write record %llu (kind %u, %s): %s", (unsigned long long)w->records,
-                    rec[i].kind, trace_kind_name(rec[i].kind) ? trace_kind_name(rec[i].kind) : "unknown", why);
+            err_set(err, ERR_RUN, "cannot write record %llu (kind %u, %s): %s",
+                    (unsigned long long)w->records, rec[i].kind,
+                    trace_kind_name(rec[i].kind) ? trace_kind_name(rec[i].kind) : "unknown", why);
             return err_at(err, w->file.path, 0, 0);
         }
         i += 1u + rec[i].slots;
@@ -94,7 +95,8 @@ int trace_writer_flush(struct trace_writer *w, struct err *err)
 
 int trace_writer_close(struct trace_writer *w, struct err *err)
 {
-    int r = w->failed ? err_set(err, ERR_RUN, "the trace could not be written before") : w->ops->finish(w->self, err);
+    int r = w->failed ? err_set(err, ERR_RUN, "the trace could not be written before")
+                      : w->ops->finish(w->self, err);
 
     w->ops->free(w->self);
     if (r < 0)

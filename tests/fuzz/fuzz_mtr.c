@@ -1,6 +1,7 @@
 /*
- * The .mtr reader on anything. Checksums keep a fuzzer out, so the blocks', header's and index's are made right first;
- * the sequence and record numbers too. Whatever is read must be well-formed records, through both ways of reading.
+ * The .mtr reader on anything. Checksums keep a fuzzer out, so the blocks', header's and index's are made
+ * right first; the sequence and record numbers too. Whatever is read must be well-formed records, through
+ * both ways of reading.
  */
 #include "traces/input.h"
 #include "traces/mtr.h"

@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int r;
 
     /* Compressed inputs would spend the time in the decompression libraries. */
-    if (size >= 3 && ((data[0] == 0x28 && data[1] == 0xb5) || (data[0] == 0xfd && data[1] == '7') || data[0] == 0x1f ||
-                      (data[0] == 'B' && data[1] == 'Z') || (data[0] & 0xf0) == 0x50))
+    if (size >= 3 && ((data[0] == 0x28 && data[1] == 0xb5) || (data[0] == 0xfd && data[1] == '7') ||
+                      data[0] == 0x1f || (data[0] == 'B' && data[1] == 'Z') || (data[0] & 0xf0) == 0x50))
         return 0;
     if (trace_open_memory(&t, data, size, &opt, &e) < 0)
         return 0;

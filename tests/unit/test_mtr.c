@@ -51,7 +51,8 @@ START_TEST(test_round_trip)
         size_t n;
         unsigned threads;
         uint32_t block;
-    } cases[] = {{1, 1, 0}, {3000, 1, 0}, {20000, 7, 0}, {20000, 7, 512}, {300000, 400, 100000}, {250000, 2, 0}};
+    } cases[] = {{1, 1, 0},       {3000, 1, 0},          {20000, 7, 0},
+                 {20000, 7, 512}, {300000, 400, 100000}, {250000, 2, 0}};
     const char *suffix = _i % 2 ? ".mtt" : ".mtr";
     struct flat f = {0};
     struct rng g;
@@ -204,7 +205,8 @@ START_TEST(test_truncation)
 }
 END_TEST
 
-/* The same file as it looks while it is written: what is complete is read, and it is said to be incomplete. */
+/* The same file as it looks while it is written: what is complete is read, and it is said to be incomplete.
+ */
 START_TEST(test_truncation_live)
 {
     struct flat f = {0};
@@ -281,7 +283,8 @@ START_TEST(test_live_growth)
 }
 END_TEST
 
-/* Each byte of the file in turn is damaged: an error, or (in parts nobody needs) the right records. Never wrong ones. */
+/* Each byte of the file in turn is damaged: an error, or (in parts nobody needs) the right records. Never
+ * wrong ones. */
 START_TEST(test_corruption)
 {
     struct flat f = {0};
@@ -355,8 +358,10 @@ START_TEST(test_counts)
     struct trace *t;
     struct trace_info info;
     struct err e = {0};
-    struct trace_rec load = {.addr = 64, .size = 8, .kind = TRACE_LOAD}, fetch = {.addr = 4, .size = 4, .kind = TRACE_FETCH},
-                     line = {.addr = 0, .size = 4096, .kind = TRACE_FETCH}, skip = {.addr = 1000, .kind = TRACE_INSNS};
+    struct trace_rec load = {.addr = 64, .size = 8, .kind = TRACE_LOAD},
+                     fetch = {.addr = 4, .size = 4, .kind = TRACE_FETCH},
+                     line = {.addr = 0, .size = 4096, .kind = TRACE_FETCH},
+                     skip = {.addr = 1000, .kind = TRACE_INSNS};
 
     flat_add(&f, 0, 0, &load, 1);  /* 1 instruction: no FETCH yet */
     flat_add(&f, 0, 0, &fetch, 1); /* 2 */
@@ -397,7 +402,8 @@ START_TEST(test_recorded)
     size_t bytes;
     int r;
 
-    snprintf(path, sizeof path, "%s/traces/user/%s.lackey.zst", data ? data : MMULAB_SOURCE_DIR "/../shared", names[_i]);
+    snprintf(path, sizeof path, "%s/traces/user/%s.lackey.zst", data ? data : MMULAB_SOURCE_DIR "/../shared",
+             names[_i]);
     if (access(path, R_OK)) {
         printf("test_mtr: %s is not there: skipped\n", path);
         return;

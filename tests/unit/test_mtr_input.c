@@ -22,7 +22,9 @@ static void pack(int form, const unsigned char *p, size_t n, unsigned char *out,
     } else if (form == XZ) {
         NEED(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, p, n, out, at, cap) == LZMA_OK);
     } else if (form == GZIP) {
-        z_stream z = {.next_in = (Bytef *)(uintptr_t)p, .avail_in = (unsigned)n, .next_out = out + *at,
+        z_stream z = {.next_in = (Bytef *)(uintptr_t)p,
+                      .avail_in = (unsigned)n,
+                      .next_out = out + *at,
                       .avail_out = (unsigned)(cap - *at)};
         NEED(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
         NEED(deflate(&z, Z_FINISH) == Z_STREAM_END);
@@ -30,7 +32,8 @@ static void pack(int form, const unsigned char *p, size_t n, unsigned char *out,
         deflateEnd(&z);
     } else {
         unsigned k = (unsigned)(cap - *at);
-        NEED(BZ2_bzBuffToBuffCompress((char *)out + *at, &k, (char *)(uintptr_t)p, (unsigned)n, 1, 0, 0) == BZ_OK);
+        NEED(BZ2_bzBuffToBuffCompress((char *)out + *at, &k, (char *)(uintptr_t)p, (unsigned)n, 1, 0, 0) ==
+             BZ_OK);
         *at += k;
     }
 }

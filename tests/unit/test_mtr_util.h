@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 /* libcheck writes to a pipe at every ck_assert; inside loops this one is used. */
-#define NEED(cond)                                                                                                     \
-    do {                                                                                                               \
-        if (!(cond))                                                                                                   \
-            ck_abort_msg("%s", #cond);                                                                                 \
+#define NEED(cond)                                                                                           \
+    do {                                                                                                     \
+        if (!(cond))                                                                                         \
+            ck_abort_msg("%s", #cond);                                                                       \
     } while (0)
 
-/* Elements in order; a change of thread is an element { process << 32 | thread } of kind 0, as trace_hash sees it. */
+/* Elements in order; a change of thread is an element { process << 32 | thread } of kind 0, as trace_hash
+ * sees it. */
 struct flat {
     struct trace_rec *e;
     size_t n, cap, records;
@@ -38,7 +39,8 @@ static inline void flat_push(struct flat *f, const struct trace_rec *r, size_t n
     f->n += n;
 }
 
-static inline void flat_add(struct flat *f, uint32_t process, uint32_t thread, const struct trace_rec *r, size_t n)
+static inline void flat_add(struct flat *f, uint32_t process, uint32_t thread, const struct trace_rec *r,
+                            size_t n)
 {
     if (n && (!f->begun || f->process != process || f->thread != thread)) {
         struct trace_rec mark = {.addr = (uint64_t)process << 32 | thread};
@@ -92,12 +94,14 @@ static inline void flat_equal(const struct flat *a, const struct flat *b)
     ck_assert_uint_eq(a->n, b->n);
     for (size_t i = 0; i < a->n; i++)
         if (memcmp(&a->e[i], &b->e[i], sizeof a->e[i]))
-            ck_abort_msg("element %zu: kind %u addr %llx size %u flags %u slots %u, wanted %u %llx %u %u %u", i,
-                         b->e[i].kind, (unsigned long long)b->e[i].addr, b->e[i].size, b->e[i].flags, b->e[i].slots,
-                         a->e[i].kind, (unsigned long long)a->e[i].addr, a->e[i].size, a->e[i].flags, a->e[i].slots);
+            ck_abort_msg("element %zu: kind %u addr %llx size %u flags %u slots %u, wanted %u %llx %u %u %u",
+                         i, b->e[i].kind, (unsigned long long)b->e[i].addr, b->e[i].size, b->e[i].flags,
+                         b->e[i].slots, a->e[i].kind, (unsigned long long)a->e[i].addr, a->e[i].size,
+                         a->e[i].flags, a->e[i].slots);
 }
 
-/* One random record of any kind, with its payload, at r (room for 1 + TRACE_PAYLOAD_SLOTS_MAX); returns its elements. */
+/* One random record of any kind, with its payload, at r (room for 1 + TRACE_PAYLOAD_SLOTS_MAX); returns its
+ * elements. */
 static inline size_t random_record(struct rng *g, struct trace_rec *r)
 {
     static const uint8_t kinds[] = {
@@ -120,7 +124,8 @@ static inline size_t random_record(struct rng *g, struct trace_rec *r)
         memcpy(p + 8 * i, &w, 8);
     }
     if (s->string) {
-        size_t len = rng_below(g, 8) ? rng_below(g, 40) : rng_below(g, rng_below(g, 20) ? 300 : TRACE_STRING_MAX + 1);
+        size_t len =
+            rng_below(g, 8) ? rng_below(g, 40) : rng_below(g, rng_below(g, 20) ? 300 : TRACE_STRING_MAX + 1);
         for (size_t i = 0; i < len; i++)
             p[bytes + i] = (unsigned char)(1 + rng_below(g, 255));
         bytes += len;
@@ -131,9 +136,9 @@ static inline size_t random_record(struct rng *g, struct trace_rec *r)
 }
 
 /*
- * A trace of about n records: stretches of a made-up program (loops with strides, random and repeated addresses, two
- * followers and more, registers and branches), stretches of references without FETCH, and random records of all
- * kinds; over `threads` threads of a few processes.
+ * A trace of about n records: stretches of a made-up program (loops with strides, random and repeated
+ * addresses, two followers and more, registers and branches), stretches of references without FETCH, and
+ * random records of all kinds; over `threads` threads of a few processes.
  */
 static inline void random_trace(struct rng *g, struct flat *f, size_t n, unsigned threads)
 {
@@ -167,7 +172,8 @@ static inline void random_trace(struct rng *g, struct flat *f, size_t n, unsigne
                     flat_add(f, pr, th, &d, 1);
                 }
                 for (unsigned j = 0; j < extra; j++) {
-                    d = (struct trace_rec){.addr = base + iter * 16 + j * 4096, .size = 8, .kind = TRACE_LOAD};
+                    d = (struct trace_rec){
+                        .addr = base + iter * 16 + j * 4096, .size = 8, .kind = TRACE_LOAD};
                     if (j & 1)
                         d.kind = TRACE_STORE;
                     if (!rng_below(g, 20))
@@ -175,7 +181,8 @@ static inline void random_trace(struct rng *g, struct flat *f, size_t n, unsigne
                     flat_add(f, pr, th, &d, 1);
                 }
                 if (mode == 3 && k == body - 1) {
-                    d = (struct trace_rec){.addr = pc, .kind = TRACE_BRANCH, .flags = TRACE_F_TAKEN | TRACE_F_COND};
+                    d = (struct trace_rec){
+                        .addr = pc, .kind = TRACE_BRANCH, .flags = TRACE_F_TAKEN | TRACE_F_COND};
                     flat_add(f, pr, th, &d, 1);
                 }
             }
@@ -206,7 +213,8 @@ static inline int flat_put(const struct flat *f, struct trace_writer *w, struct 
     return 0;
 }
 
-static inline void flat_write(const struct flat *f, const char *path, const struct trace_writer_options *opt, uint64_t seed)
+static inline void flat_write(const struct flat *f, const char *path, const struct trace_writer_options *opt,
+                              uint64_t seed)
 {
     struct trace_writer *w;
     struct err e = {0};

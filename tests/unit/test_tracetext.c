@@ -98,7 +98,8 @@ START_TEST(test_sample)
     struct flat f = {0};
     struct err e = {0};
 
-    ck_assert_msg(trace_open(&t, MMULAB_SOURCE_DIR "/traces/samples/fork.mtt", NULL, &e) == 0, "%s", err_text(&e));
+    ck_assert_msg(trace_open(&t, MMULAB_SOURCE_DIR "/traces/samples/fork.mtt", NULL, &e) == 0, "%s",
+                  err_text(&e));
     ck_assert_msg(flat_read(&f, t, &e) == 0, "%s", err_text(&e));
     ck_assert_uint_eq(f.records, 15);
     trace_close(t);
