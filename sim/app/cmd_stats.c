@@ -63,9 +63,10 @@ static void listed_get(const struct stats *s, size_t i, struct listed *l)
 
 static int list(const char *pattern, bool json, struct err *err)
 {
-    struct stats *s;
-    if (machine_list_stats(&s, err))
+    struct machine *m;
+    if (machine_list_stats(&m, err))
         return -1;
+    const struct stats *s = machine_stats(m);
     struct json_out j;
     struct listed l;
     size_t name_width = 0, unit_width = 0, shown = 0;
@@ -95,7 +96,7 @@ static int list(const char *pattern, bool json, struct err *err)
         json_end(&j);
     }
     json_end_document(&j);
-    stats_free(s);
+    machine_free(m);
     return shown ? 0 : err_set(err, ERR_USAGE, "no statistic matches \"%.100s\"", pattern ? pattern : "");
 }
 

@@ -3,10 +3,10 @@
 #define APP_CMD_STATS_H
 
 #include "engine/err.h"
-#include "engine/stats.h"
+#include "cpu/machine.h"
 
-/* The frozen statistics tree of the default machine, to be freed with stats_free; where the machine is put together. */
-int machine_list_stats(struct stats **out, struct err *err);
+/* A default machine, for its tree of statistics; the caller frees it. */
+int machine_list_stats(struct machine **out, struct err *err);
 
 /* argv[0] is "stats". Results on stdout, the rest on stderr; returns the exit code. */
 int cmd_stats(int argc, char **argv);

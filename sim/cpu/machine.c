@@ -167,8 +167,12 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
 {
     if (!m->hooks.event)
         return;
-    struct machine_event e = {.time = c->timed ? m->action_cycle * m->period : 0, .reference = c->st.references, .kind = kind,
+    struct machine_event e = {.time = c->timed ? m->action_cycle * m->period : 0, .kind = kind,
                               .core = c->id, .process = c->process, .va = va, .pages = pages};
+    for (unsigned k = 0; k < m->cores; k++) {
+        e.references += m->core[k].st.references;
+        e.instructions += m->core[k].st.instructions;
+    }
     m->hooks.event(m->hooks.self, &e);
 }
 
@@ -358,6 +362,7 @@ static void run_functional(struct machine *m)
             machine_totals(m);
             stats_snapshot(m->stats);
             m->warm = true;
+            machine_tell(m, "warmup_end", &m->core[0], 0, 0);
         }
         if (total >= m->next_sample) {
             sample(m);
@@ -452,6 +457,14 @@ struct vm *machine_vm(struct machine *m) { return m->vm; }
 struct memsys *machine_memsys(struct machine *m) { return m->memsys; }
 struct core *machine_core(struct machine *m, unsigned k) { return &m->core[k]; }
 uint64_t machine_references(const struct machine *m) { return m->totals.references; }
+uint64_t machine_references_now(const struct machine *m)
+{
+    uint64_t n = 0;
+    for (unsigned k = 0; k < m->cores; k++)
+        n += m->core[k].st.references;
+    return n;
+}
+
 tick_t machine_time(const struct machine *m) { return m->totals.cycles * m->period; }
 cyc_t machine_finish(const struct machine *m, unsigned core) { return m->core[core].st.cycles; }
 uint64_t machine_sample_interval(const struct machine *m) { return m->interval; }

@@ -27,7 +27,7 @@ enum machine_end {
 /* What happened that a person wants to read of: goes to events.jsonl. */
 struct machine_event {
     tick_t time;
-    uint64_t reference; /* references simulated so far on that core */
+    uint64_t references, instructions; /* simulated so far, over all cores */
     const char *kind;   /* "oom_kill", "segfault", "process_exit" */
     unsigned core;
     uint32_t process;
@@ -60,7 +60,8 @@ struct frame_map *machine_frames(struct machine *m);
 struct vm *machine_vm(struct machine *m);
 struct memsys *machine_memsys(struct machine *m);
 struct core *machine_core(struct machine *m, unsigned k);
-uint64_t machine_references(const struct machine *m);
+uint64_t machine_references(const struct machine *m);     /* at the last sample or at the end */
+uint64_t machine_references_now(const struct machine *m); /* cores may be at different times within a window */
 tick_t machine_time(const struct machine *m);   /* functional: 0 */
 cyc_t machine_finish(const struct machine *m, unsigned core);
 uint64_t machine_sample_interval(const struct machine *m); /* references (functional) or cycles (timed) */

@@ -120,6 +120,7 @@ static void run_action(struct machine *m, const struct action *a)
             machine_totals(m);
             stats_snapshot(m->stats);
             m->warm = true;
+            machine_tell(m, "warmup_end", &m->core[0], 0, 0);
         } else {
             machine_add_action(m, a->when + WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
         }
@@ -128,7 +129,7 @@ static void run_action(struct machine *m, const struct action *a)
         machine_totals(m);
         if (m->hooks.sample)
             m->hooks.sample(m->hooks.self, m);
-        machine_add_action(m, a->when - a->when % m->interval + m->interval, 0, ACTION_SAMPLE);
+        machine_add_action(m, a->when + m->interval, 0, ACTION_SAMPLE);
         break;
     }
 }

@@ -1,0 +1,141 @@
+/*
+ * The root of the configuration: which section stands where. Each section's table lives beside its struct in the
+ * library that uses it; this file only lists them.
+ */
+#include "app/machine_root.h"
+#include "app/cmd_config.h"
+#include "app/cmd_stats.h"
+
+#include "cpu/machine.h"
+
+#include <assert.h>
+#include <threads.h>
+
+static const struct param process_params[] = {
+    {.key = "trace", .type = P_PATH, .offset = offsetof(struct workload_process, trace), .flags = PARAM_REQUIRED,
+     .help = "trace file of the process (any known format, compressed or not)"},
+    {.key = "core", .type = P_I64, .offset = offsetof(struct workload_process, core), .def = UINT64_MAX,
+     .help = "core that runs all its threads; -1: thread t of trace i runs on core (i + t) modulo cpu.count"},
+};
+static const struct param_elem process_elem = {.table = process_params, .n = ARRAY_LEN(process_params),
+                                               .size = sizeof(struct workload_process)};
+static const struct param workload_params[] = {
+    {.key = "processes", .type = P_OBJECT_LIST, .offset = offsetof(struct workload_config, processes),
+     .elem = &process_elem, .help = "programs to replay, a trace each; -t TRACE on the command line adds to them"},
+};
+
+static void check_machine(const void *root, struct config_checker *ck)
+{
+    const struct machine_root *r = root;
+    const struct caches_config *c = &r->m.cache;
+    bool timed = r->m.sim.mode == SIM_MODE_TIMED;
+    struct err err;
+    if (timed && !c->l2.enabled)
+        config_fail(ck, "cache.l2.enabled sim.mode", "a machine without level-2 cache needs sim.mode \"functional\"");
+    if (timed && !c->llc_inclusive)
+        config_fail(ck, "cache.llc_inclusive sim.mode", "timed mode needs an inclusive last-level cache");
+    if (timed && !c->coherence)
+        config_fail(ck, "cache.coherence sim.mode", "timed mode needs coherence");
+    if (timed && !c->write_back)
+        config_fail(ck, "cache.write_back sim.mode", "timed mode needs write-back");
+    if (timed && c->straddle != STRADDLE_SPLIT)
+        config_fail(ck, "cache.straddle sim.mode", "timed mode splits accesses at lines");
+    if (timed && c->l2.latency_cycles <= c->l1d.latency_cycles)
+        config_fail(ck, "cache.l2.latency cache.l1d.latency", "the level-2 cache must be slower than the level-1 data cache");
+    if (timed && c->l2.latency_cycles <= c->l1i.latency_cycles)
+        config_fail(ck, "cache.l2.latency cache.l1i.latency",
+                    "the level-2 cache must be slower than the level-1 instruction cache");
+    if (!c->l1i.enabled || !c->l1d.enabled || !c->llc.enabled)
+        config_fail(ck, "cache.l1i.enabled cache.l1d.enabled cache.llc.enabled", "only cache.l2 can be left out");
+    if (r->m.cpu.count > 1 && (!c->coherence || !c->llc_inclusive))
+        config_fail(ck, "cpu.count cache.coherence cache.llc_inclusive",
+                    "several cores need coherence and an inclusive last-level cache");
+    if (c->straddle == STRADDLE_CACHEGRIND && (r->m.mmu.enabled || c->l2.enabled || c->coherence || c->write_back))
+        config_fail(ck, "cache.straddle mmu.enabled cache.l2.enabled cache.coherence cache.write_back",
+                    "cachegrind's rule for straddling accesses needs the other four to be false");
+    if (c->modify_counts == MODIFY_COUNTS_READ && c->coherence)
+        config_fail(ck, "cache.modify_counts cache.coherence", "counting a load-and-store as a read needs coherence false");
+    static const struct { const char *size, *ways; size_t at; } level[] = {
+        {"cache.l1i.size", "cache.l1i.ways", offsetof(struct caches_config, l1i)},
+        {"cache.l1d.size", "cache.l1d.ways", offsetof(struct caches_config, l1d)},
+        {"cache.l2.size", "cache.l2.ways", offsetof(struct caches_config, l2)},
+        {"cache.llc.size", "cache.llc.ways", offsetof(struct caches_config, llc)},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(level); i++) {
+        const struct cache_config *l = (const struct cache_config *)((const char *)c + level[i].at);
+        char keys[120];
+        snprintf(keys, sizeof keys, "%s %s", level[i].size, level[i].ways);
+        if (l->size_bytes == 0 || l->size_bytes % ((uint64_t)l->ways * LINE_BYTES))
+            config_fail(ck, keys, "the size is not a multiple of ways times the 64-byte line");
+        else if (l->replacement == REPL_tree_plru && (l->ways & (l->ways - 1)))
+            config_fail(ck, keys, "tree_plru needs a power of two of ways");
+    }
+    if (timed && r->m.memory.size_bytes > dram_capacity(&r->m.dram))
+        config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
+                    (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
+    if (mmu_config_check(&r->m.mmu, &err) < 0)
+        config_fail(ck, "mmu.enabled", "%s", err.message);
+}
+
+/* Built once, constant ever after: the tables' lengths are known to their own libraries only. */
+enum { MAX_GROUPS = 64 };
+static struct schema_store {
+    struct param_group group[MAX_GROUPS];
+    struct config_schema schema;
+} store;
+static once_flag built = ONCE_FLAG_INIT;
+static const config_check_fn checks[] = {check_machine};
+static const char *const free_sections[] = {"sweep"};
+
+static void add(const char *path, const struct param *t, size_t n, size_t base, const char *help)
+{
+    assert(store.schema.n < MAX_GROUPS);
+    store.group[store.schema.n++] = (struct param_group){.path = path, .table = t, .n = n, .base = base, .help = help};
+}
+
+static void add_all(const struct param_group *g, size_t n, size_t base)
+{
+    for (size_t i = 0; i < n; i++)
+        add(g[i].path, g[i].table, g[i].n, base + g[i].base, g[i].help);
+}
+
+static void build(void)
+{
+#define AT(member) offsetof(struct machine_root, m.member)
+    add("sim", sim_params, sim_params_n, AT(sim), "The run.");
+    add("cpu", cpu_params, cpu_params_n, AT(cpu), "The cores.");
+    add_all(mmu_param_groups, mmu_n_param_groups, AT(mmu));
+    add("cache", caches_params, caches_params_n, AT(cache), "What all caches share.");
+    add("cache.l1i", cache_l1i_params, cache_level_params_n, AT(cache.l1i), "Level-1 instruction cache, one a core.");
+    add("cache.l1d", cache_l1d_params, cache_level_params_n, AT(cache.l1d), "Level-1 data cache, one a core.");
+    add("cache.l2", cache_l2_params, cache_level_params_n, AT(cache.l2), "Level-2 cache, one a core.");
+    add("cache.llc", cache_llc_params, cache_level_params_n, AT(cache.llc), "Last-level cache, shared.");
+    add("bus", bus_params, bus_params_n, AT(bus), "The bus between cores and shared side.");
+    add("dram", dram_params, dram_params_count, AT(dram), "Memory controller and DRAM.");
+    add("memory", memory_params, ARRAY_LEN(memory_params), AT(memory), "Physical memory.");
+    add("buddy", buddy_params, ARRAY_LEN(buddy_params), AT(buddy), "The frame allocator.");
+    add_all(vm_param_groups, vm_n_param_groups, AT(vm));
+    add("workload", workload_params, ARRAY_LEN(workload_params), offsetof(struct machine_root, workload),
+        "What is replayed.");
+#undef AT
+    store.schema.title = "mmulab configuration";
+    store.schema.groups = store.group;
+    store.schema.root_size = sizeof(struct machine_root);
+    store.schema.checks = checks;
+    store.schema.n_checks = ARRAY_LEN(checks);
+    store.schema.free_sections = free_sections;
+    store.schema.n_free_sections = ARRAY_LEN(free_sections);
+}
+
+const struct config_schema *machine_config_schema(void)
+{
+    call_once(&built, build);
+    return &store.schema;
+}
+
+int machine_list_stats(struct machine **out, struct err *err)
+{
+    struct machine_config cfg;
+    machine_config_defaults(&cfg);
+    return machine_new(out, &cfg, err);
+}

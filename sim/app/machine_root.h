@@ -1,0 +1,19 @@
+/* The root struct of a run's configuration: the machine and its workload. */
+#ifndef APP_MACHINE_ROOT_H
+#define APP_MACHINE_ROOT_H
+
+#include "cpu/machine_config.h"
+
+struct workload_process {
+    char *trace;
+    int64_t core; /* -1: by the rule */
+};
+struct workload_config {
+    struct param_list processes; /* of struct workload_process */
+};
+struct machine_root {
+    struct machine_config m;
+    struct workload_config workload;
+};
+
+#endif

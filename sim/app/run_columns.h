@@ -1,0 +1,10 @@
+/* The columns of series.csv that the machine adds to the defaults: time, free blocks a zone and order. */
+#ifndef APP_RUN_COLUMNS_H
+#define APP_RUN_COLUMNS_H
+
+#include "app/result_series.h"
+#include "cpu/machine.h"
+
+void run_add_columns(struct series *s, struct machine *m);
+
+#endif

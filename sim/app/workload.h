@@ -1,0 +1,30 @@
+/*
+ * The workload of a run: traces opened, their threads spread over the cores, one source of records a core.
+ *
+ * Thread t of trace i runs on core (i + t) modulo cores, or on the core the configuration names. A core that serves
+ * several traces takes a batch of each in turn. Process p of trace i is process i * WORKLOAD_PROCESSES + p of the machine.
+ */
+#ifndef APP_WORKLOAD_H
+#define APP_WORKLOAD_H
+
+#include "app/machine_root.h"
+#include "cpu/machine.h"
+#include "traces/hash.h"
+
+enum { WORKLOAD_PROCESSES = 4096 }; /* processes of one trace at most */
+
+struct workload;
+
+struct workload_trace { const char *path; int64_t core; };
+
+/* Opens everything; -1 and *err names the file. `decode_ahead` decodes in a thread a trace. */
+int workload_new(struct workload **out, const struct workload_trace *t, size_t n, unsigned cores, bool decode_ahead,
+                 struct err *err);
+void workload_attach(struct workload *w, struct machine *m);
+void workload_free(struct workload *w);
+/* References of all traces together, 0 if not known. */
+uint64_t workload_references(const struct workload *w);
+/* Hexadecimal identities of the traces, joined by '+'; NULL if one was not read to its end and does not carry it. */
+const char *workload_hash(struct workload *w, char *buf, size_t size);
+
+#endif
