@@ -75,7 +75,10 @@ bool addrset_remove(struct addrset *s, uint64_t v)
     return true;
 }
 
-size_t addrset_count(const struct addrset *s) { return s->n + s->has_max; }
+size_t addrset_count(const struct addrset *s)
+{
+    return s->n + s->has_max;
+}
 
 void addrset_fini(struct addrset *s)
 {

@@ -1,4 +1,5 @@
-/* A set of 64-bit numbers (addresses, page numbers): open addressing, grows with what is in it. Not thread-safe. */
+/* A set of 64-bit numbers (addresses, page numbers): open addressing, grows with what is in it. Not
+ * thread-safe. */
 #ifndef TRACES_ADDRSET_H
 #define TRACES_ADDRSET_H
 

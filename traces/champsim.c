@@ -1,15 +1,16 @@
 /*
- * Reader of ChampSim traces: input_instr records of 64 bytes, little endian, usually in .xz (ChampSim, inc/trace_instruction.h):
+ * Reader of ChampSim traces: input_instr records of 64 bytes, little endian, usually in .xz (ChampSim,
+ * inc/trace_instruction.h):
  *
- *     0 u64 ip   8 u8 is_branch   9 u8 taken   10 u8 dest_regs[2]   12 u8 src_regs[4]   16 u64 dest_mem[2]   32 u64 src_mem[4]
+ *     0 u64 ip   8 u8 is_branch   9 u8 taken   10 u8 dest_regs[2]   12 u8 src_regs[4]   16 u64 dest_mem[2] 32
+ * u64 src_mem[4]
  *
- * Each becomes FETCH, REGS (if a register is named), BRANCH (if it is one), then its data: what is only in src_mem a
- * LOAD, in both a MODIFY, only in dest_mem a STORE. What the form does not hold is made up as follows:
- *   bytes of an instruction   the distance to the next ip where that is 1..15 and the instruction is no taken branch,
- *                             else what was found for this ip before (direct-mapped memory of 4096), else 4
- *   bytes of a data access    8
- *   target of a taken branch  the next record's ip, 0 for the last one
- *   kind of a branch          from the register convention (26 IP, 6 SP, 25 FLAGS, any other), inc/instruction.h
+ * Each becomes FETCH, REGS (if a register is named), BRANCH (if it is one), then its data: what is only in
+ * src_mem a LOAD, in both a MODIFY, only in dest_mem a STORE. What the form does not hold is made up as
+ * follows: bytes of an instruction   the distance to the next ip where that is 1..15 and the instruction is
+ * no taken branch, else what was found for this ip before (direct-mapped memory of 4096), else 4 bytes of a
+ * data access    8 target of a taken branch  the next record's ip, 0 for the last one kind of a branch from
+ * the register convention (26 IP, 6 SP, 25 FLAGS, any other), inc/instruction.h
  */
 #include "engine/types.h"
 #include "traces/input.h"
@@ -23,7 +24,9 @@ enum {
     CHAMPSIM_FETCH_BYTES = 4, /* assumed size of an instruction: about the mean of x86-64 code */
     X86_INSN_BYTES_MAX = 15,  /* longest x86 instruction (SDM 2.3.11) */
     SIZES = 4096,
-    REG_SP = 6, REG_FLAGS = 25, REG_IP = 26,
+    REG_SP = 6,
+    REG_FLAGS = 25,
+    REG_IP = 26,
 };
 
 struct champsim {
@@ -56,7 +59,10 @@ static struct insn decode(const unsigned char *p)
 }
 
 /* Canonical for 57 bits: what an x86-64 program can name (SDM volume 1, 3.3.7.1). */
-static bool canonical(uint64_t a) { return a >> 56 == 0 || a >> 56 == 0xff; }
+static bool canonical(uint64_t a)
+{
+    return a >> 56 == 0 || a >> 56 == 0xff;
+}
 
 static bool plausible(const unsigned char *p)
 {
@@ -92,7 +98,8 @@ static int open_state(void *state, struct trace_input *in, const char *path, con
 
 static uint8_t branch_flags(const struct insn *i)
 {
-    bool reads_sp = false, reads_ip = false, reads_flags = false, reads_other = false, writes_sp = false, writes_ip = false;
+    bool reads_sp = false, reads_ip = false, reads_flags = false, reads_other = false, writes_sp = false,
+         writes_ip = false;
     for (int k = 0; k < 4; k++) {
         uint8_t r = i->src_regs[k];
         reads_sp |= r == REG_SP;
@@ -108,7 +115,9 @@ static uint8_t branch_flags(const struct insn *i)
     if (!writes_ip)
         return f; /* a branch of no known kind */
     if (reads_sp && writes_sp)
-        return (uint8_t)(f | (!reads_ip ? TRACE_F_RETURN : reads_other ? TRACE_F_CALL | TRACE_F_INDIRECT : TRACE_F_CALL));
+        return (uint8_t)(f | (!reads_ip     ? TRACE_F_RETURN
+                              : reads_other ? TRACE_F_CALL | TRACE_F_INDIRECT
+                                            : TRACE_F_CALL));
     if (reads_ip && (reads_flags || reads_other)) /* later versions let a fused compare read registers */
         return (uint8_t)(f | TRACE_F_COND);
     return (uint8_t)(reads_other ? f | TRACE_F_INDIRECT : f);
@@ -126,7 +135,8 @@ static uint32_t fetch_bytes(struct champsim *c, const struct insn *i, bool has_n
     return c->sizes[slot] && c->sizes_ip[slot] == i->ip ? c->sizes[slot] : (uint32_t)CHAMPSIM_FETCH_BYTES;
 }
 
-static void put_insn(struct champsim *c, struct trace_sink *sink, const struct insn *i, bool has_next, uint64_t next)
+static void put_insn(struct champsim *c, struct trace_sink *sink, const struct insn *i, bool has_next,
+                     uint64_t next)
 {
     trace_sink_ref(sink, TRACE_FETCH, i->ip, fetch_bytes(c, i, has_next, next));
     uint64_t regs = 0;
@@ -137,7 +147,8 @@ static void put_insn(struct champsim *c, struct trace_sink *sink, const struct i
     if (regs)
         trace_sink_put(sink, (struct trace_rec){.addr = regs, .kind = TRACE_REGS});
     if (i->is_branch)
-        trace_sink_put(sink, (struct trace_rec){.addr = i->taken && has_next ? next : 0, .kind = TRACE_BRANCH,
+        trace_sink_put(sink, (struct trace_rec){.addr = i->taken && has_next ? next : 0,
+                                                .kind = TRACE_BRANCH,
                                                 .flags = branch_flags(i)});
     bool both[2] = {false, false};
     for (int k = 0; k < 4; k++) {
@@ -180,7 +191,8 @@ static int read_batch(void *state, struct trace_input *in, struct trace_sink *si
         if (i.is_branch > 1 || i.taken > 1) {
             err_set(err, ERR_RUN, "instruction %llu (byte %llu): is_branch %u, taken %u are not 0 or 1",
                     (unsigned long long)number, (unsigned long long)pos, i.is_branch, i.taken);
-            err_remedy(err, "only ChampSim's 64-byte input_instr records are read; cloudsuite traces have others");
+            err_remedy(err,
+                       "only ChampSim's 64-byte input_instr records are read; cloudsuite traces have others");
             return err_at(err, trace_input_name(in), 0, 0);
         }
         bool has_next = avail >= 2 * CHAMPSIM_BYTES;
@@ -197,7 +209,10 @@ static void info(const void *state, struct trace_info *out)
     out->threads = out->processes = 1;
 }
 
-static void close_state(void *state) { (void)state; }
+static void close_state(void *state)
+{
+    (void)state;
+}
 
 const struct trace_reader_ops trace_reader_champsim = {
     .name = "champsim",

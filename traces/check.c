@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define THREADS_MAX 1048576u    /* threads that are followed */
-#define USER_TOP 0x7ffffffff000 /* above lie the vsyscall page and the kernel (Documentation/arch/x86/x86_64/mm.rst) */
+#define THREADS_MAX 1048576u /* threads that are followed */
+#define USER_TOP                                                                                             \
+    0x7ffffffff000 /* above lie the vsyscall page and the kernel (Documentation/arch/x86/x86_64/mm.rst) */
 
 enum { THREAD_EXITED = 1, THREAD_FETCHED = 2 };
 
@@ -29,10 +30,10 @@ struct trace_check {
     uint64_t count[TRACE_CHECK_KINDS];
     uint64_t records, time;
     struct spaces spaces;
-    struct addrset malloced, files;      /* pointer ^ process << 48: user addresses have 47 bits */
-    struct addrset pages;                /* live page frames */
-    struct addrset objects;              /* live kernel objects */
-    uint8_t *thread;                     /* THREAD_* */
+    struct addrset malloced, files; /* pointer ^ process << 48: user addresses have 47 bits */
+    struct addrset pages;           /* live page frames */
+    struct addrset objects;         /* live kernel objects */
+    uint8_t *thread;                /* THREAD_* */
     size_t nthreads;
     /* of the record at hand */
     uint64_t number;
@@ -103,20 +104,24 @@ static void check_address(struct trace_check *c, struct space *s, const struct t
     if (space_find(s, addr))
         return;
     if (space_is_gone(s, addr))
-        problem(c, TRACE_CHECK_AFTER_UNMAP, "%s 0x%llx,%u: unmapped before", name, (unsigned long long)r->addr, r->size);
+        problem(c, TRACE_CHECK_AFTER_UNMAP, "%s 0x%llx,%u: unmapped before", name,
+                (unsigned long long)r->addr, r->size);
     else if (s->whole)
-        problem(c, TRACE_CHECK_OUTSIDE, "%s 0x%llx,%u: not mapped", name, (unsigned long long)r->addr, r->size);
+        problem(c, TRACE_CHECK_OUTSIDE, "%s 0x%llx,%u: not mapped", name, (unsigned long long)r->addr,
+                r->size);
 }
 
 static void check_ref(struct trace_check *c, const struct trace_rec *r)
 {
     uint64_t last;
     if (r->size == 0 || __builtin_add_overflow(r->addr, (uint64_t)r->size - 1, &last)) {
-        problem(c, TRACE_CHECK_SIZE, "%s 0x%llx,%u", trace_kind_name(r->kind), (unsigned long long)r->addr, r->size);
+        problem(c, TRACE_CHECK_SIZE, "%s 0x%llx,%u", trace_kind_name(r->kind), (unsigned long long)r->addr,
+                r->size);
         return;
     }
     if (r->addr >> 56 != 0 && r->addr >> 56 != 0xff)
-        problem(c, TRACE_CHECK_NONCANONICAL, "%s 0x%llx,%u", trace_kind_name(r->kind), (unsigned long long)r->addr, r->size);
+        problem(c, TRACE_CHECK_NONCANONICAL, "%s 0x%llx,%u", trace_kind_name(r->kind),
+                (unsigned long long)r->addr, r->size);
     if ((r->flags & TRACE_F_KERNEL) || r->addr >= USER_TOP)
         return;
     struct space *s = c->process < c->spaces.n ? &c->spaces.space[c->process] : NULL;
@@ -127,9 +132,12 @@ static void check_ref(struct trace_check *c, const struct trace_rec *r)
         check_address(c, s, r, last);
 }
 
-/* --- objects -------------------------------------------------------------------------------------------------------------------- */
+/* --- objects --- */
 
-static uint64_t user_key(const struct trace_check *c, uint64_t pointer) { return pointer ^ (uint64_t)c->process << 48; }
+static uint64_t user_key(const struct trace_check *c, uint64_t pointer)
+{
+    return pointer ^ (uint64_t)c->process << 48;
+}
 
 static int user_alloc(struct trace_check *c, uint64_t pointer)
 {
@@ -156,10 +164,11 @@ static int kernel_alloc(struct trace_check *c, struct addrset *set, const char *
 static void kernel_free(struct trace_check *c, struct addrset *set, const char *what, uint64_t id)
 {
     if (id && !addrset_remove(set, id))
-        problem(c, TRACE_CHECK_KERNEL_FREE, "%s 0x%llx is not known to be allocated", what, (unsigned long long)id);
+        problem(c, TRACE_CHECK_KERNEL_FREE, "%s 0x%llx is not known to be allocated", what,
+                (unsigned long long)id);
 }
 
-/* --- records --------------------------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static void check_file(struct trace_check *c, uint64_t id)
 {
@@ -174,7 +183,8 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
     switch (r->kind) {
     case TRACE_TIME:
         if (r->addr < c->time)
-            problem(c, TRACE_CHECK_TIME, "%llu ns after %llu ns", (unsigned long long)r->addr, (unsigned long long)c->time);
+            problem(c, TRACE_CHECK_TIME, "%llu ns after %llu ns", (unsigned long long)r->addr,
+                    (unsigned long long)c->time);
         c->time = r->addr;
         return 0;
     case TRACE_FILEID:
@@ -199,9 +209,11 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
     case TRACE_PAGE_FREE:
         kernel_free(c, &c->pages, "page frame", r->addr);
         return 0;
-    case TRACE_KMALLOC: case TRACE_CACHE_ALLOC:
+    case TRACE_KMALLOC:
+    case TRACE_CACHE_ALLOC:
         return r->addr ? kernel_alloc(c, &c->objects, "object", r->addr) : 0;
-    case TRACE_KFREE: case TRACE_CACHE_FREE:
+    case TRACE_KFREE:
+    case TRACE_CACHE_FREE:
         kernel_free(c, &c->objects, "object", r->addr);
         return 0;
     default:
@@ -229,9 +241,10 @@ int trace_check_batch(struct trace_check *c, const struct trace_batch *b, struct
         limit(c, "threads");
     for (size_t i = 0; i < b->n; i += 1u + b->rec[i].slots, c->number++, c->records++) {
         const struct trace_rec *r = &b->rec[i];
-        const char *wrong = r->kind <= TRACE_REF_MAX && r->slots == 0 && r->kind >= TRACE_FETCH && r->kind <= TRACE_MODIFY
-                                ? NULL
-                                : trace_rec_problem(r, b->n - i);
+        const char *wrong =
+            r->kind <= TRACE_REF_MAX && r->slots == 0 && r->kind >= TRACE_FETCH && r->kind <= TRACE_MODIFY
+                ? NULL
+                : trace_rec_problem(r, b->n - i);
         if (wrong) {
             problem(c, TRACE_CHECK_MALFORMED, "%s", wrong);
             if (r->slots >= b->n - i)
@@ -249,7 +262,8 @@ int trace_check_batch(struct trace_check *c, const struct trace_batch *b, struct
             else if (r->kind == TRACE_EXIT)
                 *thread |= THREAD_EXITED;
             else if ((r->kind == TRACE_REGS || r->kind == TRACE_BRANCH) && !(*thread & THREAD_FETCHED)) {
-                problem(c, TRACE_CHECK_ORPHAN, "`%s` without an instruction before it", trace_kind_name(r->kind));
+                problem(c, TRACE_CHECK_ORPHAN, "`%s` without an instruction before it",
+                        trace_kind_name(r->kind));
                 *thread |= THREAD_FETCHED; /* told once */
             }
         }
@@ -261,8 +275,23 @@ int trace_check_batch(struct trace_check *c, const struct trace_batch *b, struct
     return 0;
 }
 
-uint64_t trace_check_count(const struct trace_check *c, enum trace_check_kind kind) { return c->count[kind]; }
-uint64_t trace_check_records(const struct trace_check *c) { return c->records; }
-bool trace_check_is_error(enum trace_check_kind kind) { return checks[kind].is_error; }
-const char *trace_check_name(enum trace_check_kind kind) { return checks[kind].name; }
-const char *trace_check_help(enum trace_check_kind kind) { return checks[kind].help; }
+uint64_t trace_check_count(const struct trace_check *c, enum trace_check_kind kind)
+{
+    return c->count[kind];
+}
+uint64_t trace_check_records(const struct trace_check *c)
+{
+    return c->records;
+}
+bool trace_check_is_error(enum trace_check_kind kind)
+{
+    return checks[kind].is_error;
+}
+const char *trace_check_name(enum trace_check_kind kind)
+{
+    return checks[kind].name;
+}
+const char *trace_check_help(enum trace_check_kind kind)
+{
+    return checks[kind].help;
+}

@@ -1,5 +1,6 @@
 /*
- * Looks for what cannot be right in a trace: structure of records, order of events, references to what is not mapped.
+ * Looks for what cannot be right in a trace: structure of records, order of events, references to what is not
+ * mapped.
  *
  *   trace_check_new(&c, report, ctx, &err);
  *   while ((r = trace_next(t, &batch, &err)) > 0) trace_check_batch(c, &batch, &err);
@@ -13,23 +14,25 @@
 #include "traces/trace.h"
 
 /* X(enumerator, whether it is an error, name for people and machines, what it means) */
-#define TRACE_CHECKS(X)                                                                                                   \
-    X(MALFORMED, true, "malformed", "a record whose payload or kind is none of the format")                              \
-    X(SIZE, true, "size", "a reference of no bytes, or one that goes beyond the last address")                           \
-    X(TIME, true, "time", "time runs backwards")                                                                         \
-    X(SEGMENT, true, "segment", "initial segments overlap")                                                              \
-    X(RANGE, true, "range", "a mapping of no bytes, or beyond the last address")                                         \
-    X(AFTER_UNMAP, true, "after-unmap", "a reference to what was unmapped before")                                       \
-    X(OUTSIDE, true, "outside", "a reference outside of all mappings, in a trace that tells them all")                   \
-    X(FREE, true, "free", "a pointer is freed that is not allocated")                                                    \
-    X(MALLOC, true, "malloc", "an allocation returns a pointer that is allocated already")                               \
-    X(FILE, true, "file", "a mapping names a file id that was not declared before")                                      \
-    X(THREAD, true, "thread", "a thread goes on after its exit")                                                         \
-    X(ORPHAN, true, "orphan", "registers or a branch without an instruction before them")                                \
-    X(KERNEL_FREE, false, "kernel-free", "a page or kernel object is freed that was not seen allocated (lost event, or "  \
-                                         "allocated before the recording)")                                              \
-    X(KERNEL_ALLOC, false, "kernel-alloc", "a page or kernel object is allocated twice (lost event)")                    \
-    X(NONCANONICAL, false, "noncanonical", "an address that no program can name (bits 63..56 are not equal)")            \
+#define TRACE_CHECKS(X)                                                                                      \
+    X(MALFORMED, true, "malformed", "a record whose payload or kind is none of the format")                  \
+    X(SIZE, true, "size", "a reference of no bytes, or one that goes beyond the last address")               \
+    X(TIME, true, "time", "time runs backwards")                                                             \
+    X(SEGMENT, true, "segment", "initial segments overlap")                                                  \
+    X(RANGE, true, "range", "a mapping of no bytes, or beyond the last address")                             \
+    X(AFTER_UNMAP, true, "after-unmap", "a reference to what was unmapped before")                           \
+    X(OUTSIDE, true, "outside", "a reference outside of all mappings, in a trace that tells them all")       \
+    X(FREE, true, "free", "a pointer is freed that is not allocated")                                        \
+    X(MALLOC, true, "malloc", "an allocation returns a pointer that is allocated already")                   \
+    X(FILE, true, "file", "a mapping names a file id that was not declared before")                          \
+    X(THREAD, true, "thread", "a thread goes on after its exit")                                             \
+    X(ORPHAN, true, "orphan", "registers or a branch without an instruction before them")                    \
+    X(KERNEL_FREE, false, "kernel-free",                                                                     \
+      "a page or kernel object is freed that was not seen allocated (lost event, or "                        \
+      "allocated before the recording)")                                                                     \
+    X(KERNEL_ALLOC, false, "kernel-alloc", "a page or kernel object is allocated twice (lost event)")        \
+    X(NONCANONICAL, false, "noncanonical",                                                                   \
+      "an address that no program can name (bits 63..56 are not equal)")                                     \
     X(LIMIT, false, "limit", "more threads, processes or mappings than are followed: some checks stopped")
 
 enum trace_check_kind {

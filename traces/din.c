@@ -1,14 +1,16 @@
 /*
  * Reader of Dinero traces, a reference a line: label, hexadecimal address, and what may follow.
  *
- *     traditional (Dinero III, -informat d)   0 read   1 write   2 instruction fetch   3 misc   4 escape (flush)
- *     extended (Dinero IV, -informat D)       r read   w write   i instruction fetch   m misc   c copyback   v invalidate
+ *     traditional (Dinero III, -informat d)   0 read   1 write   2 instruction fetch   3 misc   4 escape
+ * (flush) extended (Dinero IV, -informat D)       r read   w write   i instruction fetch   m misc   c
+ * copyback   v invalidate
  *
- * (Dinero IV, dinfmt.c and xdinfmt.c.) Addresses and sizes are hexadecimal, with or without 0x. The size follows the
- * address: it must in the extended form; in the traditional one Dinero has none and takes the rest of the line for a
- * comment, so a third field counts as a size only where it is a number, else a reference has 4 bytes, Dinero's word.
- * Misc is like a read and becomes one. Flush, copyback and invalidate are no references of a program: MARK with the
- * label's number (4, 5, 6) and a text. Lines that are empty or begin with # are skipped.
+ * (Dinero IV, dinfmt.c and xdinfmt.c.) Addresses and sizes are hexadecimal, with or without 0x. The size
+ * follows the address: it must in the extended form; in the traditional one Dinero has none and takes the
+ * rest of the line for a comment, so a third field counts as a size only where it is a number, else a
+ * reference has 4 bytes, Dinero's word. Misc is like a read and becomes one. Flush, copyback and invalidate
+ * are no references of a program: MARK with the label's number (4, 5, 6) and a text. Lines that are empty or
+ * begin with # are skipped.
  */
 #include "engine/types.h"
 #include "traces/input.h"
@@ -19,11 +21,20 @@
 
 enum { DIN_WORD_BYTES = 4, DIN_SIZE_MAX = 1 << 20 };
 
-enum label { LABEL_READ, LABEL_WRITE, LABEL_FETCH, LABEL_MISC, LABEL_FLUSH, LABEL_COPYBACK, LABEL_INVALIDATE, LABEL_NONE };
+enum label {
+    LABEL_READ,
+    LABEL_WRITE,
+    LABEL_FETCH,
+    LABEL_MISC,
+    LABEL_FLUSH,
+    LABEL_COPYBACK,
+    LABEL_INVALIDATE,
+    LABEL_NONE
+};
 
 static const char label_digits[] = "01234", label_letters[] = "rwim-cv";
-static const char *const mark_text[] = {[LABEL_FLUSH] = "din flush", [LABEL_COPYBACK] = "din copyback",
-                                        [LABEL_INVALIDATE] = "din invalidate"};
+static const char *const mark_text[] = {
+    [LABEL_FLUSH] = "din flush", [LABEL_COPYBACK] = "din copyback", [LABEL_INVALIDATE] = "din invalidate"};
 
 struct din_line {
     enum label label;
@@ -31,7 +42,10 @@ struct din_line {
     uint32_t size;
 };
 
-static bool field_end(const char *s, const char *end) { return s == end || *s == ' ' || *s == '\t'; }
+static bool field_end(const char *s, const char *end)
+{
+    return s == end || *s == ' ' || *s == '\t';
+}
 
 static bool scan_number(const char **s, const char *end, uint64_t *out)
 {
@@ -50,7 +64,8 @@ static const char *parse(const char *s, const char *end, struct din_line *out)
     scan_blanks(&s, end);
     if (s == end || !field_end(s + 1, end))
         return "the label is not one of 0 1 2 3 4 or r w i m c v";
-    const char *d = *s ? strchr(label_digits, *s) : NULL, *l = *s && *s != '-' ? strchr(label_letters, *s | 0x20) : NULL;
+    const char *d = *s ? strchr(label_digits, *s) : NULL,
+               *l = *s && *s != '-' ? strchr(label_letters, *s | 0x20) : NULL;
     if (!d && !l)
         return "the label is not one of 0 1 2 3 4 or r w i m c v";
     out->label = (enum label)(d ? d - label_digits : l - label_letters);
@@ -129,15 +144,18 @@ static int read_batch(void *state, struct trace_input *in, struct trace_sink *si
         const char *problem = parse(s, end, &l);
         if (problem)
             return trace_line_error(in, line, len, err,
-                                    line[len] == '\0' ? "was the file cut off here?"
-                                                      : "a line is LABEL ADDRESS [SIZE], such as `0 7fff5a10 8`",
+                                    line[len] == '\0'
+                                        ? "was the file cut off here?"
+                                        : "a line is LABEL ADDRESS [SIZE], such as `0 7fff5a10 8`",
                                     "%s", problem);
         if (l.label >= LABEL_FLUSH) {
             trace_sink_put_string(sink, (struct trace_rec){.addr = l.label, .kind = TRACE_MARK}, NULL, 0,
                                   mark_text[l.label], strlen(mark_text[l.label]));
             continue;
         }
-        enum trace_kind kind = l.label == LABEL_FETCH ? TRACE_FETCH : l.label == LABEL_WRITE ? TRACE_STORE : TRACE_LOAD;
+        enum trace_kind kind = l.label == LABEL_FETCH   ? TRACE_FETCH
+                               : l.label == LABEL_WRITE ? TRACE_STORE
+                                                        : TRACE_LOAD;
         *has_fetch |= kind == TRACE_FETCH;
         trace_sink_ref(sink, kind, l.addr, l.size);
     }
@@ -151,7 +169,10 @@ static void info(const void *state, struct trace_info *out)
     out->threads = out->processes = 1;
 }
 
-static void close_state(void *state) { (void)state; }
+static void close_state(void *state)
+{
+    (void)state;
+}
 
 const struct trace_reader_ops trace_reader_din = {
     .name = "din",

@@ -9,18 +9,20 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* --- parameters ------------------------------------------------------------------------------------------------------------ */
+/* --- parameters --- */
 
 #define ACCESS_BYTES_MAX 64u /* widest load or store: one line (AVX-512) */
 #define INSNS_MAX 64u
 #define AT(member) offsetof(struct trace_gen_config, member)
 
 const struct param trace_gen_params[] = {
-    {"size", P_SIZE, AT(size), .def = 64u << 20, .min = 8, .max = 1ull << 46, .help = "bytes of a data region"},
+    {"size", P_SIZE, AT(size), .def = 64u << 20, .min = 8, .max = 1ull << 46,
+     .help = "bytes of a data region"},
     {"element", P_SIZE, AT(element), .def = 0, .min = 0, .max = 1ull << 30,
      .help = "bytes from one element to the next; 0B: 8B, for chase 64B"},
     {"access", P_SIZE, AT(access), .def = 8, .min = 1, .max = ACCESS_BYTES_MAX, .help = "bytes of an access"},
-    {"stride", P_SIZE, AT(stride), .def = 4096, .min = 1, .max = 1ull << 46, .help = "strided: bytes of a step"},
+    {"stride", P_SIZE, AT(stride), .def = 4096, .min = 1, .max = 1ull << 46,
+     .help = "strided: bytes of a step"},
     {"base", P_ADDR, AT(base), .def = 0x100000000000, .min = 4096, .max = 0x7fffffffefff,
      .help = "address of the first data region"},
     {"code_base", P_ADDR, AT(code_base), .def = 0x400000, .min = 4096, .max = 0x7fffffffefff,
@@ -31,7 +33,8 @@ const struct param trace_gen_params[] = {
      .help = "zipf: the exponent (0.99 is YCSB's)"},
     {"scatter", P_BOOL, AT(scatter), .def = 1, .help = "zipf: spread the ranks over the region"},
     {"shared", P_BOOL, AT(shared), .def = 0, .help = "all threads work in one region"},
-    {"with_fetch", P_BOOL, AT(with_fetch), .def = 1, .help = "instruction fetches of a small loop around the accesses"},
+    {"with_fetch", P_BOOL, AT(with_fetch), .def = 1,
+     .help = "instruction fetches of a small loop around the accesses"},
     {"regs", P_BOOL, AT(regs), .def = 1, .help = "register numbers of the instructions (with with_fetch)"},
     {"insns", P_U32, AT(insns), .def = 4, .min = 1, .max = INSNS_MAX,
      .help = "instructions a data reference, the access included"},
@@ -66,8 +69,10 @@ void trace_gen_defaults(struct trace_gen_config *c)
 /* What to write, if `value` is none of the type. */
 static const char *scan_value(const struct param *p, const char *s, const char *end, uint64_t *u, double *f)
 {
-    static const struct { const char *name; unsigned shift; } units[] = {
-        {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+    static const struct {
+        const char *name;
+        unsigned shift;
+    } units[] = {{"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
     char *stop;
     switch (p->type) {
     case P_BOOL:
@@ -77,7 +82,9 @@ static const char *scan_value(const struct param *p, const char *s, const char *
         *f = strtod(s, &stop);
         return stop == end && s != end && isfinite(*f) ? NULL : "a number such as 0.25";
     case P_ADDR:
-        return scan_word(&s, end, "0x") && scan_hex(&s, end, u) && s == end ? NULL : "a hexadecimal address such as 0x10000000";
+        return scan_word(&s, end, "0x") && scan_hex(&s, end, u) && s == end
+                   ? NULL
+                   : "a hexadecimal address such as 0x10000000";
     case P_SIZE:
         if (scan_dec(&s, end, u))
             for (size_t i = 0; i < ARRAY_LEN(units); i++)
@@ -107,7 +114,9 @@ int trace_gen_set(struct trace_gen_config *c, const char *key_value, struct err 
         if (p->type == P_F64 ? f < p->min_f || f > p->max_f : p->max && (u < p->min || u > p->max)) {
             if (p->type == P_F64)
                 return err_set(err, ERR_USAGE, "%s is not between %g and %g", p->key, p->min_f, p->max_f);
-            return err_set(err, ERR_USAGE, p->type == P_ADDR ? "%s is not between 0x%llx and 0x%llx" : "%s is not between %llu and %llu",
+            return err_set(err, ERR_USAGE,
+                           p->type == P_ADDR ? "%s is not between 0x%llx and 0x%llx"
+                                             : "%s is not between %llu and %llu",
                            p->key, (unsigned long long)p->min, (unsigned long long)p->max);
         }
         store(c, p, u, f);
@@ -124,11 +133,16 @@ int trace_gen_set(struct trace_gen_config *c, const char *key_value, struct err 
     return err_remedy(err, "the keys are%s", keys);
 }
 
-/* --- the code around an access ------------------------------------------------------------------------------------------------- */
+/* --- the code around an access --- */
 
 enum {
-    ALU_BYTES = 4, ACCESS_INSN_BYTES = 4, BRANCH_BYTES = 2, /* lengths of common x86-64 encodings */
-    REG_POINTER = 3, REG_VALUE = 4, REG_FLAGS = 25, REG_IP = 26, /* numbers as in ChampSim traces */
+    ALU_BYTES = 4,
+    ACCESS_INSN_BYTES = 4,
+    BRANCH_BYTES = 2, /* lengths of common x86-64 encodings */
+    REG_POINTER = 3,
+    REG_VALUE = 4,
+    REG_FLAGS = 25,
+    REG_IP = 26,      /* numbers as in ChampSim traces */
     SLOT_BYTES = 512, /* room of one access's loop: INSNS_MAX * 4 fits */
 };
 #define BATCH 2048u /* records buffered for a put; an access with its loop is far below */
@@ -166,27 +180,31 @@ static void add_words(struct writer *w, enum trace_kind kind, uint64_t addr, uin
     w->n += slots;
 }
 
-static void add_regs(struct writer *w, const struct trace_gen_config *c, unsigned write, unsigned read1, unsigned read2)
+static void add_regs(struct writer *w, const struct trace_gen_config *c, unsigned write, unsigned read1,
+                     unsigned read2)
 {
     if (c->regs)
         add(w, TRACE_REGS, write | (uint64_t)read1 << 16 | (uint64_t)read2 << 24, 0, 0);
 }
 
-/* insns-2 times arithmetic on the pointer, the access, the branch back. A dependent access reads and writes the pointer. */
+/* insns-2 times arithmetic on the pointer, the access, the branch back. A dependent access reads and writes
+ * the pointer. */
 static void add_access(struct writer *w, const struct trace_gen_config *c, const struct gen_ref *r, bool last)
 {
     uint64_t start = c->code_base + r->slot * SLOT_BYTES, pc = start;
     if (c->with_fetch) {
         for (uint32_t i = 0; i + 2 < c->insns; i++, pc += ALU_BYTES) {
             add(w, TRACE_FETCH, pc, ALU_BYTES, 0);
-            unsigned reg = r->dependent ? REG_VALUE : REG_POINTER; /* work on the side leaves the chase's latency alone */
+            unsigned reg = r->dependent ? REG_VALUE
+                                        : REG_POINTER; /* work on the side leaves the chase's latency alone */
             add_regs(w, c, reg, reg, 0);
         }
         add(w, TRACE_FETCH, pc, ACCESS_INSN_BYTES, 0);
         if (r->kind == TRACE_STORE)
             add_regs(w, c, 0, REG_POINTER, REG_VALUE);
         else
-            add_regs(w, c, r->dependent ? REG_POINTER : REG_VALUE, REG_POINTER, r->kind == TRACE_MODIFY ? REG_VALUE : 0);
+            add_regs(w, c, r->dependent ? REG_POINTER : REG_VALUE, REG_POINTER,
+                     r->kind == TRACE_MODIFY ? REG_VALUE : 0);
         pc += ACCESS_INSN_BYTES;
     }
     add(w, r->kind, r->addr, r->size, 0);
@@ -194,13 +212,17 @@ static void add_access(struct writer *w, const struct trace_gen_config *c, const
         add(w, TRACE_FETCH, pc, BRANCH_BYTES, 0);
         if (c->regs)
             add(w, TRACE_REGS, REG_IP | (uint64_t)REG_IP << 16 | (uint64_t)REG_FLAGS << 24, 0, 0);
-        add(w, TRACE_BRANCH, last ? pc + BRANCH_BYTES : start, 0, (uint8_t)(TRACE_F_COND | (last ? 0 : TRACE_F_TAKEN)));
+        add(w, TRACE_BRANCH, last ? pc + BRANCH_BYTES : start, 0,
+            (uint8_t)(TRACE_F_COND | (last ? 0 : TRACE_F_TAKEN)));
     }
 }
 
-/* --- the trace ------------------------------------------------------------------------------------------------------------------- */
+/* --- the trace --- */
 
-static uint64_t page_up(uint64_t x) { return (x + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; }
+static uint64_t page_up(uint64_t x)
+{
+    return (x + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
 
 static int check_config(const struct trace_gen_config *c, uint32_t threads, uint32_t regions, struct err *err)
 {
@@ -214,15 +236,16 @@ static int check_config(const struct trace_gen_config *c, uint32_t threads, uint
         return err_set(err, ERR_USAGE, "size is smaller than an element");
     if (c->base % PAGE_BYTES || c->code_base % PAGE_BYTES)
         return err_set(err, ERR_USAGE, "base and code_base must be multiples of 4096");
-    if (__builtin_mul_overflow(page_up(c->size), (uint64_t)regions, &span) || __builtin_add_overflow(c->base, span, &stop) ||
-        stop > 0x7ffffffff000)
+    if (__builtin_mul_overflow(page_up(c->size), (uint64_t)regions, &span) ||
+        __builtin_add_overflow(c->base, span, &stop) || stop > 0x7ffffffff000)
         return err_set(err, ERR_USAGE, "the data regions do not fit below 0x7ffffffff000");
     if (c->code_base < stop && c->base < c->code_base + page_up(GEN_SLOTS * SLOT_BYTES))
         return err_set(err, ERR_USAGE, "code and data overlap: move base or code_base");
     return 0;
 }
 
-static int put_beginning(struct writer *w, const struct trace_gen_config *c, uint32_t threads, uint32_t regions)
+static int put_beginning(struct writer *w, const struct trace_gen_config *c, uint32_t threads,
+                         uint32_t regions)
 {
     w->thread = 0;
     if (c->with_fetch)
@@ -257,7 +280,8 @@ static int put_end(struct writer *w, uint32_t threads)
 }
 
 /* One thread's turn: at most `most` references. How many, or -1. */
-static int64_t turn(struct gen *g, const struct trace_gen_pattern *p, struct gen_thread *t, uint64_t most, struct writer *w)
+static int64_t turn(struct gen *g, const struct trace_gen_pattern *p, struct gen_thread *t, uint64_t most,
+                    struct writer *w)
 {
     uint64_t made = 0;
     bool go_on = true;
@@ -274,7 +298,8 @@ static int64_t turn(struct gen *g, const struct trace_gen_pattern *p, struct gen
     return flush(w) < 0 ? -1 : (int64_t)made;
 }
 
-static int run(struct gen *g, const struct trace_gen_pattern *p, uint64_t count, struct gen_thread *threads, struct writer *w)
+static int run(struct gen *g, const struct trace_gen_pattern *p, uint64_t count, struct gen_thread *threads,
+               struct writer *w)
 {
     uint64_t left = count;
     while (left)
@@ -303,11 +328,17 @@ static const struct trace_gen_pattern *find_pattern(const char *kind, struct err
     return NULL;
 }
 
-const char *trace_gen_kind_name(unsigned i) { return trace_gen_patterns[i] ? trace_gen_patterns[i]->name : NULL; }
-const char *trace_gen_kind_help(unsigned i) { return trace_gen_patterns[i] ? trace_gen_patterns[i]->help : NULL; }
+const char *trace_gen_kind_name(unsigned i)
+{
+    return trace_gen_patterns[i] ? trace_gen_patterns[i]->name : NULL;
+}
+const char *trace_gen_kind_help(unsigned i)
+{
+    return trace_gen_patterns[i] ? trace_gen_patterns[i]->help : NULL;
+}
 
-int trace_gen(const char *kind, uint64_t count, uint32_t threads, const struct trace_gen_config *config, trace_gen_put *put,
-              void *ctx, struct err *err)
+int trace_gen(const char *kind, uint64_t count, uint32_t threads, const struct trace_gen_config *config,
+              trace_gen_put *put, void *ctx, struct err *err)
 {
     enum { ELEMENT_BYTES = 8, NODE_BYTES = 64 };
     const struct trace_gen_pattern *p = find_pattern(kind, err);
@@ -340,7 +371,10 @@ int trace_gen(const char *kind, uint64_t count, uint32_t threads, const struct t
         w->put = put;
         w->ctx = ctx;
         w->err = err;
-        rc = put_beginning(w, &c, threads, regions) < 0 || run(&g, p, count, t, w) < 0 || put_end(w, threads) < 0 ? -1 : 0;
+        rc = put_beginning(w, &c, threads, regions) < 0 || run(&g, p, count, t, w) < 0 ||
+                     put_end(w, threads) < 0
+                 ? -1
+                 : 0;
         if (p->stop)
             p->stop(&g);
     }

@@ -9,8 +9,10 @@ static bool plain(struct gen *g, struct gen_thread *t, uint64_t offset, struct g
 {
     double f = g->c->store_fraction;
     bool store = f > 0 && rng_unit(&t->store_rng) < f;
-    *out = (struct gen_ref){.addr = t->base + offset, .size = (uint32_t)g->c->access,
-                            .kind = store ? TRACE_STORE : TRACE_LOAD, .slot = store};
+    *out = (struct gen_ref){.addr = t->base + offset,
+                            .size = (uint32_t)g->c->access,
+                            .kind = store ? TRACE_STORE : TRACE_LOAD,
+                            .slot = store};
     return true;
 }
 
@@ -30,8 +32,8 @@ static bool strided_next(struct gen *g, struct gen_thread *t, struct gen_ref *ou
 static int strided_start(struct gen *g, struct err *err)
 {
     if (g->c->stride % g->c->element)
-        return err_set(err, ERR_USAGE, "stride %llu is not a multiple of element %llu", (unsigned long long)g->c->stride,
-                       (unsigned long long)g->c->element);
+        return err_set(err, ERR_USAGE, "stride %llu is not a multiple of element %llu",
+                       (unsigned long long)g->c->stride, (unsigned long long)g->c->element);
     return 0;
 }
 
@@ -40,7 +42,7 @@ static bool uniform_next(struct gen *g, struct gen_thread *t, struct gen_ref *ou
     return plain(g, t, rng_below(&t->rng, g->elements) * g->c->element, out);
 }
 
-/* --- zipf ---------------------------------------------------------------------------------------------------------------- */
+/* --- zipf --- */
 
 struct zipf {
     struct gen_zipf ranks;
@@ -83,18 +85,23 @@ static bool zipf_next(struct gen *g, struct gen_thread *t, struct gen_ref *out)
     return plain(g, t, element * g->c->element, out);
 }
 
-static void free_own(struct gen *g) { free(g->own); }
+static void free_own(struct gen *g)
+{
+    free(g->own);
+}
 
-/* --- chase --------------------------------------------------------------------------------------------------------------- */
+/* --- chase --- */
 
 /* One random cycle over all nodes (Sattolo, 1986): next[i] is where node i points. */
 static int chase_start(struct gen *g, struct err *err)
 {
     if (g->elements > UINT32_MAX)
-        return err_set(err, ERR_USAGE, "a chase over more than 2^32 nodes: make element larger or size smaller");
+        return err_set(err, ERR_USAGE,
+                       "a chase over more than 2^32 nodes: make element larger or size smaller");
     uint32_t *next = malloc((size_t)g->elements * sizeof *next);
     if (!next)
-        return err_set(err, ERR_RUN, "out of memory for the %llu nodes of the chase", (unsigned long long)g->elements);
+        return err_set(err, ERR_RUN, "out of memory for the %llu nodes of the chase",
+                       (unsigned long long)g->elements);
     struct rng r;
     rng_init(&r, g->c->seed, "gen.chase");
     for (uint64_t i = 0; i < g->elements; i++)
@@ -117,27 +124,31 @@ static void chase_thread(struct gen *g, struct gen_thread *t)
 static bool chase_next(struct gen *g, struct gen_thread *t, struct gen_ref *out)
 {
     const uint32_t *next = g->own;
-    *out = (struct gen_ref){.addr = t->base + t->at * g->c->element, .size = (uint32_t)g->c->access, .kind = TRACE_LOAD,
+    *out = (struct gen_ref){.addr = t->base + t->at * g->c->element,
+                            .size = (uint32_t)g->c->access,
+                            .kind = TRACE_LOAD,
                             .dependent = true};
     t->at = next[t->at];
     return true;
 }
 
-/* --- gups ---------------------------------------------------------------------------------------------------------------- */
+/* --- gups --- */
 
 static bool gups_next(struct gen *g, struct gen_thread *t, struct gen_ref *out)
 {
     uint64_t i = rng_below(&t->rng, g->elements);
-    *out = (struct gen_ref){.addr = t->base + i * g->c->element, .size = (uint32_t)g->c->access, .kind = TRACE_MODIFY};
+    *out = (struct gen_ref){
+        .addr = t->base + i * g->c->element, .size = (uint32_t)g->c->access, .kind = TRACE_MODIFY};
     return true;
 }
 
-/* --- producer ------------------------------------------------------------------------------------------------------------ */
+/* --- producer --- */
 
 /*
- * A queue for two threads: even ones put, odd ones take; a last odd one out puts into queue 0. Layout of a queue's part of
- * the region: index `head` (next to fill) in the first line, `tail` (next to take) in the second, elements from the first
- * page on. The order in the trace is one that a real run could have had: nothing is taken before it was put.
+ * A queue for two threads: even ones put, odd ones take; a last odd one out puts into queue 0. Layout of a
+ * queue's part of the region: index `head` (next to fill) in the first line, `tail` (next to take) in the
+ * second, elements from the first page on. The order in the trace is one that a real run could have had:
+ * nothing is taken before it was put.
  *
  *   put:   load tail, store element, store head         take:   load head, load element, store tail
  *   a full or an empty queue: the one load, then the turn ends (the thread waits)
@@ -179,11 +190,13 @@ static bool producer_next(struct gen *g, struct gen_thread *t, struct gen_ref *o
     struct queue *q = &qs->q[which];
     bool put = t->number % 2 == 0;
     uint64_t base = t->base + which * qs->bytes, mine = put ? q->head : q->tail;
-    uint64_t head = base, tail = base + LINE_BYTES, element = base + PAGE_BYTES + mine % qs->slots * g->c->element;
+    uint64_t head = base, tail = base + LINE_BYTES,
+             element = base + PAGE_BYTES + mine % qs->slots * g->c->element;
     uint32_t slot = (put ? 0u : 3u) + t->step;
     switch (t->step) {
     case 0:
-        *out = (struct gen_ref){.addr = put ? tail : head, .size = INDEX_BYTES, .kind = TRACE_LOAD, .slot = slot};
+        *out = (struct gen_ref){
+            .addr = put ? tail : head, .size = INDEX_BYTES, .kind = TRACE_LOAD, .slot = slot};
         if (put ? q->head - q->tail >= qs->slots : q->head == q->tail)
             return false;
         t->step = 1;
@@ -195,37 +208,55 @@ static bool producer_next(struct gen *g, struct gen_thread *t, struct gen_ref *o
             q->tail++;
         return true;
     case 1:
-        *out = (struct gen_ref){.addr = t->at, .size = (uint32_t)g->c->access, .kind = put ? TRACE_STORE : TRACE_LOAD,
+        *out = (struct gen_ref){.addr = t->at,
+                                .size = (uint32_t)g->c->access,
+                                .kind = put ? TRACE_STORE : TRACE_LOAD,
                                 .slot = slot};
         t->step = 2;
         return true;
     default:
-        *out = (struct gen_ref){.addr = put ? head : tail, .size = INDEX_BYTES, .kind = TRACE_STORE, .slot = slot};
+        *out = (struct gen_ref){
+            .addr = put ? head : tail, .size = INDEX_BYTES, .kind = TRACE_STORE, .slot = slot};
         t->step = 0;
         return true;
     }
 }
 
-/* --- the list -------------------------------------------------------------------------------------------------------------- */
+/* --- the list --- */
 
 static const struct trace_gen_pattern sequential = {
-    .name = "sequential", .help = "element after element, from the start again at the end", .next = sequential_next};
-static const struct trace_gen_pattern strided = {.name = "strided", .help = "steps of `stride` bytes, modulo the size",
-                                                 .start = strided_start, .next = strided_next};
+    .name = "sequential",
+    .help = "element after element, from the start again at the end",
+    .next = sequential_next};
+static const struct trace_gen_pattern strided = {.name = "strided",
+                                                 .help = "steps of `stride` bytes, modulo the size",
+                                                 .start = strided_start,
+                                                 .next = strided_next};
 static const struct trace_gen_pattern uniform = {
     .name = "uniform", .help = "any element with the same probability", .next = uniform_next};
-static const struct trace_gen_pattern zipf = {.name = "zipf", .help = "element of rank k with probability ~ 1/k^exponent",
-                                              .start = zipf_start, .next = zipf_next, .stop = free_own};
-static const struct trace_gen_pattern chase = {.name = "chase",
-                                               .help = "a pointer chase over all elements in one random cycle, each load "
-                                                       "depending on the one before",
-                                               .start = chase_start, .thread = chase_thread, .next = chase_next,
-                                               .stop = free_own};
+static const struct trace_gen_pattern zipf = {.name = "zipf",
+                                              .help = "element of rank k with probability ~ 1/k^exponent",
+                                              .start = zipf_start,
+                                              .next = zipf_next,
+                                              .stop = free_own};
+static const struct trace_gen_pattern chase = {
+    .name = "chase",
+    .help = "a pointer chase over all elements in one random cycle, each load "
+            "depending on the one before",
+    .start = chase_start,
+    .thread = chase_thread,
+    .next = chase_next,
+    .stop = free_own};
 static const struct trace_gen_pattern gups = {
     .name = "gups", .help = "read-modify-write of random elements of a table", .next = gups_next};
 static const struct trace_gen_pattern producer = {
-    .name = "producer", .help = "pairs of threads put into and take out of a queue in shared memory",
-    .start = producer_start, .next = producer_next, .stop = free_own, .one_region = true, .free_count = true};
+    .name = "producer",
+    .help = "pairs of threads put into and take out of a queue in shared memory",
+    .start = producer_start,
+    .next = producer_next,
+    .stop = free_own,
+    .one_region = true,
+    .free_count = true};
 
-const struct trace_gen_pattern *const trace_gen_patterns[] = {&sequential, &strided, &uniform, &zipf,
+const struct trace_gen_pattern *const trace_gen_patterns[] = {&sequential, &strided, &uniform,  &zipf,
                                                               &chase,      &gups,    &producer, NULL};

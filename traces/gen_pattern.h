@@ -1,4 +1,5 @@
-/* The patterns of the generator, private to it. One struct trace_gen_pattern each, in one list (gen_pattern.c). */
+/* The patterns of the generator, private to it. One struct trace_gen_pattern each, in one list
+ * (gen_pattern.c). */
 #ifndef TRACES_GEN_PATTERN_H
 #define TRACES_GEN_PATTERN_H
 
@@ -16,11 +17,11 @@ struct gen_ref {
 
 struct gen_thread {
     uint32_t number;
-    uint64_t base;   /* of its region */
-    uint64_t done;   /* data references made */
+    uint64_t base; /* of its region */
+    uint64_t done; /* data references made */
     struct rng rng, store_rng;
-    uint64_t at;     /* the pattern's own */
-    uint32_t step;   /* a turn ends only where this is 0 */
+    uint64_t at;   /* the pattern's own */
+    uint32_t step; /* a turn ends only where this is 0 */
 };
 
 struct gen {
@@ -32,16 +33,18 @@ struct gen {
 
 struct trace_gen_pattern {
     const char *name, *help;
-    int (*start)(struct gen *g, struct err *err); /* may be NULL; fills own */
+    int (*start)(struct gen *g, struct err *err);        /* may be NULL; fills own */
     void (*thread)(struct gen *g, struct gen_thread *t); /* may be NULL: at the thread's beginning */
-    bool (*next)(struct gen *g, struct gen_thread *t, struct gen_ref *out); /* false: its turn ends after this reference */
-    void (*stop)(struct gen *g);                  /* may be NULL */
-    bool one_region;                              /* whatever `shared` says */
-    bool free_count;                              /* references go to whoever can make them, only the sum counts */
+    bool (*next)(struct gen *g, struct gen_thread *t,
+                 struct gen_ref *out); /* false: its turn ends after this reference */
+    void (*stop)(struct gen *g);       /* may be NULL */
+    bool one_region;                   /* whatever `shared` says */
+    bool free_count;                   /* references go to whoever can make them, only the sum counts */
 };
 extern const struct trace_gen_pattern *const trace_gen_patterns[]; /* NULL-terminated */
 
-/* Zipf-distributed ranks 1..n with P(k) ~ k^-s, exactly: rejection-inversion (Hoermann and Derflinger, 1996). */
+/* Zipf-distributed ranks 1..n with P(k) ~ k^-s, exactly: rejection-inversion (Hoermann and Derflinger, 1996).
+ */
 struct gen_zipf {
     double s, n, h_first, h_last, shortcut;
 };

@@ -1,15 +1,25 @@
 /*
- * W. Hoermann, G. Derflinger: "Rejection-inversion to generate variates from monotone discrete distributions", ACM TOMACS
- * 6(3), 1996. h(x) = x^-s; H its integral; a uniform value between H(1.5) - 1 and H(n + 0.5) is inverted and the
- * nearest integer accepted where the value lies under that integer's own column. No table, no limit on n, s = 1 as well.
+ * W. Hoermann, G. Derflinger: "Rejection-inversion to generate variates from monotone discrete
+ * distributions", ACM TOMACS 6(3), 1996. h(x) = x^-s; H its integral; a uniform value between H(1.5) - 1 and
+ * H(n + 0.5) is inverted and the nearest integer accepted where the value lies under that integer's own
+ * column. No table, no limit on n, s = 1 as well.
  */
 #include "traces/gen_pattern.h"
 
 #include <math.h>
 
-static double log1p_over(double x) { return fabs(x) > 1e-8 ? log1p(x) / x : 1 - x * (0.5 - x / 3); }
-static double expm1_over(double x) { return fabs(x) > 1e-8 ? expm1(x) / x : 1 + x * 0.5 * (1 + x / 3); }
-static double h(double s, double x) { return exp(-s * log(x)); }
+static double log1p_over(double x)
+{
+    return fabs(x) > 1e-8 ? log1p(x) / x : 1 - x * (0.5 - x / 3);
+}
+static double expm1_over(double x)
+{
+    return fabs(x) > 1e-8 ? expm1(x) / x : 1 + x * 0.5 * (1 + x / 3);
+}
+static double h(double s, double x)
+{
+    return exp(-s * log(x));
+}
 
 static double h_integral(double s, double x)
 {

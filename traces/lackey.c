@@ -5,13 +5,15 @@
  *     ==PID== ...       banner, summary: ignored, but a second banner is a new program (execve)
  *     SYSCALL[PID,TID](NR) ...      lackey_syscall.c
  *
- * An instruction's line comes before its data lines: lackey queues the fetch event when it meets the instruction's
- * mark and the data events while it walks through the instruction (lackey/lk_main.c, lk_instrument), and a superblock
- * always flushes the queue in order. Sizes are at most 512 bytes there (fxsave); all are taken.
+ * An instruction's line comes before its data lines: lackey queues the fetch event when it meets the
+ * instruction's mark and the data events while it walks through the instruction (lackey/lk_main.c,
+ * lk_instrument), and a superblock always flushes the queue in order. Sizes are at most 512 bytes there
+ * (fxsave); all are taken.
  *
- * Lackey does not say which thread a reference belongs to. It is taken to belong to the thread that the last SYSCALL
- * line names: Valgrind runs one thread at a time and switches mostly at system calls, so between a blocking call and
- * the next call's line references can be charged to a thread next to the right one. The address space is the same.
+ * Lackey does not say which thread a reference belongs to. It is taken to belong to the thread that the last
+ * SYSCALL line names: Valgrind runs one thread at a time and switches mostly at system calls, so between a
+ * blocking call and the next call's line references can be charged to a thread next to the right one. The
+ * address space is the same.
  */
 #include "traces/lackey.h"
 
@@ -35,8 +37,8 @@ bool lackey_scan_ref(const char **s, const char *end, struct trace_rec *out)
         return false;
     uint8_t kind = !memcmp(p, "I  ", 3) ? TRACE_FETCH : p[0] == ' ' && p[2] == ' ' ? data_kind(p[1]) : 0;
     p += 3;
-    if (!kind || !scan_hex(&p, end, &addr) || !scan_word(&p, end, ",") || !scan_dec(&p, end, &size) || size == 0 ||
-        size > UINT32_MAX)
+    if (!kind || !scan_hex(&p, end, &addr) || !scan_word(&p, end, ",") || !scan_dec(&p, end, &size) ||
+        size == 0 || size > UINT32_MAX)
         return false;
     *s = p;
     *out = (struct trace_rec){.addr = addr, .size = (uint32_t)size, .kind = kind};
@@ -45,8 +47,8 @@ bool lackey_scan_ref(const char **s, const char *end, struct trace_rec *out)
 
 static bool scan_pid_line(const char *line, size_t len)
 {
-    return len >= 4 && line[0] == line[1] && (line[0] == '=' || line[0] == '-' || line[0] == '*') && line[2] >= '0' &&
-           line[2] <= '9';
+    return len >= 4 && line[0] == line[1] && (line[0] == '=' || line[0] == '-' || line[0] == '*') &&
+           line[2] >= '0' && line[2] <= '9';
 }
 
 static bool starts(const char *line, size_t len, const char *word)
@@ -115,16 +117,18 @@ static bool put_maps(struct lackey *l, struct trace_sink *sink)
         const struct trace_map *m = &l->maps.map[l->maps_put];
         uint32_t id = m->path ? lackey_put_file(l, sink, m->path, strlen(m->path)) : 0;
         uint64_t words[3] = {m->length, m->offset, id};
-        trace_sink_put_words(sink,
-                             (struct trace_rec){.addr = m->start, .size = m->prot, .kind = TRACE_SEGMENT, .flags = m->flags},
-                             words, 3);
+        trace_sink_put_words(
+            sink,
+            (struct trace_rec){.addr = m->start, .size = m->prot, .kind = TRACE_SEGMENT, .flags = m->flags},
+            words, 3);
     }
     return true;
 }
 
 /*
- * The hot loop: reference lines straight from the window. Stops at the first line that is anything else, when the sink is
- * full or when less than a longest line is left in the window. 3 + 16 + 1 + 10 + 1 bytes are a line's most.
+ * The hot loop: reference lines straight from the window. Stops at the first line that is anything else, when
+ * the sink is full or when less than a longest line is left in the window. 3 + 16 + 1 + 10 + 1 bytes are a
+ * line's most.
  */
 #define LINE_MOST 32
 
@@ -176,14 +180,15 @@ out:
 }
 
 /* One line the careful way. */
-static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line, size_t len,
-                     struct err *err)
+static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line,
+                     size_t len, struct err *err)
 {
     const char *s = line, *end = line + len;
     struct trace_rec r;
     if (lackey_scan_ref(&s, end, &r) && s == end) {
         if (line[len] == '\0')
-            return trace_line_error(in, line, len, err, "the recording was stopped or the file was cut off; record it again",
+            return trace_line_error(in, line, len, err,
+                                    "the recording was stopped or the file was cut off; record it again",
                                     "the file ends inside a line");
         trace_sink_put(sink, r);
         return 0;
@@ -205,7 +210,8 @@ static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink
     enum lackey_taken taken = lackey_syscall_line(l, in, sink, line, len, err);
     if (taken != LACKEY_NOT_MINE)
         return taken == LACKEY_BAD ? -1 : 0;
-    /* Threads print in pieces: a piece that stood before this line's beginning leaves blanks, or a blank line. */
+    /* Threads print in pieces: a piece that stood before this line's beginning leaves blanks, or a blank
+     * line. */
     s = line;
     scan_blanks(&s, end);
     if (s == end)
@@ -219,19 +225,22 @@ static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink
     if (l->forked)
         return lackey_mixed(in, line, len, err);
     if (line[len] == '\0')
-        return trace_line_error(in, line, len, err, "the recording was stopped or the file was cut off; record it again",
+        return trace_line_error(in, line, len, err,
+                                "the recording was stopped or the file was cut off; record it again",
                                 "the file ends inside a line");
-    return trace_line_error(in, line, len, err,
-                            "record with `valgrind --tool=lackey --trace-mem=yes --log-file=FILE PROGRAM`, so that other "
-                            "output does not mix in",
-                            "not a line of lackey");
+    return trace_line_error(
+        in, line, len, err,
+        "record with `valgrind --tool=lackey --trace-mem=yes --log-file=FILE PROGRAM`, so that other "
+        "output does not mix in",
+        "not a line of lackey");
 }
 
 int lackey_mixed(const struct trace_input *in, const char *line, size_t len, struct err *err)
 {
-    return trace_line_error(in, line, len, err,
-                            "record again with --child-silent-after-fork=yes, or a file a process: --log-file=NAME.%p.lackey",
-                            "after a fork two processes write to this file, their references cannot be told apart");
+    return trace_line_error(
+        in, line, len, err,
+        "record again with --child-silent-after-fork=yes, or a file a process: --log-file=NAME.%p.lackey",
+        "after a fork two processes write to this file, their references cannot be told apart");
 }
 
 static int read_batch(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err)

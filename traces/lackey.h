@@ -1,6 +1,6 @@
 /*
- * Valgrind's lackey text (valgrind --tool=lackey --trace-mem=yes [--trace-syscalls=yes] --log-file=FILE), private to the
- * reader: lackey.c has the references, lackey_syscall.c the system calls.
+ * Valgrind's lackey text (valgrind --tool=lackey --trace-mem=yes [--trace-syscalls=yes] --log-file=FILE),
+ * private to the reader: lackey.c has the references, lackey_syscall.c the system calls.
  */
 #ifndef TRACES_LACKEY_H
 #define TRACES_LACKEY_H
@@ -48,7 +48,7 @@ struct lackey {
     uint32_t next_thread, next_process; /* next dense numbers */
     uint64_t pid;
     bool forked;
-    size_t ntext; /* 0: none */
+    size_t ntext;               /* 0: none */
     char text[LACKEY_CALL_MAX]; /* a call whose text goes on in the next line */
 };
 
@@ -56,11 +56,11 @@ struct lackey {
 enum lackey_taken { LACKEY_BAD = -1, LACKEY_DONE = 0, LACKEY_NOT_MINE = 1 };
 
 /*
- * A line that is no reference. LACKEY_DONE: understood (records may have been put, at most some ten); LACKEY_NOT_MINE:
- * no system call; LACKEY_BAD: err is set.
+ * A line that is no reference. LACKEY_DONE: understood (records may have been put, at most some ten);
+ * LACKEY_NOT_MINE: no system call; LACKEY_BAD: err is set.
  */
-enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line,
-                                      size_t len, struct err *err);
+enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink,
+                                      const char *line, size_t len, struct err *err);
 /* The program ends or is replaced (a new banner): puts what an execve without a result line left open. */
 void lackey_exec_done(struct lackey *l, struct trace_sink *sink);
 /* Id of a file by its path; puts the FILEID record when it is new. 0 where no id is left. */

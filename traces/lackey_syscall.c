@@ -2,16 +2,17 @@
  * System calls in lackey text (coregrind/m_syswrap/syswrap-main.c, VG_(client_syscall)):
  *
  *     SYSCALL[PID,TID](NR) sys_NAME ( ARGS )[sync] --> Success(0xRET)
- *     SYSCALL[PID,TID](NR) sys_NAME ( ARGS ) --> [pre-success] Success(0xRET)       likewise [pre-fail] Failure(0xERRNO)
- *     SYSCALL[PID,TID](NR) sys_NAME ( ARGS ) --> [async] ...                        and later
+ *     SYSCALL[PID,TID](NR) sys_NAME ( ARGS ) --> [pre-success] Success(0xRET)       likewise [pre-fail]
+ * Failure(0xERRNO) SYSCALL[PID,TID](NR) sys_NAME ( ARGS ) --> [async] ...                        and later
  *     SYSCALL[PID,TID](NR) ... [async] --> Success(0xRET)
  *     SYSCALL[PID,TID](NR) unimplemented (by the kernel) syscall: 334! (ni_syscall)
- *      --> [pre-fail] Failure(0x26)                                                 also after "clone(fork): ..."
+ *      --> [pre-fail] Failure(0x26)                                                 also after "clone(fork):
+ * ..."
  *
- * The text is printed in pieces, so a call may go on in the next line (a path with a newline in it, too), and a second
- * thread's first reference may stand glued behind the result. A record is put where the result stands.
- * Arguments are decimal or 0x-hexadecimal, with the string behind a path's address in parentheses; two wrappers print
- * bare hexadecimal (clone's flags, arch_prctl's address).
+ * The text is printed in pieces, so a call may go on in the next line (a path with a newline in it, too), and
+ * a second thread's first reference may stand glued behind the result. A record is put where the result
+ * stands. Arguments are decimal or 0x-hexadecimal, with the string behind a path's address in parentheses;
+ * two wrappers print bare hexadecimal (clone's flags, arch_prctl's address).
  */
 #include "engine/types.h"
 #include "traces/lackey.h"
@@ -21,14 +22,39 @@
 
 /* x86-64 system call numbers (arch/x86/entry/syscalls/syscall_64.tbl) */
 enum {
-    NR_open = 2, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_mremap = 25,
-    NR_madvise = 28, NR_dup = 32, NR_dup2 = 33, NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_execve = 59, NR_exit = 60,
-    NR_fcntl = 72, NR_creat = 85, NR_arch_prctl = 158, NR_exit_group = 231, NR_openat = 257, NR_dup3 = 292,
-    NR_execveat = 322, NR_clone3 = 435, NR_close_range = 436, NR_openat2 = 437,
+    NR_open = 2,
+    NR_close = 3,
+    NR_mmap = 9,
+    NR_mprotect = 10,
+    NR_munmap = 11,
+    NR_brk = 12,
+    NR_mremap = 25,
+    NR_madvise = 28,
+    NR_dup = 32,
+    NR_dup2 = 33,
+    NR_clone = 56,
+    NR_fork = 57,
+    NR_vfork = 58,
+    NR_execve = 59,
+    NR_exit = 60,
+    NR_fcntl = 72,
+    NR_creat = 85,
+    NR_arch_prctl = 158,
+    NR_exit_group = 231,
+    NR_openat = 257,
+    NR_dup3 = 292,
+    NR_execveat = 322,
+    NR_clone3 = 435,
+    NR_close_range = 436,
+    NR_openat2 = 437,
 };
-enum { CLONE_FLAG_THREAD = 0x10000, FCNTL_DUPFD = 0, FCNTL_DUPFD_CLOEXEC = 1030 }; /* uapi/linux/sched.h, fcntl.h */
+enum {
+    CLONE_FLAG_THREAD = 0x10000,
+    FCNTL_DUPFD = 0,
+    FCNTL_DUPFD_CLOEXEC = 1030
+}; /* uapi/linux/sched.h, fcntl.h */
 
-/* --- files ------------------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 static uint64_t path_hash(const char *s, size_t n)
 {
@@ -87,7 +113,8 @@ static uint32_t file_id(struct lackey *l, struct trace_sink *sink, struct lackey
     }
     l->file[l->nfiles++] = file_get(f);
     f->id = (uint32_t)l->nfiles;
-    trace_sink_put_string(sink, (struct trace_rec){.addr = f->id, .kind = TRACE_FILEID}, NULL, 0, f->path, f->len);
+    trace_sink_put_string(sink, (struct trace_rec){.addr = f->id, .kind = TRACE_FILEID}, NULL, 0, f->path,
+                          f->len);
     return f->id;
 }
 
@@ -99,7 +126,10 @@ uint32_t lackey_put_file(struct lackey *l, struct trace_sink *sink, const char *
     return id;
 }
 
-static struct lackey_file *fd_file(const struct lackey *l, uint64_t fd) { return fd < l->nfds ? l->fd[fd] : NULL; }
+static struct lackey_file *fd_file(const struct lackey *l, uint64_t fd)
+{
+    return fd < l->nfds ? l->fd[fd] : NULL;
+}
 
 /* Descriptor fd is now f (NULL: closed or unknown). */
 static void set_fd(struct lackey *l, uint64_t fd, struct lackey_file *f)
@@ -120,7 +150,7 @@ static void set_fd(struct lackey *l, uint64_t fd, struct lackey_file *f)
     l->fd[fd] = f;
 }
 
-/* --- threads ----------------------------------------------------------------------------------------------------------- */
+/* --- threads --- */
 
 /* By Valgrind's number; NULL if that is out of all reason. */
 static struct lackey_thread *thread_at(struct lackey *l, uint64_t tid)
@@ -145,7 +175,8 @@ static void thread_start(struct lackey_thread *t, uint32_t dense)
     t->known = t->alive = true;
 }
 
-/* A new thread takes the lowest number that is free (coregrind/m_scheduler, VG_(alloc_ThreadState); 1 is the first). */
+/* A new thread takes the lowest number that is free (coregrind/m_scheduler, VG_(alloc_ThreadState); 1 is the
+ * first). */
 static uint32_t thread_cloned(struct lackey *l)
 {
     uint64_t tid = 1;
@@ -158,13 +189,13 @@ static uint32_t thread_cloned(struct lackey *l)
     return dense;
 }
 
-/* --- the text ------------------------------------------------------------------------------------------------------------ */
+/* --- the text --- */
 
 struct result {
     enum { NO_RESULT, RESULT, ASYNC } state;
-    int64_t value;       /* negative errno for Failure */
-    const char *before;  /* where " --> " begins */
-    const char *after;   /* behind it */
+    int64_t value;      /* negative errno for Failure */
+    const char *before; /* where " --> " begins */
+    const char *after;  /* behind it */
 };
 
 static struct result find_result(const char *s, const char *end)
@@ -191,14 +222,16 @@ static struct result find_result(const char *s, const char *end)
         return r;
     if (!scan_hex(&p, end, &v) || !scan_word(&p, end, ")"))
         return r;
-    r = (struct result){.state = RESULT, .value = good ? (int64_t)v : -(int64_t)(v & 0xffff), .before = arrow, .after = p};
+    r = (struct result){
+        .state = RESULT, .value = good ? (int64_t)v : -(int64_t)(v & 0xffff), .before = arrow, .after = p};
     return r;
 }
 
 /* The calls whose only string is a path that matters here. */
 static bool takes_path(uint64_t nr)
 {
-    return nr == NR_open || nr == NR_openat || nr == NR_openat2 || nr == NR_creat || nr == NR_execve || nr == NR_execveat;
+    return nr == NR_open || nr == NR_openat || nr == NR_openat2 || nr == NR_creat || nr == NR_execve ||
+           nr == NR_execveat;
 }
 
 /* Behind a string that starts at s: of a path call the last "), ", so that any byte may stand in the path. */
@@ -244,7 +277,8 @@ static void parse_args(struct lackey_call *c, const char *s, const char *end)
         scan_blanks(&s, end);
         if (s == end || *s == ')')
             return;
-        c->arg[i] = scan_arg(&s, end, (c->number == NR_clone && i == 0) || (c->number == NR_arch_prctl && i == 1));
+        c->arg[i] =
+            scan_arg(&s, end, (c->number == NR_clone && i == 0) || (c->number == NR_arch_prctl && i == 1));
         if (s < end && *s == '(') {
             const char *stop = string_end(s + 1, end, takes_path(c->number));
             if (!stop)
@@ -267,10 +301,10 @@ static void call_reset(struct lackey_call *c)
     *c = (struct lackey_call){0};
 }
 
-/* --- what a finished call leaves in the trace ------------------------------------------------------------------------------ */
+/* --- what a finished call leaves in the trace --- */
 
-static void put_event(struct trace_sink *sink, enum trace_kind kind, uint64_t addr, bool failed, const uint64_t *words,
-                      unsigned n)
+static void put_event(struct trace_sink *sink, enum trace_kind kind, uint64_t addr, bool failed,
+                      const uint64_t *words, unsigned n)
 {
     struct trace_rec r = {.addr = addr, .kind = (uint8_t)kind, .flags = failed ? TRACE_F_FAILED : 0};
     trace_sink_put_words(sink, r, words, n);
@@ -295,7 +329,10 @@ static void track_fds(struct lackey *l, const struct lackey_call *c, int64_t res
 {
     uint64_t fd = (uint64_t)result;
     switch (c->number) {
-    case NR_open: case NR_openat: case NR_openat2: case NR_creat:
+    case NR_open:
+    case NR_openat:
+    case NR_openat2:
+    case NR_creat:
         set_fd(l, fd, c->path);
         break;
     case NR_close:
@@ -305,7 +342,9 @@ static void track_fds(struct lackey *l, const struct lackey_call *c, int64_t res
         for (uint64_t i = c->arg[0]; i <= c->arg[1] && i < l->nfds; i++)
             set_fd(l, i, NULL);
         break;
-    case NR_dup: case NR_dup2: case NR_dup3:
+    case NR_dup:
+    case NR_dup2:
+    case NR_dup3:
         set_fd(l, fd, fd_file(l, c->arg[0]));
         break;
     case NR_fcntl:
@@ -317,8 +356,8 @@ static void track_fds(struct lackey *l, const struct lackey_call *c, int64_t res
     }
 }
 
-static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, const struct lackey_call *c, int64_t result,
-                      bool process_made)
+static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, const struct lackey_call *c,
+                      int64_t result, bool process_made)
 {
     const uint64_t *a = c->arg, r = (uint64_t)result;
     bool failed = result < 0 && result > -4096; /* MAX_ERRNO, include/linux/err.h */
@@ -328,7 +367,8 @@ static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, c
     case NR_mmap: {
         int64_t fd = (int32_t)(uint32_t)a[4]; /* printed unsigned */
         uint64_t id = failed || fd < 0 ? 0 : file_id(l, sink, fd_file(l, (uint64_t)fd));
-        put_event(sink, TRACE_MMAP, a[0], failed, (uint64_t[]){a[1], a[2], a[3], (uint64_t)fd, a[5], r, id}, 7);
+        put_event(sink, TRACE_MMAP, a[0], failed, (uint64_t[]){a[1], a[2], a[3], (uint64_t)fd, a[5], r, id},
+                  7);
         return;
     }
     case NR_munmap:
@@ -346,7 +386,10 @@ static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, c
     case NR_madvise:
         put_event(sink, TRACE_MADVISE, a[0], failed, (uint64_t[]){a[1], a[2], r}, 3);
         return;
-    case NR_fork: case NR_vfork: case NR_clone: case NR_clone3:
+    case NR_fork:
+    case NR_vfork:
+    case NR_clone:
+    case NR_clone3:
         if (failed)
             break;
         if (!process_made && c->number != NR_fork && c->number != NR_vfork &&
@@ -355,15 +398,19 @@ static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, c
             return;
         }
         l->forked = true;
-        trace_sink_put(sink, (struct trace_rec){.addr = l->next_process++, .size = l->next_thread++, .kind = TRACE_FORK});
+        trace_sink_put(sink, (struct trace_rec){
+                                 .addr = l->next_process++, .size = l->next_thread++, .kind = TRACE_FORK});
         return;
-    case NR_execve: case NR_execveat:
+    case NR_execve:
+    case NR_execveat:
         if (failed)
             break;
         put_exec(sink, c);
         return;
-    case NR_exit: case NR_exit_group:
-        trace_sink_put(sink, (struct trace_rec){.addr = a[0], .size = c->number == NR_exit_group, .kind = TRACE_EXIT});
+    case NR_exit:
+    case NR_exit_group:
+        trace_sink_put(
+            sink, (struct trace_rec){.addr = a[0], .size = c->number == NR_exit_group, .kind = TRACE_EXIT});
         if (c->number == NR_exit && tid < l->nthreads) {
             l->thread[tid].alive = false;
             for (size_t i = 1; i < l->nthreads; i++) /* what follows is surely not this thread's */
@@ -379,13 +426,13 @@ static void call_done(struct lackey *l, struct trace_sink *sink, uint64_t tid, c
     put_other(sink, c, result);
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------------------------ */
+/* --- lines --- */
 
 /* "SYSCALL[PID,TID](NR) " */
 static bool parse_head(const char **s, const char *end, uint64_t *pid, uint64_t *tid, uint64_t *nr)
 {
-    return scan_word(s, end, "SYSCALL[") && scan_dec(s, end, pid) && scan_word(s, end, ",") && scan_dec(s, end, tid) &&
-           scan_word(s, end, "](") && scan_dec(s, end, nr) && scan_word(s, end, ")");
+    return scan_word(s, end, "SYSCALL[") && scan_dec(s, end, pid) && scan_word(s, end, ",") &&
+           scan_dec(s, end, tid) && scan_word(s, end, "](") && scan_dec(s, end, nr) && scan_word(s, end, ")");
 }
 
 /* A reference glued to the end of a line; what stands before it is left. */
@@ -410,8 +457,8 @@ static bool glued_ref(const char *s, const char **end, struct trace_rec *out)
 }
 
 /* The text so far, perhaps a whole call. */
-static enum lackey_taken take_text(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line,
-                                   size_t len, struct err *err)
+static enum lackey_taken take_text(struct lackey *l, struct trace_input *in, struct trace_sink *sink,
+                                   const char *line, size_t len, struct err *err)
 {
     const char *s = l->text, *end = s + l->ntext;
     uint64_t pid, tid, nr;
@@ -421,7 +468,8 @@ static enum lackey_taken take_text(struct lackey *l, struct trace_input *in, str
     if (!parse_head(&s, end, &pid, &tid, &nr)) {
         l->ntext = 0;
         return l->forked ? lackey_mixed(in, line, len, err)
-                         : trace_line_error(in, line, len, err, "was the recording stopped or the file cut off here?",
+                         : trace_line_error(in, line, len, err,
+                                            "was the recording stopped or the file cut off here?",
                                             "broken system call line");
     }
     if (l->pid != LACKEY_PID_NONE && l->pid != pid)
@@ -451,7 +499,8 @@ static enum lackey_taken take_text(struct lackey *l, struct trace_input *in, str
         if (r.state == RESULT) {
             struct lackey_call c = t->call; /* call_done may move the table of threads */
             t->call = (struct lackey_call){0};
-            call_done(l, sink, tid, &c, r.value, memmem(s, (size_t)(r.before - s), " created child ", 15) != NULL);
+            call_done(l, sink, tid, &c, r.value,
+                      memmem(s, (size_t)(r.before - s), " created child ", 15) != NULL);
             call_reset(&c);
         }
         l->ntext = 0;
@@ -459,15 +508,16 @@ static enum lackey_taken take_text(struct lackey *l, struct trace_input *in, str
         scan_blanks(&rest, end);
         if (rest != end)
             return l->forked ? lackey_mixed(in, line, len, err)
-                             : trace_line_error(in, line, len, err, NULL, "something else follows a system call's result");
+                             : trace_line_error(in, line, len, err, NULL,
+                                                "something else follows a system call's result");
     }
     if (has_glued)
         trace_sink_put(sink, glued);
     return LACKEY_DONE;
 }
 
-enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line,
-                                      size_t len, struct err *err)
+enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink,
+                                      const char *line, size_t len, struct err *err)
 {
     bool head = len >= 8 && !memcmp(line, "SYSCALL[", 8);
     if (!head && !l->ntext)
@@ -477,7 +527,8 @@ enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, 
     if (l->ntext + len + 1 > sizeof l->text) {
         l->ntext = 0;
         return l->forked ? lackey_mixed(in, line, len, err)
-                         : trace_line_error(in, line, len, err, NULL, "a system call of more than %u bytes", LACKEY_CALL_MAX);
+                         : trace_line_error(in, line, len, err, NULL, "a system call of more than %u bytes",
+                                            LACKEY_CALL_MAX);
     }
     if (l->ntext)
         l->text[l->ntext++] = '\n';

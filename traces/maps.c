@@ -34,7 +34,7 @@ char *trace_maps_name(const char *trace_path)
     return s;
 }
 
-/* --- names: "(1,49,7) /usr/bin/gzip" --------------------------------------------------------------------------------- */
+/* --- names: "(1,49,7) /usr/bin/gzip" --- */
 
 struct name {
     uint64_t index;
@@ -133,7 +133,8 @@ static const char *find_name(const struct reading *r, uint64_t index)
     return NULL;
 }
 
-/* "2: file 000010b000-0000119fff 61440 r-x-- o=12288 (1,49)"; the size column may read "19m" and is not used. */
+/* "2: file 000010b000-0000119fff 61440 r-x-- o=12288 (1,49)"; the size column may read "19m" and is not used.
+ */
 static int valgrind_line(struct reading *r, const char *s, const char *end, struct err *err)
 {
     uint64_t ignored, last, index;
@@ -143,13 +144,16 @@ static int valgrind_line(struct reading *r, const char *s, const char *end, stru
     scan_blanks(&s, end);
     bool file = scan_word(&s, end, "file ");
     if (!file && !scan_word(&s, end, "anon ") && !scan_word(&s, end, "shm ")) {
-        /* Capital FILE and ANON are Valgrind's own, RSVN is reserved, blank is free: nothing of the program's. */
-        bool other = scan_word(&s, end, "FILE ") || scan_word(&s, end, "ANON ") || scan_word(&s, end, "SHM ") ||
-                     scan_word(&s, end, "RSVN ") || (s < end && scan_hex_digit((unsigned char)*s) >= 0);
+        /* Capital FILE and ANON are Valgrind's own, RSVN is reserved, blank is free: nothing of the
+         * program's. */
+        bool other = scan_word(&s, end, "FILE ") || scan_word(&s, end, "ANON ") ||
+                     scan_word(&s, end, "SHM ") || scan_word(&s, end, "RSVN ") ||
+                     (s < end && scan_hex_digit((unsigned char)*s) >= 0);
         return other ? 1 : 0;
     }
     scan_blanks(&s, end);
-    if (!scan_hex(&s, end, &m.start) || !scan_word(&s, end, "-") || !scan_hex(&s, end, &last) || last < m.start)
+    if (!scan_hex(&s, end, &m.start) || !scan_word(&s, end, "-") || !scan_hex(&s, end, &last) ||
+        last < m.start)
         return 0;
     m.length = last - m.start + 1;
     scan_blanks(&s, end);
@@ -184,8 +188,8 @@ static int proc_line(struct reading *r, const char *s, const char *end, struct e
 {
     struct trace_map m = {0};
     uint64_t stop, ignored;
-    if (!scan_hex(&s, end, &m.start) || !scan_word(&s, end, "-") || !scan_hex(&s, end, &stop) || stop <= m.start ||
-        !scan_word(&s, end, " ") || !scan_prot(&s, end, &m.prot))
+    if (!scan_hex(&s, end, &m.start) || !scan_word(&s, end, "-") || !scan_hex(&s, end, &stop) ||
+        stop <= m.start || !scan_word(&s, end, " ") || !scan_prot(&s, end, &m.prot))
         return 0;
     m.length = stop - m.start;
     if (!scan_word(&s, end, "p ") && !scan_word(&s, end, "s "))
@@ -234,16 +238,18 @@ int trace_maps_read(struct trace_maps *out, struct trace_input *in, struct err *
         scan_blanks(&s, end);
         if (s == end || *s == '#')
             continue;
-        rc = memchr(line, 0, len) ? trace_line_error(in, line, len, err, NULL, "a zero byte") : name_line(&r, s, end, err);
+        rc = memchr(line, 0, len) ? trace_line_error(in, line, len, err, NULL, "a zero byte")
+                                  : name_line(&r, s, end, err);
         if (rc == 0)
             rc = valgrind_line(&r, s, end, err);
         if (rc == 0)
             rc = proc_line(&r, s, end, err);
         if (rc == 0)
-            rc = trace_line_error(in, line, len, err,
-                                  "a mapping is a line of `valgrind -d -d` or of /proc/PID/maps; remove the file to read "
-                                  "the trace without its initial mappings",
-                                  "not a mapping");
+            rc = trace_line_error(
+                in, line, len, err,
+                "a mapping is a line of `valgrind -d -d` or of /proc/PID/maps; remove the file to read "
+                "the trace without its initial mappings",
+                "not a mapping");
         else if (rc < 0)
             err_at(err, trace_input_name(in), (unsigned)in->line, 0);
         if (rc < 0)

@@ -7,9 +7,10 @@
  *     0x7f3a5c0012f3                              itrace: an instruction
  *     #eof                                        the end; other lines that begin with # are comments
  *
- * pinatrace names only instructions that access memory. An instruction becomes a FETCH before its first access, of 4
- * bytes because the form does not tell; a further access of the same address belongs to the same instruction unless it
- * is a read after a write, which is the next time round. A data access without a size has 8 bytes.
+ * pinatrace names only instructions that access memory. An instruction becomes a FETCH before its first
+ * access, of 4 bytes because the form does not tell; a further access of the same address belongs to the same
+ * instruction unless it is a read after a write, which is the next time round. A data access without a size
+ * has 8 bytes.
  */
 #include "engine/types.h"
 #include "traces/input.h"
@@ -74,7 +75,8 @@ static const char *parse(const char *s, const char *end, struct pin_line *out)
     scan_blanks(&s, end);
     uint64_t size;
     if (s < end && *s >= '0' && *s <= '9') {
-        if (!scan_dec(&s, end, &size) || (s < end && *s != ' ' && *s != '\t') || size == 0 || size > PIN_SIZE_MAX)
+        if (!scan_dec(&s, end, &size) || (s < end && *s != ' ' && *s != '\t') || size == 0 ||
+            size > PIN_SIZE_MAX)
             return "the size is not a decimal number between 1 and 65536";
         out->size = (uint32_t)size;
     } else if (s != end) {
@@ -118,7 +120,8 @@ static int open_state(void *state, struct trace_input *in, const char *path, con
 
 static void put(struct pin *p, struct trace_sink *sink, const struct pin_line *l)
 {
-    bool same = p->has_ip && l->has_ip && l->has_data && p->ip == l->ip && !(p->wrote && l->kind == TRACE_LOAD);
+    bool same =
+        p->has_ip && l->has_ip && l->has_data && p->ip == l->ip && !(p->wrote && l->kind == TRACE_LOAD);
     if (l->has_ip && !same) {
         trace_sink_ref(sink, TRACE_FETCH, l->ip, PIN_FETCH_BYTES);
         p->has_fetch = true;
@@ -158,8 +161,9 @@ static int read_batch(void *state, struct trace_input *in, struct trace_sink *si
         const char *problem = parse(s, end, &l);
         if (problem)
             return trace_line_error(in, line, len, err,
-                                    line[len] == '\0' ? "was the file cut off here? (a whole one ends with #eof)"
-                                                      : "a line is `0xIP: R 0xADDRESS [SIZE [VALUE]]`",
+                                    line[len] == '\0'
+                                        ? "was the file cut off here? (a whole one ends with #eof)"
+                                        : "a line is `0xIP: R 0xADDRESS [SIZE [VALUE]]`",
                                     "%s", problem);
         put(p, sink, &l);
     }
@@ -173,7 +177,10 @@ static void info(const void *state, struct trace_info *out)
     out->threads = out->processes = 1;
 }
 
-static void close_state(void *state) { (void)state; }
+static void close_state(void *state)
+{
+    (void)state;
+}
 
 const struct trace_reader_ops trace_reader_pin = {
     .name = "pin",

@@ -18,8 +18,8 @@ static inline int scan_hex_digit(unsigned char c)
 }
 
 /*
- * Hexadecimal digits at *p (no 0x), at most 16 of them, none at or after `end`; moves *p past them. False if there is
- * no digit or a 17th one.
+ * Hexadecimal digits at *p (no 0x), at most 16 of them, none at or after `end`; moves *p past them. False if
+ * there is no digit or a 17th one.
  */
 static inline bool scan_hex(const char **p, const char *end, uint64_t *out)
 {
@@ -72,9 +72,9 @@ static inline bool scan_word(const char **p, const char *end, const char *word)
 }
 
 /*
- * Eight hexadecimal digits (either case) at p in a handful of operations: false if one of them is something else.
- * Bytes are tested eight at a time: adding 0x80-k sets a byte's top bit exactly where the byte is at least k, which
- * holds while all bytes are below 0x80.
+ * Eight hexadecimal digits (either case) at p in a handful of operations: false if one of them is something
+ * else. Bytes are tested eight at a time: adding 0x80-k sets a byte's top bit exactly where the byte is at
+ * least k, which holds while all bytes are below 0x80.
  */
 static inline bool scan_hex8(const unsigned char *p, uint64_t *out)
 {

@@ -7,7 +7,10 @@
 
 enum { MREMAP_DONTUNMAP_FLAG = 4 }; /* uapi/linux/mman.h */
 
-static uint64_t page_down(uint64_t a) { return a & ~(uint64_t)(PAGE_BYTES - 1); }
+static uint64_t page_down(uint64_t a)
+{
+    return a & ~(uint64_t)(PAGE_BYTES - 1);
+}
 
 /* [*start, *end) in whole pages; false if it is empty or wraps. */
 static bool range(uint64_t at, uint64_t length, uint64_t *start, uint64_t *end)
@@ -196,8 +199,8 @@ enum space_verdict spaces_apply(struct spaces *all, uint32_t process, const stru
 {
     uint64_t w[8] = {0}, start, end;
     struct space *s;
-    if (r->kind != TRACE_SEGMENT && r->kind != TRACE_MMAP && r->kind != TRACE_MUNMAP && r->kind != TRACE_MREMAP &&
-        r->kind != TRACE_BRK && r->kind != TRACE_EXEC && r->kind != TRACE_FORK)
+    if (r->kind != TRACE_SEGMENT && r->kind != TRACE_MMAP && r->kind != TRACE_MUNMAP &&
+        r->kind != TRACE_MREMAP && r->kind != TRACE_BRK && r->kind != TRACE_EXEC && r->kind != TRACE_FORK)
         return SPACE_OK;
     if (!(s = spaces_at(all, process)) || s->lost)
         return SPACE_OK;
@@ -230,7 +233,8 @@ enum space_verdict spaces_apply(struct spaces *all, uint32_t process, const stru
         const struct space_span *old = find(&s->mapped, r->addr);
         struct space_span span = {0};
         if (old)
-            span = (struct space_span){.offset = old->offset + (page_down(r->addr) - old->start), .file = old->file};
+            span = (struct space_span){.offset = old->offset + (page_down(r->addr) - old->start),
+                                       .file = old->file};
         if (!(w[2] & MREMAP_DONTUNMAP_FLAG) && range(r->addr, w[0], &start, &end))
             unmap(s, start, end);
         if (!range(w[4], w[1], &span.start, &span.end))
@@ -268,7 +272,8 @@ const struct space_span *space_find(struct space *s, uint64_t addr)
     if (f)
         return f;
     size_t i = first_after(&s->mapped, addr);
-    if (i == s->mapped.n || !(s->mapped.span[i].flags & TRACE_F_STACK) || s->mapped.span[i].end - addr > SPACE_STACK_BYTES)
+    if (i == s->mapped.n || !(s->mapped.span[i].flags & TRACE_F_STACK) ||
+        s->mapped.span[i].end - addr > SPACE_STACK_BYTES)
         return NULL;
     f = &s->mapped.span[i];
     f->start = page_down(addr);
@@ -276,7 +281,10 @@ const struct space_span *space_find(struct space *s, uint64_t addr)
     return f;
 }
 
-bool space_is_gone(struct space *s, uint64_t addr) { return find(&s->gone, addr) != NULL; }
+bool space_is_gone(struct space *s, uint64_t addr)
+{
+    return find(&s->gone, addr) != NULL;
+}
 
 void spaces_fini(struct spaces *s)
 {

@@ -1,8 +1,9 @@
 /*
- * What a trace tells about the address spaces of its processes: which ranges are mapped, from which file. For checking
- * and for naming addresses; the simulator's own model of address spaces is alloc/vm.
+ * What a trace tells about the address spaces of its processes: which ranges are mapped, from which file. For
+ * checking and for naming addresses; the simulator's own model of address spaces is alloc/vm.
  *
- * Ranges come from SEGMENT, MMAP, MREMAP and BRK, go by MUNMAP, MREMAP and EXEC; FORK copies. Not thread-safe.
+ * Ranges come from SEGMENT, MMAP, MREMAP and BRK, go by MUNMAP, MREMAP and EXEC; FORK copies. Not
+ * thread-safe.
  */
 #ifndef TRACES_SPACE_H
 #define TRACES_SPACE_H
@@ -12,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SPACE_SPANS_MAX 65530u     /* Linux: vm.max_map_count */
-#define SPACE_PROCESSES_MAX 32768u /* Linux: default kernel.pid_max */
+#define SPACE_SPANS_MAX 65530u       /* Linux: vm.max_map_count */
+#define SPACE_PROCESSES_MAX 32768u   /* Linux: default kernel.pid_max */
 #define SPACE_STACK_BYTES (8u << 20) /* how far a stack grows: default RLIMIT_STACK */
 
 struct space_span {
@@ -46,8 +47,9 @@ struct spaces {
 /* NULL for a process number out of all reason or without memory. */
 struct space *spaces_at(struct spaces *s, uint32_t process);
 /*
- * Applies a well-formed record (trace_rec_problem says so); others than address-space events do nothing. Returns
- * SPACE_OVERLAP for a SEGMENT upon another SEGMENT, SPACE_EMPTY for a range of no bytes or one that wraps, else SPACE_OK.
+ * Applies a well-formed record (trace_rec_problem says so); others than address-space events do nothing.
+ * Returns SPACE_OVERLAP for a SEGMENT upon another SEGMENT, SPACE_EMPTY for a range of no bytes or one that
+ * wraps, else SPACE_OK.
  */
 enum space_verdict { SPACE_OK, SPACE_OVERLAP, SPACE_EMPTY };
 enum space_verdict spaces_apply(struct spaces *s, uint32_t process, const struct trace_rec *r);

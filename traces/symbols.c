@@ -93,7 +93,7 @@ void trace_symbols_record(struct trace_symbols *s, uint32_t process, const struc
     s->file[r->addr].path = strndup(path, len);
 }
 
-/* --- the ELF file ------------------------------------------------------------------------------------------------------------- */
+/* --- the ELF file --- */
 
 /* libelf gives what it can of a file that is cut off, without an error: look at the sizes ourselves. */
 static bool inside(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
@@ -108,7 +108,8 @@ static void read_loads(struct elf_file *f, Elf *elf, uint64_t file_bytes)
         return;
     for (size_t i = 0; i < n; i++) {
         GElf_Phdr h;
-        if (gelf_getphdr(elf, (int)i, &h) && h.p_type == PT_LOAD && inside(h.p_offset, h.p_filesz, file_bytes))
+        if (gelf_getphdr(elf, (int)i, &h) && h.p_type == PT_LOAD &&
+            inside(h.p_offset, h.p_filesz, file_bytes))
             f->load[f->nload++] = (struct load){h.p_offset, h.p_filesz, h.p_vaddr};
     }
 }
@@ -116,7 +117,8 @@ static void read_loads(struct elf_file *f, Elf *elf, uint64_t file_bytes)
 static Elf_Scn *find_section(Elf *elf, uint32_t type, uint64_t file_bytes, GElf_Shdr *h)
 {
     for (Elf_Scn *s = NULL; (s = elf_nextscn(elf, s));)
-        if (gelf_getshdr(s, h) && h->sh_type == type && h->sh_entsize && inside(h->sh_offset, h->sh_size, file_bytes))
+        if (gelf_getshdr(s, h) && h->sh_type == type && h->sh_entsize &&
+            inside(h->sh_offset, h->sh_size, file_bytes))
             return s;
     return NULL;
 }
@@ -139,7 +141,8 @@ static void read_symbols(struct elf_file *f, Elf *elf, uint64_t file_bytes)
         s = find_section(elf, SHT_DYNSYM, file_bytes, &h); /* stripped */
     Elf_Data *data = s ? elf_getdata(s, NULL) : NULL;
     Elf_Scn *names_s = data ? elf_getscn(elf, h.sh_link) : NULL;
-    if (!names_s || !gelf_getshdr(names_s, &names_h) || !inside(names_h.sh_offset, names_h.sh_size, file_bytes))
+    if (!names_s || !gelf_getshdr(names_s, &names_h) ||
+        !inside(names_h.sh_offset, names_h.sh_size, file_bytes))
         return;
     Elf_Data *names = elf_getdata(names_s, NULL);
     uint64_t n = h.sh_size / h.sh_entsize;
@@ -154,7 +157,8 @@ static void read_symbols(struct elf_file *f, Elf *elf, uint64_t file_bytes)
     f->names_bytes = names->d_size;
     for (uint64_t i = 0; i < n; i++) {
         GElf_Sym y;
-        if (!gelf_getsym(data, (int)i, &y) || y.st_shndx == SHN_UNDEF || y.st_name >= f->names_bytes || !f->names[y.st_name])
+        if (!gelf_getsym(data, (int)i, &y) || y.st_shndx == SHN_UNDEF || y.st_shndx == SHN_ABS ||
+            y.st_name >= f->names_bytes || !f->names[y.st_name])
             continue;
         unsigned type = GELF_ST_TYPE(y.st_info);
         if (type == STT_FUNC || type == STT_OBJECT || type == STT_GNU_IFUNC || type == STT_NOTYPE)
@@ -183,7 +187,7 @@ static void read_elf(struct elf_file *f)
     close(fd);
 }
 
-/* --- the name --------------------------------------------------------------------------------------------------------------- */
+/* --- the name --- */
 
 /* The symbol that covers vaddr; one without a size reaches to the next symbol. */
 static const struct symbol *find_symbol(const struct elf_file *f, uint64_t vaddr)
@@ -205,7 +209,8 @@ static const struct symbol *find_symbol(const struct elf_file *f, uint64_t vaddr
     return NULL;
 }
 
-const char *trace_symbols_name(struct trace_symbols *s, uint32_t process, uint64_t addr, char *buf, size_t size)
+const char *trace_symbols_name(struct trace_symbols *s, uint32_t process, uint64_t addr, char *buf,
+                               size_t size)
 {
     struct space *space = spaces_at(&s->spaces, process);
     const struct space_span *span = space ? space_find(space, addr) : NULL;
@@ -214,8 +219,11 @@ const char *trace_symbols_name(struct trace_symbols *s, uint32_t process, uint64
         return buf;
     struct elf_file *f = span->file && span->file < s->nfile ? &s->file[span->file] : NULL;
     if (!f || !f->path) {
-        snprintf(buf, size, "%s", span->flags & TRACE_F_STACK ? "[stack]" : span->flags & TRACE_F_HEAP ? "[heap]" :
-                                  span->file ? "" : "[anon]");
+        snprintf(buf, size, "%s",
+                 span->flags & TRACE_F_STACK  ? "[stack]"
+                 : span->flags & TRACE_F_HEAP ? "[heap]"
+                 : span->file                 ? ""
+                                              : "[anon]");
         return buf;
     }
     if (!f->read)
@@ -224,7 +232,8 @@ const char *trace_symbols_name(struct trace_symbols *s, uint32_t process, uint64
     uint64_t offset = addr - span->start + span->offset;
     for (size_t i = 0; i < f->nload; i++) {
         const struct load *l = &f->load[i];
-        /* A mapping holds whole pages: what a page has before and behind the segment's bytes belongs to others. */
+        /* A mapping holds whole pages: what a page has before and behind the segment's bytes belongs to
+         * others. */
         if (offset < l->offset || offset - l->offset >= l->bytes)
             continue;
         const struct symbol *y = find_symbol(f, offset - l->offset + l->vaddr);

@@ -28,7 +28,8 @@ static void usage(FILE *f)
     fprintf(f, "usage: mmulab trace VERB ...\n\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-    fprintf(f, "\nTraces are read in the forms mtr, text, lackey (Valgrind), champsim, din (Dinero) and pin, known by their\n"
+    fprintf(f, "\nTraces are read in the forms mtr, text, lackey (Valgrind), champsim, din (Dinero) and pin, "
+               "known by their\n"
                "content, through zstd, xz, gzip or bzip2. `mmulab trace VERB --help` tells more.\n");
 }
 

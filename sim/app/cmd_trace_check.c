@@ -25,16 +25,19 @@ static void report(void *ctx, const struct trace_problem *p)
 static void help(void)
 {
     printf("usage: mmulab trace check [--max N] [--json] [--format NAME] FILE\n\n"
-           "Reads the whole trace and tells what cannot be right, with record numbers (from 0, as `print` has them).\n"
+           "Reads the whole trace and tells what cannot be right, with record numbers (from 0, as `print` "
+           "has them).\n"
            "Exit status 1 if there is an error or the file is broken, 0 with warnings only.\n\n"
            "  --max N        at most N lines for each kind of problem (default 10); all are counted\n"
            "  --json         only the counts, as JSON\n"
            "  --format NAME  do not guess the form\n\n");
     for (enum trace_check_kind k = 0; k < TRACE_CHECK_KINDS; k++)
-        printf("  %-8s %-13s %s\n", trace_check_is_error(k) ? "error" : "warning", trace_check_name(k), trace_check_help(k));
+        printf("  %-8s %-13s %s\n", trace_check_is_error(k) ? "error" : "warning", trace_check_name(k),
+               trace_check_help(k));
 }
 
-static void print_json(const char *path, const struct trace_check *c, bool whole, uint64_t errors, uint64_t warnings)
+static void print_json(const char *path, const struct trace_check *c, bool whole, uint64_t errors,
+                       uint64_t warnings)
 {
     struct json_out j;
     json_out_init(&j, stdout, false);
@@ -68,10 +71,17 @@ int trace_verb_check(int argc, char **argv)
             if (!verb_number("check", "--max", optarg, &r.most))
                 return EXIT_USAGE;
             break;
-        case 'j': r.quiet = true; break;
-        case 'f': opt.format = optarg; break;
-        case 'h': help(); return verb_end(0);
-        default: return verb_bad_option("check", argv, got, options);
+        case 'j':
+            r.quiet = true;
+            break;
+        case 'f':
+            opt.format = optarg;
+            break;
+        case 'h':
+            help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("check", argv, got, options);
         }
     }
     if (argc - optind != 1)

@@ -26,12 +26,29 @@ static bool may_write(const char *verb, const char *in, const char *out, bool fo
 static bool is_state(uint8_t kind)
 {
     switch (kind) {
-    case TRACE_MMAP: case TRACE_MUNMAP: case TRACE_MREMAP: case TRACE_BRK: case TRACE_MPROTECT: case TRACE_MADVISE:
-    case TRACE_FORK: case TRACE_EXEC: case TRACE_EXIT: case TRACE_CLONE: case TRACE_FILEID: case TRACE_SEGMENT:
-    case TRACE_MALLOC: case TRACE_FREE: case TRACE_REALLOC:
-    case TRACE_PAGE_ALLOC: case TRACE_PAGE_FREE: case TRACE_KMALLOC: case TRACE_KFREE: case TRACE_CACHE_ALLOC:
+    case TRACE_MMAP:
+    case TRACE_MUNMAP:
+    case TRACE_MREMAP:
+    case TRACE_BRK:
+    case TRACE_MPROTECT:
+    case TRACE_MADVISE:
+    case TRACE_FORK:
+    case TRACE_EXEC:
+    case TRACE_EXIT:
+    case TRACE_CLONE:
+    case TRACE_FILEID:
+    case TRACE_SEGMENT:
+    case TRACE_MALLOC:
+    case TRACE_FREE:
+    case TRACE_REALLOC:
+    case TRACE_PAGE_ALLOC:
+    case TRACE_PAGE_FREE:
+    case TRACE_KMALLOC:
+    case TRACE_KFREE:
+    case TRACE_CACHE_ALLOC:
     case TRACE_CACHE_FREE:
-    case TRACE_SEGLOAD: case TRACE_CRLOAD:
+    case TRACE_SEGLOAD:
+    case TRACE_CRLOAD:
         return true;
     default:
         return false;
@@ -54,8 +71,8 @@ static int wanted(const struct window *w, uint64_t number, uint32_t thread, uint
 }
 
 /* Puts the wished records of a batch, run by run. 1 go on, 0 the window's end, -1 error. */
-static int copy_batch(struct trace_writer *out, const struct trace_batch *b, const struct window *w, uint64_t *put,
-                      struct err *err)
+static int copy_batch(struct trace_writer *out, const struct trace_batch *b, const struct window *w,
+                      uint64_t *put, struct err *err)
 {
     size_t run = 0, i = 0;
     uint64_t number = b->first_record;
@@ -74,7 +91,8 @@ static int copy_batch(struct trace_writer *out, const struct trace_batch *b, con
         }
         i = next;
     }
-    return b->n > run && trace_writer_put(out, b->process, b->thread, b->rec + run, b->n - run, err) < 0 ? -1 : 1;
+    return b->n > run && trace_writer_put(out, b->process, b->thread, b->rec + run, b->n - run, err) < 0 ? -1
+                                                                                                         : 1;
 }
 
 /* Copies the window. A broken input leaves its good part in the output and exit status 1. */
@@ -115,8 +133,10 @@ static int copy(const char *verb, const char *in, const char *out, const struct 
 static void convert_help(void)
 {
     printf("usage: mmulab trace convert [--force] [--level N] [--format NAME] [--no-maps] IN OUT\n\n"
-           "Writes a trace of any form as .mtr (native binary, compressed) or .mtt, .txt (native text; - is text on stdout).\n"
-           "OUT appears when it is complete. Of a broken IN the good part is written, and the exit status is 1.\n\n"
+           "Writes a trace of any form as .mtr (native binary, compressed) or .mtt, .txt (native text; - is "
+           "text on stdout).\n"
+           "OUT appears when it is complete. Of a broken IN the good part is written, and the exit status is "
+           "1.\n\n"
            "  --force        write over an OUT that exists\n"
            "  --level N      .mtr: compression level 1 (fast) to 19 (small)\n"
            "  --format NAME  do not guess the form of IN: mtr, text, lackey, champsim, din, pin\n"
@@ -125,9 +145,12 @@ static void convert_help(void)
 
 static void slice_help(void)
 {
-    printf("usage: mmulab trace slice IN OUT [--from N] [--count N] [--thread T] [--force] [--level N] [--format NAME]\n\n"
-           "Writes the records N .. of IN (numbered from 0, as `print` has them), or those of one thread, or both. What the\n"
-           "part needs to be replayed is kept with it: mappings, files, processes and allocations before the window, and\n"
+    printf("usage: mmulab trace slice IN OUT [--from N] [--count N] [--thread T] [--force] [--level N] "
+           "[--format NAME]\n\n"
+           "Writes the records N .. of IN (numbered from 0, as `print` has them), or those of one thread, or "
+           "both. What the\n"
+           "part needs to be replayed is kept with it: mappings, files, processes and allocations before the "
+           "window, and\n"
            "those of the other threads inside it.\n\n"
            "  --from N       first record (default 0)\n"
            "  --count N      number of records from there (default: all)\n"
@@ -139,12 +162,10 @@ static void slice_help(void)
 
 int trace_verb_convert(int argc, char **argv)
 {
-    static const struct option options[] = {{"force", no_argument, NULL, 'F'},
-                                            {"level", required_argument, NULL, 'l'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"no-maps", no_argument, NULL, 'n'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"force", no_argument, NULL, 'F'},        {"level", required_argument, NULL, 'l'},
+        {"format", required_argument, NULL, 'f'}, {"no-maps", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct trace_options opt = {.ahead = true};
     struct trace_writer_options wopt = {0};
     struct window all = {.count = UINT64_MAX};
@@ -153,15 +174,24 @@ int trace_verb_convert(int argc, char **argv)
     int got;
     while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (got) {
-        case 'F': force = true; break;
+        case 'F':
+            force = true;
+            break;
         case 'l':
             if (!verb_number("convert", "--level", optarg, &level))
                 return EXIT_USAGE;
             break;
-        case 'f': opt.format = optarg; break;
-        case 'n': opt.no_maps = true; break;
-        case 'h': convert_help(); return verb_end(0);
-        default: return verb_bad_option("convert", argv, got, options);
+        case 'f':
+            opt.format = optarg;
+            break;
+        case 'n':
+            opt.no_maps = true;
+            break;
+        case 'h':
+            convert_help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("convert", argv, got, options);
         }
     }
     if (argc - optind != 2)
@@ -174,14 +204,11 @@ int trace_verb_convert(int argc, char **argv)
 
 int trace_verb_slice(int argc, char **argv)
 {
-    static const struct option options[] = {{"from", required_argument, NULL, 'a'},
-                                            {"count", required_argument, NULL, 'c'},
-                                            {"thread", required_argument, NULL, 't'},
-                                            {"force", no_argument, NULL, 'F'},
-                                            {"level", required_argument, NULL, 'l'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"from", required_argument, NULL, 'a'},   {"count", required_argument, NULL, 'c'},
+        {"thread", required_argument, NULL, 't'}, {"force", no_argument, NULL, 'F'},
+        {"level", required_argument, NULL, 'l'},  {"format", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct trace_options opt = {.ahead = true};
     struct trace_writer_options wopt = {0};
     struct window w = {.count = UINT64_MAX};
@@ -191,14 +218,32 @@ int trace_verb_slice(int argc, char **argv)
     while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         bool good = true;
         switch (got) {
-        case 'a': good = verb_number("slice", "--from", optarg, &w.from); given = true; break;
-        case 'c': good = verb_number("slice", "--count", optarg, &w.count); given = true; break;
-        case 't': good = verb_number("slice", "--thread", optarg, &thread); given = w.one_thread = true; break;
-        case 'F': force = true; break;
-        case 'l': good = verb_number("slice", "--level", optarg, &level); break;
-        case 'f': opt.format = optarg; break;
-        case 'h': slice_help(); return verb_end(0);
-        default: return verb_bad_option("slice", argv, got, options);
+        case 'a':
+            good = verb_number("slice", "--from", optarg, &w.from);
+            given = true;
+            break;
+        case 'c':
+            good = verb_number("slice", "--count", optarg, &w.count);
+            given = true;
+            break;
+        case 't':
+            good = verb_number("slice", "--thread", optarg, &thread);
+            given = w.one_thread = true;
+            break;
+        case 'F':
+            force = true;
+            break;
+        case 'l':
+            good = verb_number("slice", "--level", optarg, &level);
+            break;
+        case 'f':
+            opt.format = optarg;
+            break;
+        case 'h':
+            slice_help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("slice", argv, got, options);
         }
         if (!good)
             return EXIT_USAGE;

@@ -12,22 +12,31 @@ static void default_text(char buf[48], const struct param *p)
     uint64_t v = p->def;
     unsigned u = 0;
     switch (p->type) {
-    case P_F64: snprintf(buf, 48, "%g", p->def_f); break;
-    case P_BOOL: snprintf(buf, 48, "%s", v ? "true" : "false"); break;
-    case P_ADDR: snprintf(buf, 48, "0x%llx", (unsigned long long)v); break;
+    case P_F64:
+        snprintf(buf, 48, "%g", p->def_f);
+        break;
+    case P_BOOL:
+        snprintf(buf, 48, "%s", v ? "true" : "false");
+        break;
+    case P_ADDR:
+        snprintf(buf, 48, "0x%llx", (unsigned long long)v);
+        break;
     case P_SIZE:
         for (; v && v % 1024 == 0 && u < 3; u++)
             v /= 1024;
         snprintf(buf, 48, "%llu%s", (unsigned long long)v, unit[u]);
         break;
-    default: snprintf(buf, 48, "%llu", (unsigned long long)v); break;
+    default:
+        snprintf(buf, 48, "%llu", (unsigned long long)v);
+        break;
     }
 }
 
 static void help(void)
 {
     printf("usage: mmulab trace gen KIND -n COUNT -o FILE [-s KEY=VALUE]... [--threads N] [--force]\n\n"
-           "Writes a trace of COUNT data references (instruction fetches come on top) to a .mtr, .mtt or .txt file, or as text\n"
+           "Writes a trace of COUNT data references (instruction fetches come on top) to a .mtr, .mtt or "
+           ".txt file, or as text\n"
            "to stdout (-). The same options give the same file.\n\nkinds:\n");
     for (unsigned i = 0; trace_gen_kind_name(i); i++)
         printf("  %-12s %s\n", trace_gen_kind_name(i), trace_gen_kind_help(i));
@@ -68,7 +77,9 @@ int trace_verb_gen(int argc, char **argv)
             if (!verb_number("gen", "-n", optarg, &count))
                 return EXIT_USAGE;
             break;
-        case 'o': out = optarg; break;
+        case 'o':
+            out = optarg;
+            break;
         case 's':
             if (trace_gen_set(&c, optarg, &err) < 0)
                 return verb_error(&err);
@@ -79,9 +90,14 @@ int trace_verb_gen(int argc, char **argv)
             if (threads == 0 || threads > UINT32_MAX)
                 return verb_usage("gen", "--threads: at least one thread, and not that many");
             break;
-        case 'F': force = true; break;
-        case 'h': help(); return verb_end(0);
-        default: return verb_bad_option("gen", argv, got, options);
+        case 'F':
+            force = true;
+            break;
+        case 'h':
+            help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("gen", argv, got, options);
         }
     }
     if (argc - optind != 1)

@@ -23,7 +23,10 @@ struct info {
 };
 
 /* Page and process in one number; exact for 4096 processes. */
-static uint64_t page_key(uint32_t process, uint64_t addr) { return addr >> PAGE_SHIFT ^ (uint64_t)process << 52; }
+static uint64_t page_key(uint32_t process, uint64_t addr)
+{
+    return addr >> PAGE_SHIFT ^ (uint64_t)process << 52;
+}
 
 static int add_page(struct info *in, struct addrset *set, uint64_t *last, uint64_t key)
 {
@@ -39,7 +42,8 @@ static int add_ref(struct info *in, uint32_t process, const struct trace_rec *r)
     bool fetch = r->kind == TRACE_FETCH;
     struct addrset *set = fetch ? &in->code : &in->data;
     uint64_t *last = fetch ? &in->last_code : &in->last_data;
-    uint64_t first_page = r->addr >> PAGE_SHIFT, last_page = (r->addr + (r->size ? r->size - 1 : 0)) >> PAGE_SHIFT;
+    uint64_t first_page = r->addr >> PAGE_SHIFT,
+             last_page = (r->addr + (r->size ? r->size - 1 : 0)) >> PAGE_SHIFT;
     if (add_page(in, set, last, page_key(process, r->addr)) < 0)
         return -1;
     if (likely(first_page == last_page))
@@ -97,7 +101,10 @@ static int read_all(struct trace *t, struct info *in, struct err *err)
     return got;
 }
 
-static void line(const char *label, const char *value) { printf("%-22s%s\n", label, value); }
+static void line(const char *label, const char *value)
+{
+    printf("%-22s%s\n", label, value);
+}
 
 static void number(const char *label, uint64_t v)
 {
@@ -121,7 +128,8 @@ static void print_people(const char *path, const struct trace_info *ti, const st
     number("references", in->refs);
     if (!quick)
         for (unsigned k = TRACE_FETCH; k <= TRACE_MODIFY; k++) {
-            static const char *const names[] = {"  instruction fetches", "  loads", "  stores", "  load-and-stores"};
+            static const char *const names[] = {"  instruction fetches", "  loads", "  stores",
+                                                "  load-and-stores"};
             number(names[k - TRACE_FETCH], in->kind[k]);
         }
     number("instructions", in->instructions);
@@ -195,9 +203,11 @@ static void print_json(const char *path, const struct trace_info *ti, const stru
 static void help(void)
 {
     printf("usage: mmulab trace info [--json] [--quick] [--format NAME] FILE\n\n"
-           "Reads the whole trace and tells its form, its records and references by kind, instructions, threads and\n"
+           "Reads the whole trace and tells its form, its records and references by kind, instructions, "
+           "threads and\n"
            "processes, distinct 4 KiB pages, events and the hash that identifies it whatever its container.\n"
-           "A load-and-store of the same bytes is one reference. An instruction is a fetch, or in a thread without\n"
+           "A load-and-store of the same bytes is one reference. An instruction is a fetch, or in a thread "
+           "without\n"
            "fetches a data reference.\n\n"
            "  --json         as JSON\n"
            "  --quick        only what the header tells, without reading the trace\n"
@@ -216,11 +226,20 @@ int trace_verb_info(int argc, char **argv)
     int got;
     while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (got) {
-        case 'j': json = true; break;
-        case 'q': quick = true; break;
-        case 'f': opt.format = optarg; break;
-        case 'h': help(); return verb_end(0);
-        default: return verb_bad_option("info", argv, got, options);
+        case 'j':
+            json = true;
+            break;
+        case 'q':
+            quick = true;
+            break;
+        case 'f':
+            opt.format = optarg;
+            break;
+        case 'h':
+            help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("info", argv, got, options);
         }
     }
     if (argc - optind != 1)

@@ -1,6 +1,6 @@
 /*
- * `mmulab trace print`: a record a line, numbered, in the text form (docs/trace-format.md), with names of addresses.
- * tests/cli compares what stands between number and name with what `trace convert` writes.
+ * `mmulab trace print`: a record a line, numbered, in the text form (docs/trace-format.md), with names of
+ * addresses. tests/cli compares what stands between number and name with what `trace convert` writes.
  */
 #include "app/cmd_trace_verbs.h"
 #include "engine/types.h"
@@ -95,7 +95,8 @@ struct printing {
     struct trace_symbols *symbols; /* NULL: no names */
 };
 
-static void print_line(const struct printing *p, const struct trace_batch *b, uint64_t number, const struct trace_rec *r)
+static void print_line(const struct printing *p, const struct trace_batch *b, uint64_t number,
+                       const struct trace_rec *r)
 {
     char name[256];
     printf("%10llu ", (unsigned long long)number);
@@ -123,7 +124,8 @@ static bool print_batch(const struct printing *p, const struct trace_batch *b)
         bool wanted = number >= p->from && (!p->one_thread || b->thread == p->thread);
         if (!wanted && !p->symbols)
             continue;
-        /* Records that were read are well-formed; an unmapped range still has its name in the record that unmaps it. */
+        /* Records that were read are well-formed; an unmapped range still has its name in the record that
+         * unmaps it. */
         if (wanted && r->kind == TRACE_MUNMAP)
             print_line(p, b, number, r);
         if (p->symbols && r->kind > TRACE_REF_MAX)
@@ -138,14 +140,17 @@ static bool print_batch(const struct printing *p, const struct trace_batch *b)
 
 static void help(void)
 {
-    printf("usage: mmulab trace print [--from N] [--count N] [--thread T] [--no-names] [--format NAME] FILE\n\n"
-           "A record a line: number (from 0), [process.thread] unless both are 0, the record in the text form, and behind #\n"
-           "the name of its address: symbol+offset (file), where the mappings are in the trace and the ELF file exists.\n\n"
-           "  --from N       first record (default 0)\n"
-           "  --count N      number of records from there (default: all)\n"
-           "  --thread T     only this thread\n"
-           "  --no-names     without names; seeks instead of reading from the beginning\n"
-           "  --format NAME  do not guess the form\n");
+    printf(
+        "usage: mmulab trace print [--from N] [--count N] [--thread T] [--no-names] [--format NAME] FILE\n\n"
+        "A record a line: number (from 0), [process.thread] unless both are 0, the record in the text form, "
+        "and behind #\n"
+        "the name of its address: symbol+offset (file), where the mappings are in the trace and the ELF file "
+        "exists.\n\n"
+        "  --from N       first record (default 0)\n"
+        "  --count N      number of records from there (default: all)\n"
+        "  --thread T     only this thread\n"
+        "  --no-names     without names; seeks instead of reading from the beginning\n"
+        "  --format NAME  do not guess the form\n");
 }
 
 int trace_verb_print(int argc, char **argv)
@@ -165,13 +170,27 @@ int trace_verb_print(int argc, char **argv)
     while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         bool good = true;
         switch (got) {
-        case 'a': good = verb_number("print", "--from", optarg, &p.from); break;
-        case 'c': good = verb_number("print", "--count", optarg, &p.count); break;
-        case 't': good = verb_number("print", "--thread", optarg, &thread); p.one_thread = true; break;
-        case 'N': names = false; break;
-        case 'f': opt.format = optarg; break;
-        case 'h': help(); return verb_end(0);
-        default: return verb_bad_option("print", argv, got, options);
+        case 'a':
+            good = verb_number("print", "--from", optarg, &p.from);
+            break;
+        case 'c':
+            good = verb_number("print", "--count", optarg, &p.count);
+            break;
+        case 't':
+            good = verb_number("print", "--thread", optarg, &thread);
+            p.one_thread = true;
+            break;
+        case 'N':
+            names = false;
+            break;
+        case 'f':
+            opt.format = optarg;
+            break;
+        case 'h':
+            help();
+            return verb_end(0);
+        default:
+            return verb_bad_option("print", argv, got, options);
         }
         if (!good)
             return EXIT_USAGE;
@@ -187,7 +206,8 @@ int trace_verb_print(int argc, char **argv)
     uint64_t good = 0;
     if (trace_open(&t, argv[optind], &opt, &err) < 0)
         return verb_error(&err);
-    if ((names && trace_symbols_new(&p.symbols, &err) < 0) || (!names && p.from && trace_seek(t, p.from, &err) < 0)) {
+    if ((names && trace_symbols_new(&p.symbols, &err) < 0) ||
+        (!names && p.from && trace_seek(t, p.from, &err) < 0)) {
         trace_close(t);
         return verb_error(&err);
     }

@@ -1,4 +1,5 @@
-/* Reads anything as one form of trace: what comes out must be well-formed, the same twice, and digestible by the check. */
+/* Reads anything as one form of trace: what comes out must be well-formed, the same twice, and digestible by
+ * the check. */
 #ifndef FUZZ_READERS_H
 #define FUZZ_READERS_H
 

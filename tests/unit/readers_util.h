@@ -36,7 +36,8 @@ static inline struct read read_trace(struct trace *t)
         for (size_t i = 0; i < b.n; i++)
             r.thread[r.n + i] = b.thread;
         for (size_t i = 0; i < b.n; i += 1u + b.rec[i].slots, r.records++) {
-            ck_assert_msg(!trace_rec_problem(&b.rec[i], b.n - i), "%s", trace_rec_problem(&b.rec[i], b.n - i));
+            ck_assert_msg(!trace_rec_problem(&b.rec[i], b.n - i), "%s",
+                          trace_rec_problem(&b.rec[i], b.n - i));
             r.kind[b.rec[i].kind]++;
         }
         r.n += b.n;
@@ -59,7 +60,10 @@ static inline struct read read_memory(const void *buf, size_t n, const char *for
     return r;
 }
 
-static inline struct read read_text(const char *text) { return read_memory(text, strlen(text), NULL); }
+static inline struct read read_text(const char *text)
+{
+    return read_memory(text, strlen(text), NULL);
+}
 
 static inline void read_free(struct read *r)
 {

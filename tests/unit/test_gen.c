@@ -1,4 +1,5 @@
-/* Made-up traces: closed forms of every pattern, the same for the same seed, clean in the structural check. */
+/* Made-up traces: closed forms of every pattern, the same for the same seed, clean in the structural check.
+ */
 #include "traces/addrset.h"
 #include "traces/check.h"
 #include "traces/gen.h"
@@ -65,8 +66,14 @@ static void made_free(struct made *m)
     free(m->thread);
 }
 
-static uint64_t data_refs(const struct made *m) { return m->kind[TRACE_LOAD] + m->kind[TRACE_STORE] + m->kind[TRACE_MODIFY]; }
-static bool is_data(const struct trace_rec *r) { return r->kind >= TRACE_LOAD && r->kind <= TRACE_MODIFY; }
+static uint64_t data_refs(const struct made *m)
+{
+    return m->kind[TRACE_LOAD] + m->kind[TRACE_STORE] + m->kind[TRACE_MODIFY];
+}
+static bool is_data(const struct trace_rec *r)
+{
+    return r->kind >= TRACE_LOAD && r->kind <= TRACE_MODIFY;
+}
 
 START_TEST(sequential_closed_form)
 {
@@ -175,7 +182,8 @@ START_TEST(chase_depends_on_itself)
 }
 END_TEST
 
-/* Frequencies of rank k against k^-s / H: each of the first ranks within 5 standard deviations; chi-square over all. */
+/* Frequencies of rank k against k^-s / H: each of the first ranks within 5 standard deviations; chi-square
+ * over all. */
 START_TEST(zipf_frequencies)
 {
     static const double exponents[] = {0, 0.5, 0.99, 1, 1.5, 3};
@@ -197,7 +205,8 @@ START_TEST(zipf_frequencies)
     for (int k = 1; k <= N; k++) {
         double want = DRAWS * pow(k, -s) / norm, have = (double)got[k - 1];
         if (want >= 10) {
-            ck_assert_msg(fabs(have - want) < 5 * sqrt(want) + 1, "s %g rank %d: %g, want %g", s, k, have, want);
+            ck_assert_msg(fabs(have - want) < 5 * sqrt(want) + 1, "s %g rank %d: %g, want %g", s, k, have,
+                          want);
             chi += (have - want) * (have - want) / want;
             cells++;
         } else {
@@ -210,7 +219,8 @@ START_TEST(zipf_frequencies)
         cells++;
     }
     /* chi-square has mean cells-1 and variance 2(cells-1). */
-    ck_assert_msg(fabs(chi - (cells - 1)) < 5 * sqrt(2 * (cells - 1)), "s %g: chi-square %g of %g cells", s, chi, cells);
+    ck_assert_msg(fabs(chi - (cells - 1)) < 5 * sqrt(2 * (cells - 1)), "s %g: chi-square %g of %g cells", s,
+                  chi, cells);
     made_free(&m);
 }
 END_TEST
@@ -350,8 +360,10 @@ END_TEST
 
 START_TEST(mistakes)
 {
-    static const char *const sets[] = {"size", "siez=4KiB", "size=4096", "size=4KB", "size=4B", "exponent=x", "exponent=-1",
-                                       "with_fetch=yes", "base=4096", "insns=0", "insns=65", "seed=-1", "size=99999999999TiB"};
+    static const char *const sets[] = {
+        "size",       "siez=4KiB",   "size=4096",          "size=4KB",  "size=4B",
+        "exponent=x", "exponent=-1", "with_fetch=yes",     "base=4096", "insns=0",
+        "insns=65",   "seed=-1",     "size=99999999999TiB"};
     struct trace_gen_config c;
     struct err err;
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
@@ -360,16 +372,26 @@ START_TEST(mistakes)
         ck_assert_msg(trace_gen_set(&c, sets[i], &err) == -1, "%s was taken", sets[i]);
         ck_assert_int_eq(err.kind, ERR_USAGE);
     }
-    static const struct { const char *kind, *set; uint32_t threads; } bad[] = {
-        {"nothing", "seed=1", 1}, {"producer", "seed=1", 1}, {"uniform", "seed=1", 0}, {"uniform", "element=4B", 1},
-        {"uniform", "base=0x1001", 1}, {"uniform", "base=0x400000", 1}, {"uniform", "base=0x7fffffff0000", 1},
-        {"strided", "stride=12B", 1}, {"producer", "size=4KiB", 2}, {"chase", "size=32B", 1}};
+    static const struct {
+        const char *kind, *set;
+        uint32_t threads;
+    } bad[] = {{"nothing", "seed=1", 1},
+               {"producer", "seed=1", 1},
+               {"uniform", "seed=1", 0},
+               {"uniform", "element=4B", 1},
+               {"uniform", "base=0x1001", 1},
+               {"uniform", "base=0x400000", 1},
+               {"uniform", "base=0x7fffffff0000", 1},
+               {"strided", "stride=12B", 1},
+               {"producer", "size=4KiB", 2},
+               {"chase", "size=32B", 1}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct made m = {0};
         trace_gen_defaults(&c);
         ck_assert_int_eq(trace_gen_set(&c, bad[i].set, &err), 0);
         err = (struct err){0};
-        ck_assert_msg(trace_gen(bad[i].kind, 10, bad[i].threads, &c, take, &m, &err) == -1, "%s %s", bad[i].kind, bad[i].set);
+        ck_assert_msg(trace_gen(bad[i].kind, 10, bad[i].threads, &c, take, &m, &err) == -1, "%s %s",
+                      bad[i].kind, bad[i].set);
         ck_assert_int_eq(err.kind, ERR_USAGE);
         ck_assert_uint_eq(m.n, 0);
     }

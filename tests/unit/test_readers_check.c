@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-/* --- addrset: against a plain table ------------------------------------------------------------------------------------------- */
+/* --- addrset: against a plain table --- */
 
 START_TEST(addrset_against_a_table)
 {
@@ -37,11 +37,14 @@ START_TEST(addrset_against_a_table)
 }
 END_TEST
 
-/* --- records by hand ------------------------------------------------------------------------------------------------------------ */
+/* --- records by hand --- */
 
 struct log {
     unsigned n;
-    struct { enum trace_check_kind kind; uint64_t record; } at[32];
+    struct {
+        enum trace_check_kind kind;
+        uint64_t record;
+    } at[32];
 };
 
 static void take(void *ctx, const struct trace_problem *p)
@@ -67,7 +70,10 @@ static size_t lay_out(struct trace_rec *rec, const struct one *o, size_t n)
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned slots = (o[i].words + 1) / 2;
-        rec[k] = (struct trace_rec){.addr = o[i].addr, .size = o[i].size, .kind = o[i].kind, .flags = o[i].flags,
+        rec[k] = (struct trace_rec){.addr = o[i].addr,
+                                    .size = o[i].size,
+                                    .kind = o[i].kind,
+                                    .flags = o[i].flags,
                                     .slots = (uint16_t)slots};
         memset(&rec[k + 1], 0, slots * 16u);
         memcpy(&rec[k + 1], o[i].word, o[i].words * 8u);
@@ -90,7 +96,8 @@ static struct log check(const struct one *o, size_t n)
     trace_check_free(c);
     return l;
 }
-#define CHECK(...) check((const struct one[]){__VA_ARGS__}, sizeof((const struct one[]){__VA_ARGS__}) / sizeof(struct one))
+#define CHECK(...)                                                                                           \
+    check((const struct one[]){__VA_ARGS__}, sizeof((const struct one[]){__VA_ARGS__}) / sizeof(struct one))
 
 static void expect_one(struct log l, enum trace_check_kind kind, uint64_t record)
 {
@@ -99,10 +106,34 @@ static void expect_one(struct log l, enum trace_check_kind kind, uint64_t record
     ck_assert_uint_eq(l.at[0].record, 100 + record);
 }
 
-#define SEG(at, length) {TRACE_SEGMENT, TRACE_F_ANON, at, 3, 3, {length, 0, 0}}
-#define MAP(at, length) {TRACE_MMAP, 0, 0, 0, 7, {length, 3, 34, (uint64_t)-1, 0, at, 0}}
-#define UNMAP(at, length) {TRACE_MUNMAP, 0, at, 0, 2, {length, 0}}
-#define REF(at, size) {TRACE_LOAD, 0, at, size, 0, {0}}
+#define SEG(at, length)                                                                                      \
+    {                                                                                                        \
+        TRACE_SEGMENT, TRACE_F_ANON, at, 3, 3,                                                               \
+        {                                                                                                    \
+            length, 0, 0                                                                                     \
+        }                                                                                                    \
+    }
+#define MAP(at, length)                                                                                      \
+    {                                                                                                        \
+        TRACE_MMAP, 0, 0, 0, 7,                                                                              \
+        {                                                                                                    \
+            length, 3, 34, (uint64_t)-1, 0, at, 0                                                            \
+        }                                                                                                    \
+    }
+#define UNMAP(at, length)                                                                                    \
+    {                                                                                                        \
+        TRACE_MUNMAP, 0, at, 0, 2,                                                                           \
+        {                                                                                                    \
+            length, 0                                                                                        \
+        }                                                                                                    \
+    }
+#define REF(at, size)                                                                                        \
+    {                                                                                                        \
+        TRACE_LOAD, 0, at, size, 0,                                                                          \
+        {                                                                                                    \
+            0                                                                                                \
+        }                                                                                                    \
+    }
 
 START_TEST(each_problem)
 {
@@ -111,17 +142,21 @@ START_TEST(each_problem)
     expect_one(CHECK(REF(0x1000, 8), REF(0x1000, 0)), TRACE_CHECK_SIZE, 1);
     expect_one(CHECK(REF(UINT64_MAX - 6, 8)), TRACE_CHECK_SIZE, 0);
     expect_one(CHECK(REF(0x0100000000000000, 8)), TRACE_CHECK_NONCANONICAL, 0);
-    expect_one(CHECK({TRACE_TIME, 0, 50, 0, 0, {0}}, {TRACE_TIME, 0, 50, 0, 0, {0}}, {TRACE_TIME, 0, 49, 0, 0, {0}}),
-               TRACE_CHECK_TIME, 2);
+    expect_one(
+        CHECK({TRACE_TIME, 0, 50, 0, 0, {0}}, {TRACE_TIME, 0, 50, 0, 0, {0}}, {TRACE_TIME, 0, 49, 0, 0, {0}}),
+        TRACE_CHECK_TIME, 2);
     expect_one(CHECK(SEG(0x1000, 0x2000), SEG(0x3000, 0x1000), SEG(0x2000, 0x800)), TRACE_CHECK_SEGMENT, 2);
     expect_one(CHECK(SEG(0x1000, 0)), TRACE_CHECK_RANGE, 0);
     expect_one(CHECK(MAP(0x7000, 0)), TRACE_CHECK_RANGE, 0);
-    expect_one(CHECK(MAP(0x7000, 0x2000), UNMAP(0x8000, 0x1000), REF(0x7ff8, 8), REF(0x7ffc, 8)), TRACE_CHECK_AFTER_UNMAP, 3);
+    expect_one(CHECK(MAP(0x7000, 0x2000), UNMAP(0x8000, 0x1000), REF(0x7ff8, 8), REF(0x7ffc, 8)),
+               TRACE_CHECK_AFTER_UNMAP, 3);
     expect_one(CHECK(SEG(0x1000, 0x1000), REF(0x1ff8, 8), REF(0x1ffc, 8)), TRACE_CHECK_OUTSIDE, 2);
-    expect_one(CHECK({TRACE_MALLOC, 0, 0x10, 0, 1, {8}}, {TRACE_FREE, 0, 0x10, 0, 0, {0}}, {TRACE_FREE, 0, 0, 0, 0, {0}},
-                     {TRACE_FREE, 0, 0x10, 0, 0, {0}}), TRACE_CHECK_FREE, 3);
+    expect_one(CHECK({TRACE_MALLOC, 0, 0x10, 0, 1, {8}}, {TRACE_FREE, 0, 0x10, 0, 0, {0}},
+                     {TRACE_FREE, 0, 0, 0, 0, {0}}, {TRACE_FREE, 0, 0x10, 0, 0, {0}}),
+               TRACE_CHECK_FREE, 3);
     expect_one(CHECK({TRACE_MALLOC, 0, 0x10, 0, 1, {8}}, {TRACE_REALLOC, 0, 0x10, 0, 2, {16, 0x40}},
-                     {TRACE_MALLOC, 0, 0x10, 0, 1, {8}}, {TRACE_MALLOC, 0, 0x40, 0, 1, {8}}), TRACE_CHECK_MALLOC, 3);
+                     {TRACE_MALLOC, 0, 0x10, 0, 1, {8}}, {TRACE_MALLOC, 0, 0x40, 0, 1, {8}}),
+               TRACE_CHECK_MALLOC, 3);
     expect_one(CHECK({TRACE_SEGMENT, 0, 0x1000, 3, 3, {0x1000, 0, 9}}), TRACE_CHECK_FILE, 0);
     expect_one(CHECK({TRACE_EXIT, 0, 0, 0, 0, {0}}, REF(1, 1), REF(2, 1)), TRACE_CHECK_THREAD, 1);
     expect_one(CHECK({TRACE_BRANCH, 0, 0, 0, 0, {0}}), TRACE_CHECK_ORPHAN, 0);
@@ -140,13 +175,13 @@ START_TEST(what_is_right)
 {
     struct log l = CHECK(
         SEG(0x10000, 0x1000), {TRACE_SEGMENT, TRACE_F_ANON | TRACE_F_HEAP, 0x20000, 3, 3, {0x1000, 0, 0}},
-        {TRACE_SEGMENT, TRACE_F_ANON | TRACE_F_STACK, 0x7fff000000, 3, 3, {0x2000, 0, 0}}, REF(0x10000, 8), REF(0x20ff8, 8),
-        {TRACE_BRK, 0, 0, 0, 1, {0x20000}}, {TRACE_BRK, 0, 0x25001, 0, 1, {0x25001}}, REF(0x25ff8, 8),
-        {TRACE_BRK, 0, 0x21000, 0, 1, {0x21000}}, REF(0x20ff8, 8),
-        REF(0x7fff000000 - 0x5000, 8), REF(0x7fff000000 - 0x100000, 8),                    /* the stack grows */
-        MAP(0x40000, 0x3000), {TRACE_MREMAP, 0, 0x41000, 0, 5, {0x1000, 0x4000, 1, 0, 0x80000}}, REF(0x83ff8, 8),
-        REF(0x40ff8, 8), REF(0x42000, 8), UNMAP(0x40000, 0x1000), MAP(0x40000, 0x1000), REF(0x40ff8, 8),
-        {TRACE_MMAP, TRACE_F_FAILED, 0, 0, 7, {0, 3, 34, (uint64_t)-1, 0, (uint64_t)-22, 0}},
+        {TRACE_SEGMENT, TRACE_F_ANON | TRACE_F_STACK, 0x7fff000000, 3, 3, {0x2000, 0, 0}}, REF(0x10000, 8),
+        REF(0x20ff8, 8), {TRACE_BRK, 0, 0, 0, 1, {0x20000}}, {TRACE_BRK, 0, 0x25001, 0, 1, {0x25001}},
+        REF(0x25ff8, 8), {TRACE_BRK, 0, 0x21000, 0, 1, {0x21000}}, REF(0x20ff8, 8),
+        REF(0x7fff000000 - 0x5000, 8), REF(0x7fff000000 - 0x100000, 8), /* the stack grows */
+        MAP(0x40000, 0x3000), {TRACE_MREMAP, 0, 0x41000, 0, 5, {0x1000, 0x4000, 1, 0, 0x80000}},
+        REF(0x83ff8, 8), REF(0x40ff8, 8), REF(0x42000, 8), UNMAP(0x40000, 0x1000), MAP(0x40000, 0x1000),
+        REF(0x40ff8, 8), {TRACE_MMAP, TRACE_F_FAILED, 0, 0, 7, {0, 3, 34, (uint64_t)-1, 0, (uint64_t)-22, 0}},
         {TRACE_LOAD, TRACE_F_KERNEL, 0x1000, 8, 0, {0}}, REF(0xffffffffff600000, 8));
     ck_assert_uint_eq(l.n, 0);
     /* Without segments nothing is outside. */
@@ -156,11 +191,14 @@ START_TEST(what_is_right)
     l = CHECK(SEG(0x10000, 0x1000), {TRACE_EXEC, 0, 0, 0, 0, {0}}, REF(0x90000, 8));
     ck_assert_uint_eq(l.n, 0);
     /* The heap was given back. */
-    expect_one(CHECK(SEG(0x10000, 0x1000), {TRACE_BRK, 0, 0, 0, 1, {0x20000}}, {TRACE_BRK, 0, 0, 0, 1, {0x23000}},
-                     REF(0x22ff8, 8), {TRACE_BRK, 0, 0, 0, 1, {0x22000}}, REF(0x22ff8, 8)), TRACE_CHECK_AFTER_UNMAP, 5);
+    expect_one(CHECK(SEG(0x10000, 0x1000), {TRACE_BRK, 0, 0, 0, 1, {0x20000}},
+                     {TRACE_BRK, 0, 0, 0, 1, {0x23000}}, REF(0x22ff8, 8), {TRACE_BRK, 0, 0, 0, 1, {0x22000}},
+                     REF(0x22ff8, 8)),
+               TRACE_CHECK_AFTER_UNMAP, 5);
     /* MREMAP leaves its old place. */
     expect_one(CHECK(MAP(0x40000, 0x1000), {TRACE_MREMAP, 0, 0x40000, 0, 5, {0x1000, 0x1000, 1, 0, 0x80000}},
-                     REF(0x40000, 8)), TRACE_CHECK_AFTER_UNMAP, 2);
+                     REF(0x40000, 8)),
+               TRACE_CHECK_AFTER_UNMAP, 2);
     /* Far below the stack is not the stack. */
     expect_one(CHECK({TRACE_SEGMENT, TRACE_F_ANON | TRACE_F_STACK, 0x7fff000000, 3, 3, {0x1000, 0, 0}},
                      REF(0x7fff001000 - SPACE_STACK_BYTES, 8), REF(0x7fff000ff0 - SPACE_STACK_BYTES, 8)),
@@ -182,7 +220,8 @@ START_TEST(space_against_pages)
             n = PAGES - at;
         struct trace_rec rec[8];
         bool map = x >> 63;
-        struct one o = map ? (struct one)MAP(base + at * 4096, n * 4096) : (struct one)UNMAP(base + at * 4096, n * 4096);
+        struct one o =
+            map ? (struct one)MAP(base + at * 4096, n * 4096) : (struct one)UNMAP(base + at * 4096, n * 4096);
         lay_out(rec, &o, 1);
         ck_assert_int_eq(spaces_apply(&all, 0, rec), SPACE_OK);
         memset(state + at, map ? 1 : 2, n);
@@ -205,7 +244,7 @@ START_TEST(space_against_pages)
 }
 END_TEST
 
-/* --- symbols: of this very program -------------------------------------------------------------------------------------------------- */
+/* --- symbols: of this very program --- */
 
 static void put_file(struct trace_symbols *s, uint64_t id, const char *path)
 {

@@ -1,6 +1,6 @@
 /*
- * The recorded traces have the numbers that the recording's own table says (README.md beside them), and pass the
- * structural check. Reads MMULAB_DATA/traces; absent files are skipped, and said so.
+ * The recorded traces have the numbers that the recording's own table says (README.md beside them), and pass
+ * the structural check. Reads MMULAB_DATA/traces; absent files are skipped, and said so.
  */
 #include "readers_util.h"
 #include "traces/addrset.h"
@@ -130,7 +130,8 @@ START_TEST(champsim_gzip)
 }
 END_TEST
 
-/* A ChampSim instruction's made-up size equals lackey's for nearly all: the rule in champsim.c is no guess. */
+/* A ChampSim instruction's made-up size equals lackey's for nearly all: the rule in champsim.c is no guess.
+ */
 START_TEST(champsim_sizes_against_lackey)
 {
     struct trace *c = open_recorded("champsim/gzip.champsim.xz", (struct trace_options){0});
@@ -157,8 +158,9 @@ START_TEST(champsim_sizes_against_lackey)
             equal += bc.rec[ic++].size == bl.rec[il++].size;
             n++;
         }
-done:
-        printf("champsim sizes: %llu of %llu are lackey's\n", (unsigned long long)equal, (unsigned long long)n);
+    done:
+        printf("champsim sizes: %llu of %llu are lackey's\n", (unsigned long long)equal,
+               (unsigned long long)n);
         ck_assert_uint_eq(n, 3911756);
         ck_assert_uint_ge(equal * 100, n * 90);
     }
