@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SAMPLE_CYCLES_MIN = 256 }; /* samples clip the window: not more often than this in timed mode */
+
 struct run {
     struct machine *m;
     struct series *series;
@@ -49,7 +51,9 @@ static void on_sample(void *self, struct machine *m)
         series_sample(r->series, refs);
     uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
     if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && refs)
-        left = (uint64_t)((double)left * ((double)cycles / (double)refs)) + 1;
+        left = (uint64_t)((double)left * ((double)cycles / (double)refs));
+    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && left < SAMPLE_CYCLES_MIN)
+        left = SAMPLE_CYCLES_MIN;
     machine_set_sample_interval(m, left);
 }
 

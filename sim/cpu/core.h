@@ -131,6 +131,7 @@ struct core {
     struct machine *machine;
     const struct machine_config *cfg;
     bool timed, mmu_on, serial, window_one;
+    unsigned va_bits; /* of a canonical address */
     cyc_t now, next;
     cyc_t l1i_lat, l1d_lat, l2_extra_i, l2_extra_d;
     /* translation */

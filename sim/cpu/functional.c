@@ -228,27 +228,35 @@ static void cachegrind_ref(struct core *c, uint64_t addr, uint32_t size, bool fe
 
 static bool noncanonical(struct core *c, const struct trace_rec *r)
 {
-    if (va_range_canonical(r->addr, r->size ? r->size : 1, 12u + 9u * c->cfg->mmu.levels) || !c->mmu_on)
+    if (va_range_canonical(r->addr, r->size ? r->size : 1, c->va_bits) || !c->mmu_on)
         return false;
     c->st.noncanonical++;
     return true;
 }
 
-static __attribute__((noinline)) void slow_ref(struct core *c, const struct trace_rec *r)
+/* False: not performed, or the process ended in it. */
+static __attribute__((noinline)) bool slow_ref(struct core *c, const struct trace_rec *r)
 {
     unsigned kind = r->kind;
-    if (c->process_dead) {
-        c->st.dropped++;
-        return;
-    }
     if (noncanonical(c, r))
-        return;
+        return false;
     if (kind == TRACE_MODIFY && c->cfg->cache.modify_counts == MODIFY_COUNTS_READ)
         kind = TRACE_LOAD;
     if (c->cfg->cache.straddle == STRADDLE_CACHEGRIND)
         cachegrind_ref(c, r->addr, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
     else
-        split_ref(c, r->addr, r->size, kind);
+        return split_ref(c, r->addr, r->size, kind);
+    return true;
+}
+
+/* The rest of a batch whose process has ended. */
+static void drop_batch(struct core *c)
+{
+    while (c->rec < c->rec_end) {
+        c->st.dropped += c->rec->kind <= TRACE_REF_MAX;
+        c->rec += 1 + c->rec->slots;
+    }
+    c->rec = c->rec_end;
 }
 
 /* The most recently used way of the 4 KiB array has it, with the rights. */
@@ -287,7 +295,7 @@ static inline __attribute__((always_inline)) bool hot_data(struct core *c, const
     va_t va = {r->addr};
     struct xlat x;
     pa_t pa;
-    if (unlikely((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES))
+    if (unlikely((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || !va_canonical(va, c->va_bits)))
         return false;
     if (unlikely(!tlb_mru(&c->dtlb, c->asid, va, &c->check[class], &x))) {
         x = tlb_lookup(&c->dtlb, c->asid, va, &c->check[class]);
@@ -333,7 +341,7 @@ static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
 {
     va_t va = {r->addr};
     struct xlat x;
-    if ((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || c->process_dead || !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
+    if ((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || !va_canonical(va, c->va_bits) || !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
         return true;
     uint64_t line = ((x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1))) >> LINE_SHIFT;
     const struct assoc *a = &c->l1i.tags;
@@ -358,6 +366,10 @@ static bool hot_loop(struct core *c, uint64_t refs)
             }
             last = UINT64_MAX;
         }
+        if (unlikely(c->process_dead)) {
+            drop_batch(c);
+            continue;
+        }
         const struct trace_rec *r = c->rec, *end = c->rec_end;
         uint64_t n_i = 0, n_l = 0, n_s = 0, n_m = 0;
         if ((uint64_t)(end - r) > refs - done)
@@ -371,29 +383,27 @@ static bool hot_loop(struct core *c, uint64_t refs)
                     t.l1i++;
                     break;
                 }
+                last = (r->addr + (r->size ? r->size - 1 : 0)) >> LINE_SHIFT;
                 if (fetch_needs_work(c, r)) {
-                    c->last_fetch_line = UINT64_MAX - 1;
-                    slow_ref(c, r);
+                    c->last_fetch_line = slow_ref(c, r) ? UINT64_MAX - 1 : UINT64_MAX;
                 } else {
                     t.itlb++;
                     t.l1i++;
                 }
-                last = c->process_dead ? UINT64_MAX : (r->addr + (r->size ? r->size - 1 : 0)) >> LINE_SHIFT;
-                c->last_fetch_line = UINT64_MAX - 1;
                 break;
             case TRACE_LOAD:
                 n_l++;
-                if (unlikely(c->process_dead) || !hot_data(c, r, false, CLASS_READ, &t))
+                if (!hot_data(c, r, false, CLASS_READ, &t))
                     slow_ref(c, r);
                 break;
             case TRACE_STORE:
                 n_s++;
-                if (unlikely(c->process_dead) || !hot_data(c, r, true, CLASS_WRITE, &t))
+                if (!hot_data(c, r, true, CLASS_WRITE, &t))
                     slow_ref(c, r);
                 break;
             case TRACE_MODIFY:
                 n_m++;
-                if (unlikely(c->process_dead) || !hot_data(c, r, true, CLASS_WRITE, &t))
+                if (!hot_data(c, r, true, CLASS_WRITE, &t))
                     slow_ref(c, r);
                 break;
             default:
@@ -409,6 +419,10 @@ static bool hot_loop(struct core *c, uint64_t refs)
             if (unlikely(c->last_fetch_line == UINT64_MAX)) {
                 last = UINT64_MAX;
                 c->last_fetch_line = UINT64_MAX - 1;
+                if (unlikely(c->process_dead)) {
+                    r++;
+                    break;
+                }
             }
             r++;
         }
@@ -431,6 +445,10 @@ static bool plain_loop(struct core *c, uint64_t refs)
     for (uint64_t done = 0; done < refs;) {
         if (c->rec == c->rec_end && !core_refill(c))
             return false;
+        if (c->process_dead) {
+            drop_batch(c);
+            continue;
+        }
         const struct trace_rec *r = c->rec;
         c->rec += 1 + r->slots;
         if (r->kind > TRACE_REF_MAX) {

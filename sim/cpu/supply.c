@@ -41,7 +41,7 @@ bool supply_other(struct core *c)
     const struct trace_rec *r = c->rec;
     if (is_call(r) && c->mmu_on && !c->process_dead)
         return false;
-    if (r->kind == TRACE_INSNS)
+    if (r->kind == TRACE_INSNS && !c->process_dead)
         c->st.instructions += r->addr;
     c->rec += 1 + r->slots;
     return true;
@@ -77,17 +77,17 @@ void supply_drained(struct core *c)
 
 bool supply_count(struct core *c, const struct trace_rec *r)
 {
+    if (unlikely(c->process_dead)) {
+        c->st.dropped++;
+        return false;
+    }
     c->st.references++;
     c->st.instructions += r->kind == TRACE_FETCH;
     c->st.fetches += r->kind == TRACE_FETCH;
     c->st.loads += r->kind == TRACE_LOAD;
     c->st.stores += r->kind == TRACE_STORE;
     c->st.modifies += r->kind == TRACE_MODIFY;
-    if (c->process_dead) {
-        c->st.dropped++;
-        return false;
-    }
-    if (c->mmu_on && !va_range_canonical(r->addr, r->size ? r->size : 1, 12u + 9u * c->cfg->mmu.levels)) {
+    if (c->mmu_on && !va_range_canonical(r->addr, r->size ? r->size : 1, c->va_bits)) {
         c->st.noncanonical++;
         return false;
     }
