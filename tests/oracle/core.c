@@ -220,19 +220,20 @@ static struct part *first_parked(const struct ocore *c, const struct entry *e)
 
 static void retire(struct world *w, struct ocore *c)
 {
-    if (!c->handling && c->parked.n > 0) {
+    for (uint32_t n = 0;; n++) {
+        /* Before each retirement: is the oldest entry, or with an empty window the fetch, at a fault? */
         struct part *p = first_parked(c, c->window.n > 0 ? c->window.v[0] : c->cur);
-        if (p)
+        if (p && !c->handling)
             o_send_fault(w, c, p);
-    }
-    for (uint32_t n = 0; n < w->m->cpu.width && c->window.n > 0; n++) {
+        if (n == w->m->cpu.width || c->window.n == 0)
+            return;
         struct entry *e = c->window.v[0];
         size_t stores = 0;
         if (!entry_done(e, w->cycle))
             return;
         for (size_t i = 0; i < e->data.n; i++)
             stores += ((struct part *)e->data.v[i])->kind == PART_STORE;
-        if (c->buffer.n > 0 && c->buffer.n + stores > w->m->cpu.store_buffer) /* item 17 */
+        if (stores > 0 && c->buffer.n > 0 && c->buffer.n + stores > w->m->cpu.store_buffer)
             return;
         for (size_t i = 0; i < e->data.n; i++)
             if (((struct part *)e->data.v[i])->kind == PART_STORE)

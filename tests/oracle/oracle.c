@@ -266,8 +266,10 @@ static int world_init(struct world *w, const struct oracle_stream *stream, size_
     for (uint32_t k = 0; k < n_streams; k++) {
         struct ocore *c = &w->core[k];
         c->asid = VM_ASID_NONE;
+        if (c->s->n == 0) /* without records: no process */
+            continue;
         for (uint32_t j = 0; j < k; j++)
-            if (w->core[j].process == c->process)
+            if (w->core[j].s->n > 0 && w->core[j].process == c->process)
                 c->asid = w->core[j].asid;
         if (c->asid == VM_ASID_NONE)
             c->asid = vm_process_new(w->vm);

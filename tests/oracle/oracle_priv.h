@@ -234,8 +234,7 @@ struct ocore {
     bool handling;
     struct fault_answer *answer;
     uint32_t op, repeat, op_line, outstanding;
-    cyc_t last_issue;
-    bool issued_any, in_pump, next_hop;
+    bool in_pump, next_hop;
 };
 
 /* --- shared side ------------------------------------------------------------------------------------------------------ */

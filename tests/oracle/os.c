@@ -64,7 +64,7 @@ void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
 {
     c->answer = a;
     c->op = c->repeat = c->op_line = c->outstanding = 0;
-    c->issued_any = c->next_hop = false;
+    c->next_hop = false;
     if (a->handler_cycles > 0)
         o_hop(c, w, a->handler_cycles, EV_OS_BEGIN, NULL);
     else
@@ -121,20 +121,16 @@ void o_os_pump(struct world *w, struct ocore *c)
     uint32_t overlap = chained ? 1 : w->m->cache.l1d.mshrs;
     c->in_pump = true;
     while (c->op < c->answer->n && c->outstanding < overlap) {
-        if (!chained && c->issued_any && c->last_issue == w->cycle) {
-            if (!c->next_hop) {
-                c->next_hop = true;
-                o_hop(c, w, 1, EV_OS_NEXT, NULL);
-            }
-            break;
-        }
         struct acc *a = o_arena(w, sizeof *a);
         *a = (struct acc){.kind = ACC_OS, .origin = ORIGIN_OS, .write = true};
         next_store(c, a);
         c->outstanding++;
-        c->issued_any = true;
-        c->last_issue = w->cycle;
         o_l1_access(w, c, &c->l1d, a, true);
+        if (!chained && c->op < c->answer->n) { /* one a cycle: the hop issues the next, or finds no room for it */
+            c->next_hop = true;
+            o_hop(c, w, 1, EV_OS_NEXT, NULL);
+            break;
+        }
     }
     c->in_pump = false;
     if (c->op >= c->answer->n && c->outstanding == 0)
