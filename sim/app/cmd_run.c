@@ -187,6 +187,8 @@ static void summary(struct run *r, const char *dir, const char *how)
            stat(m, "vm.faults_minor"), stat(m, "buddy.splits"), stat(m, "buddy.merges"));
     if (r->events)
         printf("  %-12s %14" PRIu64 " (see events.jsonl)\n", "events", r->events);
+    if (machine_cfg(m)->sim.warmup)
+        printf("all of this includes the warm-up; the measured part alone: mmulab stats show %s\n", dir);
     printf("result: %s\n", dir);
 }
 
@@ -374,6 +376,8 @@ int cmd_run(int argc, char **argv)
         struct config_request req = {.path = o.config, .set = o.set, .n_set = o.n_set};
         if (config_load(&c, machine_config_schema(), &req, d) < 0) {
             diag_print(d, stderr);
+            if (o.config && o.config[0] != '@' && !strstr(o.config, ".json"))
+                fprintf(stderr, "mmulab run: \"%s\" was read as a configuration; a trace goes behind -t\n", o.config);
             code = 2;
         } else {
             code = simulate(&o, c, argc, argv);

@@ -143,7 +143,7 @@ static int draw_curves(struct plot *p, const struct curve *curve, size_t n, cons
 static int no_column(const struct plot_run *r, const char *names, struct err *err)
 {
     err_set(err, ERR_USAGE, "the series has no column %s", names);
-    err_remedy(err, "this run did not simulate it, or its output.series leaves it out");
+    err_remedy(err, "this run did not simulate it");
     return err_at(err, r->table.path, 1, 0);
 }
 

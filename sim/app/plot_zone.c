@@ -249,7 +249,7 @@ int plot_unusable(struct plot *p, struct err *err)
         if (p->n_runs > 1)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
-        gp_ylabel(p, "share of free memory in blocks too small for the order");
+        gp_ylabel(p, p->n_runs == 1 ? "share of free memory in blocks too small for the order" : "share of free memory");
         fputs("set yrange [0:1.02]\nplot \\\n", f);
         for (unsigned o = sel[i].orders; o-- > 0;) {
             char colour[8];
