@@ -81,6 +81,14 @@ static inline uint64_t tlb_key(uint32_t asid, enum page_size size, va_t va)
 
 struct xlat tlb_lookup_slow(struct tlb *t, uint32_t asid, va_t va, const struct access_check *c);
 
+static inline void tlb_count_fragment(struct tlb *t, struct xlat x)
+{
+    if (xlat_origin(x) == PAGE_SIZE_2M)
+        t->st.hits_2m++;
+    else
+        t->st.hits_1g++;
+}
+
 /* The translation of `va` that suffices for `c`, or XLAT_NONE; counted, and a use for the replacement policy. */
 static inline struct xlat tlb_lookup(struct tlb *t, uint32_t asid, va_t va, const struct access_check *c)
 {
@@ -94,7 +102,10 @@ static inline struct xlat tlb_lookup(struct tlb *t, uint32_t asid, va_t va, cons
             if (unlikely(a->touch_on_mru))
                 assoc_touch(a, e);
             t->st.hits++;
-            t->st.hits_4k++;
+            if (likely(xlat_origin(x) == PAGE_SIZE_4K))
+                t->st.hits_4k++;
+            else
+                tlb_count_fragment(t, x);
             return x;
         }
     }

@@ -41,6 +41,7 @@ static int init_timed(struct core *c, struct err *err)
     c->l2_fifo_head = c->l2_fifo_tail = NIL;
     c->l1_fifo[0] = c->l1_fifo[1] = c->parked_list = (struct plist){NIL, NIL};
     c->pending_store = NIL;
+    c->s_alone = true;
     wheel_init(&c->wheel);
     inbox_init(&c->inbox);
     return 0;

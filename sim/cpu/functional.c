@@ -266,7 +266,7 @@ static inline bool tlb_mru(const struct tlb *t, uint32_t asid, va_t va, const st
     uint64_t key = tlb_key(asid, PAGE_SIZE_4K, va);
     uint32_t e = a->mru[assoc_set(a, key)];
     *x = t->array[PAGE_SIZE_4K].xlat[e];
-    return a->key[e] == key && access_ok(*x, k);
+    return a->key[e] == key && access_ok(*x, k) && xlat_origin(*x) == PAGE_SIZE_4K;
 }
 
 struct tally { uint64_t itlb, dtlb, l1i, l1d; }; /* hits of the hot path, not yet in the statistics */

@@ -186,7 +186,6 @@ bool is_call(const struct trace_rec *r)
     case TRACE_MPROTECT:
     case TRACE_MADVISE:
     case TRACE_EXEC:
-        return !(r->flags & TRACE_F_FAILED);
     case TRACE_SEGMENT:
         return true;
     case TRACE_EXIT:
@@ -260,7 +259,7 @@ void machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
 {
     struct vm_shootdown sd = {.self = m, .page = drop_page};
     uint32_t asid = c->asid;
-    if (!c->mmu_on || c->process_dead)
+    if (!c->mmu_on || c->process_dead || (r->flags & TRACE_F_FAILED))
         return;
     switch (r->kind) {
     case TRACE_SEGMENT:

@@ -111,7 +111,7 @@ static inline bool load_at_once(struct core *c, struct rob_entry *e, uint64_t va
         uint64_t key = tlb_key(c->asid, PAGE_SIZE_4K, (va_t){va});
         slot = a->mru[assoc_set(a, key)];
         struct xlat x = c->dtlb.array[PAGE_SIZE_4K].xlat[slot];
-        if (a->key[slot] != key || a->touch_on_mru || !access_ok(x, &c->check[CLASS_READ]))
+        if (a->key[slot] != key || a->touch_on_mru || xlat_origin(x) != PAGE_SIZE_4K || !access_ok(x, &c->check[CLASS_READ]))
             return false;
         pa.v = (x.v & PTE_ADDR) | (va & (PAGE_BYTES - 1));
     }
@@ -345,7 +345,7 @@ static inline bool fetch_at_once(struct core *c, uint64_t va)
         uint64_t key = tlb_key(c->asid, PAGE_SIZE_4K, (va_t){va});
         uint32_t slot = a->mru[assoc_set(a, key)];
         struct xlat x = c->itlb.array[PAGE_SIZE_4K].xlat[slot];
-        if (a->key[slot] != key || a->touch_on_mru || !access_ok(x, &c->check[CLASS_FETCH]))
+        if (a->key[slot] != key || a->touch_on_mru || xlat_origin(x) != PAGE_SIZE_4K || !access_ok(x, &c->check[CLASS_FETCH]))
             return false;
         pa.v = (x.v & PTE_ADDR) | (va & (PAGE_BYTES - 1));
     }

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 const char *const repl_policy_names[] = {
 #define X(name) #name,
@@ -10,6 +13,11 @@ const char *const repl_policy_names[] = {
         NULL};
 
 enum { SRRIP_DISTANT = 3, SRRIP_INSERT = 2 }; /* 2-bit RRPV (Jaleel et al., ISCA 2010) */
+
+static bool has_order(const struct assoc *a)
+{
+    return a->head && (a->policy == REPL_lru || a->policy == REPL_fifo);
+}
 
 int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy policy, uint64_t seed, const char *name,
                struct err *err)
@@ -23,10 +31,14 @@ int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy p
     a->set_mask = a->modulo ? 0 : sets - 1;
     a->touch_on_mru = policy == REPL_srrip;
     size_t n = (size_t)sets * ways;
+    bool heads = ways <= ASSOC_HEAD_WAYS;
     a->key = malloc(n * sizeof *a->key);
     a->mru = malloc(sets * sizeof *a->mru);
-    a->meta = calloc(n, sizeof *a->meta);
-    if (!a->key || !a->mru || !a->meta) {
+    if (heads)
+        a->head = aligned_alloc(64, (sets * sizeof *a->head + 63) / 64 * 64);
+    if (!has_order(a))
+        a->meta = calloc(n, sizeof *a->meta);
+    if (!a->key || !a->mru || (heads && !a->head) || (!has_order(a) && !a->meta)) {
         assoc_fini(a);
         return err_set(err, ERR_RUN, "%s: out of host memory for %zu entries", name, n);
     }
@@ -39,20 +51,77 @@ void assoc_fini(struct assoc *a)
 {
     free(a->key);
     free(a->mru);
+    free(a->head);
     free(a->meta);
     a->key = NULL;
     a->mru = a->meta = NULL;
+    a->head = NULL;
 }
 
 void assoc_clear(struct assoc *a)
 {
     size_t n = (size_t)a->sets * a->ways;
     memset(a->key, 0xff, n * sizeof *a->key);
-    memset(a->meta, 0, n * sizeof *a->meta);
-    for (uint32_t s = 0; s < a->sets; s++)
+    if (a->meta)
+        memset(a->meta, 0, n * sizeof *a->meta);
+    for (uint32_t s = 0; s < a->sets; s++) {
         a->mru[s] = s * a->ways;
+        if (a->head)
+            a->head[s] = (struct assoc_head){.order = 0xfedcba9876543210u};
+    }
     a->used = 0;
     a->clock = 0;
+}
+
+static uint8_t sig_of(uint64_t key) { return (uint8_t)((key * 0x9e3779b97f4a7c15u) >> 56); }
+
+/* Ways whose signature is that of `key`: bit w. */
+static inline unsigned candidates(const struct assoc_head *h, uint64_t key)
+{
+#ifdef __SSE2__
+    __m128i k = _mm_set1_epi8((char)sig_of(key)), v = _mm_load_si128((const __m128i *)(const void *)h->sig);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(k, v)) & h->valid;
+#else
+    unsigned m = 0;
+    uint8_t k = sig_of(key);
+    for (unsigned w = 0; w < ASSOC_HEAD_WAYS; w++)
+        m |= (unsigned)(h->sig[w] == k) << w;
+    return m & h->valid;
+#endif
+}
+
+/* The entry that holds `key`, or ASSOC_NONE. */
+static inline uint32_t search(const struct assoc *a, uint32_t set, uint64_t key)
+{
+    uint32_t base = set * a->ways, end = base + a->ways;
+    if (likely(a->head != NULL)) {
+        for (unsigned m = candidates(&a->head[set], key); m; m &= m - 1) {
+            uint32_t e = base + (unsigned)__builtin_ctz(m);
+            if (likely(a->key[e] == key))
+                return e;
+        }
+        return ASSOC_NONE;
+    }
+    for (uint32_t e = base; e < end; e++)
+        if (a->key[e] == key)
+            return e;
+    return ASSOC_NONE;
+}
+
+/* Moves `way` to the lowest place; the ways that stood below move up. */
+static inline uint64_t order_front(uint64_t order, unsigned way)
+{
+    const uint64_t ones = 0x1111111111111111u;
+    uint64_t x = order ^ (way * ones);
+    uint64_t zero = (x - ones) & ~x & (ones << 3); /* its lowest bit: the lowest place that holds `way` */
+    unsigned at = (unsigned)__builtin_ctzll(zero) & ~3u;
+    uint64_t below = ((uint64_t)1 << at) - 1;
+    return (order & (~below << 3 << 1)) | (order & below) << 4 | way;
+}
+
+static inline uint32_t order_last(const struct assoc *a, uint32_t set)
+{
+    return (uint32_t)(a->head[set].order >> (4 * (a->ways - 1)) & 15);
 }
 
 /* The stamps are 32 bits: before the clock wraps, each set's stamps are replaced by their ranks. */
@@ -78,8 +147,13 @@ static void renumber(struct assoc *a)
     a->clock = a->ways + 1;
 }
 
-static void stamp(struct assoc *a, uint32_t entry)
+static void stamp(struct assoc *a, uint32_t set, uint32_t entry)
 {
+    if (likely(a->head != NULL)) {
+        struct assoc_head *h = &a->head[set];
+        h->order = order_front(h->order, entry - set * a->ways);
+        return;
+    }
     if (unlikely(a->clock >= UINT32_MAX - 1))
         renumber(a);
     a->meta[entry] = ++a->clock;
@@ -104,6 +178,7 @@ static uint32_t plru_victim(const struct assoc *a, uint32_t set)
 
 void assoc_touch(struct assoc *a, uint32_t entry)
 {
+    a->mru[entry / a->ways] = entry;
     switch ((enum repl_policy)a->policy) {
     case REPL_lru:
         stamp(a, entry);
@@ -119,26 +194,19 @@ void assoc_touch(struct assoc *a, uint32_t entry)
     }
 }
 
+void assoc_touch(struct assoc *a, uint32_t entry) { touch(a, entry / a->ways, entry); }
+
 uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key)
 {
-    uint32_t base = set * a->ways, end = base + a->ways;
-    for (uint32_t e = base; e < end; e++)
-        if (a->key[e] == key) {
-            assoc_touch(a, e);
-            a->mru[set] = e;
-            return e;
-        }
-    return ASSOC_NONE;
+    uint32_t e = search(a, set, key);
+    if (e != ASSOC_NONE) {
+        touch(a, set, e);
+        a->mru[set] = e;
+    }
+    return e;
 }
 
-uint32_t assoc_probe(const struct assoc *a, uint64_t key)
-{
-    uint32_t base = assoc_set(a, key) * a->ways, end = base + a->ways;
-    for (uint32_t e = base; e < end; e++)
-        if (a->key[e] == key)
-            return e;
-    return ASSOC_NONE;
-}
+uint32_t assoc_probe(const struct assoc *a, uint64_t key) { return search(a, assoc_set(a, key), key); }
 
 static uint32_t lowest_stamp(const struct assoc *a, uint32_t base)
 {
@@ -158,8 +226,13 @@ static uint32_t highest_rrpv(const struct assoc *a, uint32_t base)
     return at;
 }
 
-static uint32_t free_way(const struct assoc *a, uint32_t base)
+static uint32_t free_way(const struct assoc *a, uint32_t set)
 {
+    uint32_t base = set * a->ways;
+    if (likely(a->head != NULL)) {
+        unsigned free = ~(unsigned)a->head[set].valid & ((1u << a->ways) - 1);
+        return unlikely(free != 0) ? base + (unsigned)__builtin_ctz(free) : ASSOC_NONE;
+    }
     for (uint32_t e = base; e < base + a->ways; e++)
         if (a->key[e] == ASSOC_EMPTY)
             return e;
@@ -168,13 +241,13 @@ static uint32_t free_way(const struct assoc *a, uint32_t base)
 
 uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key)
 {
-    uint32_t set = assoc_set(a, key), base = set * a->ways, e = free_way(a, base);
+    uint32_t set = assoc_set(a, key), base = set * a->ways, e = free_way(a, set);
     if (e != ASSOC_NONE)
         return e;
     switch ((enum repl_policy)a->policy) {
     case REPL_lru:
     case REPL_fifo:
-        return lowest_stamp(a, base);
+        return likely(a->head != NULL) ? base + order_last(a, set) : lowest_stamp(a, base);
     case REPL_tree_plru:
         return base + plru_victim(a, set);
     case REPL_srrip:
@@ -189,7 +262,7 @@ uint32_t assoc_pick(struct assoc *a, uint64_t key)
     uint32_t set = assoc_set(a, key), base = set * a->ways;
     if (a->policy != REPL_random)
         return assoc_peek_victim(a, key);
-    uint32_t e = a->used < a->sets * a->ways ? free_way(a, base) : ASSOC_NONE;
+    uint32_t e = a->used < a->sets * a->ways ? free_way(a, set) : ASSOC_NONE;
     return e != ASSOC_NONE ? e : base + (uint32_t)rng_below(&a->rng, a->ways);
 }
 
@@ -199,10 +272,14 @@ void assoc_place(struct assoc *a, uint32_t e, uint64_t key)
     bool replaces = a->key[e] != ASSOC_EMPTY;
     a->used += !replaces;
     a->key[e] = key;
+    if (likely(a->head != NULL)) {
+        a->head[set].sig[e - base] = sig_of(key);
+        a->head[set].valid |= (uint16_t)(1u << (e - base));
+    }
     switch ((enum repl_policy)a->policy) {
     case REPL_lru:
     case REPL_fifo:
-        stamp(a, e);
+        stamp(a, set, e);
         break;
     case REPL_tree_plru:
         plru_touch(a, set, e - base);
@@ -234,6 +311,8 @@ void assoc_remove(struct assoc *a, uint32_t entry)
 {
     if (a->key[entry] != ASSOC_EMPTY) {
         a->key[entry] = ASSOC_EMPTY;
+        if (a->head)
+            a->head[entry / a->ways].valid &= (uint16_t)~(1u << entry % a->ways);
         a->used--;
     }
 }

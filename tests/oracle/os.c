@@ -224,12 +224,6 @@ static void kill_core(struct world *w, struct ocore *c)
     c->waiting = NULL;
     kill_level1(&c->l1i);
     kill_level1(&c->l1d);
-    /* Walks that wait in the L2 by themselves (walker.entry = l2). */
-    for (size_t i = 0; i < c->l2.fifo.n; i++) {
-        struct client2 *cl = c->l2.fifo.v[i];
-        if (cl->walk)
-            o_list_take(&c->l2.fifo, i--);
-    }
 }
 
 static void kill_process(struct world *w, uint32_t process)
@@ -246,8 +240,6 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
     for (unsigned i = 0; i < r->slots && i < 7; i++)
         memcpy(&word[2 * i], &slot[i], 16);
     const struct vm_shootdown sd = {.self = w, .page = drop_page};
-    if (r->flags & TRACE_F_FAILED)
-        return;
     if (r->kind == TRACE_MMAP)
         vm_mmap(w->vm, c->asid, (va_t){word[5]}, word[0], (unsigned)word[1], 0, &sd);
     else if (r->kind == TRACE_MUNMAP)
@@ -265,8 +257,10 @@ void o_os_action(struct world *w, const struct event *e)
         drop_all(w, c->asid);
         (r ? vm_exit : vm_kill)(w->vm, c->asid);
     } else {
-        perform_call(w, c, r);
-        restart_walks(w, c->asid);
+        if (!(r->flags & TRACE_F_FAILED)) { /* a failed call costs its time and changes nothing */
+            perform_call(w, c, r);
+            restart_walks(w, c->asid);
+        }
         c->at += 1u + r->slots;
         c->state = CORE_PAUSE;
         c->resume = w->cycle + w->m->vm.syscall_cycles;

@@ -229,10 +229,8 @@ void o_walk_go(struct world *w, struct ocore *c, struct owalk *k, bool again)
         o_walk_read(w, c, k);
         return;
     }
-    if (again) { /* judged anew with its present value */
+    if (again) /* judged anew with the value of the instant at which the line was writable */
         k->w = k->before;
-        k->value = read8(w, walk_entry_pa(&k->w).v);
-    }
     k->before = k->w;
     enum walk_result r = walk_step(&k->w, k->value);
     if (r != WALK_FAULT && k->w.update) {
@@ -263,6 +261,7 @@ void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
             v |= k->w.update;
             memcpy(phys_at(&w->mem, (pa_t){pa}), &v, 8);
         }
+        k->value = v;
     }
     if (w->m->mmu.ad_assist > 0)
         o_hop(c, w, w->m->mmu.ad_assist, EV_WALK_AGAIN, k);
