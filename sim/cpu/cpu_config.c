@@ -1,11 +1,13 @@
 #include "cpu/cpu_config.h"
 
+#include "memory/memsys.h"
+
 static const char *const model_names[] = {"window", "inorder", NULL};
 static const char *const mode_names[] = {"timed", "functional", NULL};
 
 const struct param cpu_params[] = {
-    {.key = "count", .type = P_U32, .offset = offsetof(struct cpu_config, count), .def = 1, .min = 1, .max = 64,
-     .help = "cores"},
+    {.key = "count", .type = P_U32, .offset = offsetof(struct cpu_config, count), .def = 1, .min = 1,
+     .max = MEMSYS_MAX_CORES, .help = "cores; at most the bits of a directory word"},
     {.key = "model", .type = P_ENUM, .offset = offsetof(struct cpu_config, model), .def = CPU_MODEL_WINDOW,
      .names = model_names, .help = "window: out of order over a window of instructions; inorder: one after the other"},
     {.key = "frequency", .type = P_FREQ, .offset = offsetof(struct cpu_config, frequency_hz), .def = 4000000000u,
