@@ -176,15 +176,15 @@ static uint32_t plru_victim(const struct assoc *a, uint32_t set)
     return node - a->ways;
 }
 
-void assoc_touch(struct assoc *a, uint32_t entry)
+static inline void touch(struct assoc *a, uint32_t set, uint32_t entry)
 {
-    a->mru[entry / a->ways] = entry;
+    a->mru[set] = entry;
     switch ((enum repl_policy)a->policy) {
     case REPL_lru:
-        stamp(a, entry);
+        stamp(a, set, entry);
         break;
     case REPL_tree_plru:
-        plru_touch(a, entry / a->ways, entry % a->ways);
+        plru_touch(a, set, entry - set * a->ways);
         break;
     case REPL_srrip:
         a->meta[entry] = 0;
@@ -199,10 +199,8 @@ void assoc_touch(struct assoc *a, uint32_t entry) { touch(a, entry / a->ways, en
 uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key)
 {
     uint32_t e = search(a, set, key);
-    if (e != ASSOC_NONE) {
+    if (e != ASSOC_NONE)
         touch(a, set, e);
-        a->mru[set] = e;
-    }
     return e;
 }
 

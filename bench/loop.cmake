@@ -1,0 +1,2 @@
+add_executable(bench_loop ${CMAKE_CURRENT_SOURCE_DIR}/loop.c)
+target_link_libraries(bench_loop PRIVATE mmulab_flags traces)
