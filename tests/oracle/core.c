@@ -20,8 +20,11 @@ void o_part_done(struct world *w, struct ocore *c, struct part *p, cyc_t at)
 /* The end of a thread does nothing; without an MMU no call does. */
 static bool is_call(const struct world *w, const struct trace_rec *r)
 {
-    return w->m->mmu.enabled && (r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_BRK ||
-                                 (r->kind == TRACE_EXIT && r->size));
+    if (!w->m->mmu.enabled)
+        return false;
+    if (r->kind == TRACE_EXIT)
+        return r->size == 1;
+    return r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_BRK;
 }
 
 static bool is_data(uint8_t kind)
@@ -56,14 +59,20 @@ static void add_parts(struct world *w, struct ocore *c, struct entry *e, const s
                           : r->kind == TRACE_STORE ? PART_STORE
                                                    : PART_MODIFY;
     uint64_t last = r->addr + (r->size ? r->size : 1) - 1;
+    bool first = true;
     for (uint64_t line = r->addr >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++) {
         struct part *p = o_arena(w, sizeof *p);
         *p = (struct part){.kind = kind, .entry = e, .number = c->parts++,
-                           .va = line == r->addr >> LINE_SHIFT ? r->addr : line << LINE_SHIFT};
+                           .va = line == r->addr >> LINE_SHIFT ? r->addr : line << LINE_SHIFT, .first = first};
+        first = false;
         o_list_push(l, p);
     }
-    c->references++;
-    c->instructions += r->kind == TRACE_FETCH;
+}
+
+void o_count_record(struct ocore *c, const struct part *p)
+{
+    c->references += p->first;
+    c->instructions += p->first && p->kind == PART_FETCH;
 }
 
 struct entry *o_next_instruction(struct world *w, struct ocore *c)
@@ -172,6 +181,7 @@ void o_serial_dispatch(struct world *w, struct ocore *c)
         }
         p = part_at(c->cur, c->cur_part);
         c->waiting = p;
+        o_count_record(c, p);
         o_part_begin(w, c, p);
     }
 }
@@ -281,11 +291,14 @@ static void window_dispatch(struct world *w, struct ocore *c)
         }
         if (c->cur_part < e->fetch.n) {
             c->waiting = e->fetch.v[c->cur_part];
+            o_count_record(c, c->waiting);
             o_part_begin(w, c, c->waiting);
             continue;
         }
         c->cur = NULL;
         n++;
+        for (size_t i = 0; i < e->data.n; i++)
+            o_count_record(c, e->data.v[i]);
         find_producers(c, e);
         o_list_push(&c->window, e);
         o_tick_at(w, c, w->cycle + 1);

@@ -93,8 +93,7 @@ static void core_event(struct world *w, const struct event *e)
         o_part_stlb(w, c, e->p);
         break;
     case EV_L2_LOOKUP:
-        if (!(((struct client2 *)e->p)->walk && ((struct owalk *)((struct client2 *)e->p)->walk->who)->dead))
-            o_l2_lookup(w, c, e->p, true);
+        o_l2_lookup(w, c, e->p, true); /* a dropped walk's too: it is under way like an MSHR */
         break;
     case EV_WALK_READ:
         o_walk_read(w, c, e->p);

@@ -184,6 +184,7 @@ struct part {
     uint64_t va, pa, number; /* number: program order */
     struct entry *entry;     /* of the window */
     bool dead, parked, known;
+    bool first; /* of its record, which is counted when it begins */
     unsigned error_code;
     cyc_t done; /* valid if known */
 };
@@ -328,6 +329,7 @@ void o_l2_grant(struct world *w, struct ocore *c, uint64_t line, char state);
 void o_snoop(struct world *w, struct ocore *c, uint64_t line, bool inv);
 void o_acc_served(struct world *w, struct ocore *c, struct acc *a);
 
+void o_count_record(struct ocore *c, const struct part *p);
 void o_part_begin(struct world *w, struct ocore *c, struct part *p);
 void o_part_stlb(struct world *w, struct ocore *c, struct part *p);
 void o_part_translated(struct world *w, struct ocore *c, struct part *p);
