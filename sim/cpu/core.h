@@ -189,7 +189,8 @@ struct core {
     struct trace_batch held; /* of another thread, until the core has drained */
     bool has_held;
     /* serial core */
-    uint32_t slot;        /* instructions begun in this cycle */
+    uint32_t slot;        /* instructions begun in slot_cycle */
+    cyc_t slot_cycle;
     bool part_busy;
     uint64_t s_addr, s_end; /* what is left of the present reference */
     uint8_t s_kind;         /* enum part_kind */

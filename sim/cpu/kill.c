@@ -50,8 +50,11 @@ static void drop_parts(struct core *c)
 static void drop_question(struct core *c)
 {
     struct machine *m = c->machine;
-    if (!c->os_sent)
+    if (!c->os_sent) {
+        if (c->os_is_call) /* a call has been made, only its time was not over: the hop is void by its epoch */
+            c->os = OS_IDLE;
         return;
+    }
     c->os_sent = false;
     for (unsigned i = 0; i < m->os_n; i++)
         if (m->os_queue[(m->os_head + i) % m->cores] == c->id) {
@@ -59,21 +62,19 @@ static void drop_question(struct core *c)
                 m->os_queue[(m->os_head + i) % m->cores] = m->os_queue[(m->os_head + i + 1) % m->cores];
             m->os_n--;
             c->os = OS_IDLE;
-            c->draining = false;
             return;
         }
     c->os_ignore++;
     c->os = OS_IDLE;
-    c->draining = false;
 }
 
 void core_drop_all(struct core *c, cyc_t when)
 {
     drop_parts(c);
     walks_drop(c);
-    drop_question(c);
-    if (c->os == OS_IDLE)
-        c->draining = false;
+    if (c->os != OS_IDLE)
+        drop_question(c);
+    c->draining = false;
     c->head_seq = c->tail_seq;
     c->dep_n = 0;
     c->dep_free = NIL;
@@ -84,7 +85,6 @@ void core_drop_all(struct core *c, cyc_t when)
     c->sb_waiting = c->fe_waiting = c->fe_busy = c->part_busy = false;
     c->pending_store = NIL;
     c->s_addr = c->s_end;
-    c->slot = 0;
     c->resume = when;
     if (when < c->next)
         c->next = when;

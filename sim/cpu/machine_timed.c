@@ -73,7 +73,7 @@ static void os_event(struct machine *m, const struct event *e)
 
 static void resume_at(struct core *c, cyc_t when)
 {
-    wheel_add(&c->wheel, when, HOP_RESUME, 0);
+    wheel_add(&c->wheel, when, HOP_RESUME, c->epoch);
     if (when < c->next)
         c->next = when;
 }

@@ -9,7 +9,6 @@ void serial_part_done(struct core *c, uint32_t p, cyc_t when);
 
 void serial_part_done(struct core *c, uint32_t p, cyc_t when)
 {
-    c->slot = 0;
     if (c->part[p].kind == PART_STORE && !c->window_one) {
         c->pending_store = p; /* translated; the dispatch phase puts it into the store buffer */
         return;
@@ -70,8 +69,11 @@ static bool begin(struct core *c)
             continue;
         }
         bool starts = r->kind == TRACE_FETCH || c->s_alone;
-        if (starts && c->slot == c->cfg->cpu.width) {
+        if (c->slot_cycle != c->now) { /* an instruction that took time ends the group of its cycle */
+            c->slot_cycle = c->now;
             c->slot = 0;
+        }
+        if (starts && c->slot == c->cfg->cpu.width) {
             c->resume = c->now + 1;
             return false;
         }
@@ -95,16 +97,8 @@ void serial_cycle(struct core *c)
         c->resume = c->now;
     while (!c->part_busy && c->resume <= c->now && !c->draining) {
         if (c->s_addr < c->s_end) {
-            uint32_t slot = c->slot;
-            cyc_t before = c->resume;
-            if (!step(c))
+            if (!step(c) || (c->pending_store != NIL && !place_store(c)))
                 break;
-            if (c->pending_store != NIL && !place_store(c))
-                break;
-            if (c->resume <= c->now) { /* took no time: the group goes on */
-                c->slot = slot;
-                c->resume = before;
-            }
             continue;
         }
         if (!begin(c))

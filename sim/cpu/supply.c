@@ -67,7 +67,8 @@ void supply_drained(struct core *c)
         c->st.switches++;
         core_bind_process(c, c->held.process);
         c->os = OS_ASKED; /* busy until HOP_RESUME */
-        wheel_add(&c->wheel, c->now + (c->cfg->cpu.switch_cycles ? c->cfg->cpu.switch_cycles : 1), HOP_RESUME, 0);
+        c->os_is_call = true;
+        wheel_add(&c->wheel, c->now + (c->cfg->cpu.switch_cycles ? c->cfg->cpu.switch_cycles : 1), HOP_RESUME, c->epoch);
         return;
     }
     c->call = c->rec;

@@ -152,8 +152,10 @@ static void hop(struct core *c, uint32_t kind, uint32_t arg)
         os_issue(c);
         break;
     case HOP_RESUME:
-        c->draining = false;
-        c->os = OS_IDLE;
+        if (arg == c->epoch) {
+            c->draining = false;
+            c->os = OS_IDLE;
+        }
         break;
     }
 }
