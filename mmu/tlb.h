@@ -31,6 +31,9 @@ struct tlb_config {
     X(hits_4k, "lookups", "hits by an entry of a 4 KiB page") \
     X(hits_2m, "lookups", "hits by an entry of a 2 MiB page") \
     X(hits_1g, "lookups", "hits by an entry of a 1 GiB page") \
+    X(misses_4k, "lookups", "misses resolved to a 4 KiB page (those of a process that ended are in no size)") \
+    X(misses_2m, "lookups", "misses resolved to a 2 MiB page") \
+    X(misses_1g, "lookups", "misses resolved to a 1 GiB page") \
     X(insufficient, "lookups", "misses that found an entry lacking rights or, for a write, the dirty bit") \
     X(fills, "entries", "translations inserted") \
     X(fills_4k, "entries", "translations of 4 KiB pages inserted") \
@@ -80,6 +83,14 @@ static inline uint64_t tlb_key(uint32_t asid, enum page_size size, va_t va)
 }
 
 struct xlat tlb_lookup_slow(struct tlb *t, uint32_t asid, va_t va, const struct access_check *c);
+
+/* A miss of this TLB has found its translation: counts it by the page's size. */
+static inline void tlb_count_resolved(struct tlb *t, struct xlat x)
+{
+    t->st.misses_4k += xlat_origin(x) == PAGE_SIZE_4K;
+    t->st.misses_2m += xlat_origin(x) == PAGE_SIZE_2M;
+    t->st.misses_1g += xlat_origin(x) == PAGE_SIZE_1G;
+}
 
 static inline void tlb_count_fragment(struct tlb *t, struct xlat x)
 {

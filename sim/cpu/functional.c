@@ -152,9 +152,13 @@ static struct xlat walk_now(struct core *c, va_t va, unsigned class)
 static __attribute__((noinline)) struct xlat translate_miss(struct core *c, struct tlb *l1, va_t va, unsigned class)
 {
     struct xlat x = tlb_lookup(&c->stlb, c->asid, va, &c->check[class]);
-    if (xlat_is_none(x))
+    if (xlat_is_none(x)) {
         x = walk_now(c, va, class);
+        if (!xlat_is_none(x))
+            tlb_count_resolved(&c->stlb, x);
+    }
     if (!xlat_is_none(x)) {
+        tlb_count_resolved(l1, x);
         tlb_insert(l1, c->asid, va, x);
         if (l1 == &c->itlb)
             c->last_fetch_line = UINT64_MAX;

@@ -14,6 +14,7 @@ static struct tlb *l1_tlb(struct core *c, const struct part *p)
 static void l1_insert(struct core *c, const struct part *x, struct xlat t)
 {
     struct tlb *l1 = l1_tlb(c, x);
+    tlb_count_resolved(l1, t);
     if (xlat_is_none(tlb_peek(l1, c->asid, x->va, &c->check[part_class(x)])))
         tlb_insert(l1, c->asid, x->va, t);
 }
@@ -216,6 +217,7 @@ static void leaf(struct core *c, uint32_t w)
     struct plist parts = finish(c, w);
     while (parts.head != NIL) {
         uint32_t p = plist_pop(c, &parts);
+        tlb_count_resolved(&c->stlb, x);
         l1_insert(c, &c->part[p], x);
         c->part[p].pa = xlat_pa(x, c->part[p].va);
         translated(c, p);
