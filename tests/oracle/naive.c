@@ -185,7 +185,7 @@ struct xlat otlb_lookup(struct otlb *t, uint32_t asid, uint64_t va, const struct
         struct naive_way *w = naive_find(a, key_of(asid, s, va));
         if (!w)
             continue;
-        naive_use(a, w); /* item 26 */
+        naive_use(a, w); /* found, even if not sufficient: a use */
         if (access_ok(w->xlat, c)) {
             t->st.hits++;
             t->st.by_size[xlat_origin(w->xlat)]++;

@@ -61,7 +61,7 @@ void o_send_core(struct world *w, uint32_t core, enum ev_kind kind, tick_t when,
         cycle--;
     if (cycle * w->P <= w->now)
         o_broken(w, "a message for core %u comes too late", core);
-    /* Item 2: messages of one cycle in the order in which they were decided. */
+    /* Messages of one cycle in the order in which they were decided. */
     struct event e = {.tick = cycle * w->P, .cls = CLASS_CORE, .major = core, .minor = PHASE_MESSAGE,
                       .seq = w->next_seq++, .kind = kind, .core = core, .line = line, .value = value, .p = p};
     o_heap_push(&w->heap, &e);
@@ -120,6 +120,7 @@ static void run_event(struct world *w, const struct event *e)
 {
     w->now = e->tick;
     if (e->cls == CLASS_SHARED) {
+        w->last_shared = e->tick;
         switch (e->kind) {
         case EV_ACK:
             o_llc_ack(w, e);
@@ -158,7 +159,7 @@ static void loop(struct world *w)
             dram = w->now;
         if (dram != TICK_NEVER && (!head || dram < head->tick ||
                                    (dram == head->tick && head->cls == CLASS_SHARED && head->major > w->n))) {
-            w->now = dram;
+            w->now = w->last_shared = dram;
             o_dram_step(w, dram);
         } else {
             struct event e = o_heap_pop(&w->heap);
@@ -431,7 +432,8 @@ static void put_all(struct oracle_result *out, struct world *w)
     put(out, w->writebacks_in, "llc.writebacks_in");
     put(out, w->snoops, "llc.snoops");
     put(out, w->back_invalidations, "llc.back_invalidations");
-    dram_settle(w->dram, w->now > cycles * w->P ? w->now : cycles * w->P); /* item 16 */
+    /* The run ends with the last shared event or the last core, whichever is later. */
+    dram_settle(w->dram, w->last_shared > cycles * w->P ? w->last_shared : cycles * w->P);
     const struct dram_stats *d = dram_get_stats(w->dram);
     put(out, d->reads, "dram.reads");
     put(out, d->writes, "dram.writes");

@@ -1,6 +1,6 @@
 /*
  * Inside of the oracle. Everything is an event in one heap; every object lives in an arena until the run ends.
- * Where docs/model/timing.md can be read in two ways, the comment names the item of AMBIGUITIES.md.
+ * Readings of docs/model/timing.md that are not obvious stand in AMBIGUITIES.md.
  */
 #ifndef TESTS_ORACLE_PRIV_H
 #define TESTS_ORACLE_PRIV_H
@@ -273,7 +273,7 @@ struct world {
     const struct machine_config *m;
     enum oracle_plant plant;
     uint64_t P, OUT, IN;
-    tick_t now;
+    tick_t now, last_shared;
     cyc_t cycle; /* of the core event that runs */
     struct heap heap;
     struct list arena, arena_lists;

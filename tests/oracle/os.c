@@ -30,7 +30,7 @@ static void decide(struct world *w)
 {
     while (!w->lock && w->os_fifo.n > 0) {
         struct os_req *q = o_list_take(&w->os_fifo, 0);
-        if (q->core->state == CORE_DONE) /* killed while it waited: item 11 */
+        if (q->core->state == CORE_DONE) /* killed while it waited */
             continue;
         w->lock = true;
         if (!q->fault) {
@@ -204,7 +204,7 @@ static void kill_level1(struct level1 *l1)
             ((struct acc *)l1->mshr[i].accs.v[j])->dead = true;
 }
 
-/* Item 11: whatever the core was doing is over; lines on their way still arrive. */
+/* Whatever the core was doing is over; lines on their way still arrive. */
 static void kill_core(struct world *w, struct ocore *c)
 {
     if (c->state == CORE_DONE)

@@ -139,7 +139,7 @@ static void fill(struct world *w, struct ocore *c, struct client2 *cl)
         o_l2_lookup(w, c, cl, false);
         return;
     }
-    /* Item 25: accesses that join while the list is served are served too. */
+    /* Accesses that join while the list is served are served too. */
     struct list again = {0};
     for (size_t i = 0; i < m->accs.n; i++) {
         struct acc *a = m->accs.v[i];

@@ -29,7 +29,7 @@ static void schedule_grant(struct world *w)
 
 void o_bus_arrival(struct world *w, const struct event *e)
 {
-    static const uint32_t kinds[] = {[EV_GETS] = 0, [EV_GETI] = 1, [EV_GETM] = 2, [EV_PUTM] = 3}; /* item 24 */
+    static const uint32_t kinds[] = {[EV_GETS] = 0, [EV_GETI] = 1, [EV_GETM] = 2, [EV_PUTM] = 3};
     struct req *r = o_arena(w, sizeof *r);
     *r = (struct req){.core = e->core, .kind = e->kind, .origin = (enum origin)e->value, .line = e->line,
                       .arrival = w->now};
@@ -183,7 +183,7 @@ static void invalidate(struct world *w, struct tx *t, uint64_t who, uint64_t *co
 static void llc_hit(struct world *w, struct req *r, struct naive_way *x)
 {
     uint64_t me = UINT64_C(1) << r->core;
-    tick_t when = later(w, w->now); /* item 1 */
+    tick_t when = later(w, w->now);
     if (r->kind == EV_GETM) {
         uint64_t others = (x->sharers | (x->owner >= 0 ? UINT64_C(1) << x->owner : 0)) & ~me;
         if (others) {
@@ -216,7 +216,7 @@ static void llc_lookup(struct world *w, struct req *r, bool count)
     }
     struct tx *t = tx_of(w, r->line);
     struct naive_way *x = naive_find(&w->llc, r->line);
-    bool hit = x && !t; /* item 4 */
+    bool hit = x && !t;
     if (count) {
         struct cache_counts *st = &w->llc_st;
         st->accesses++;
@@ -301,7 +301,7 @@ void o_llc_ack(struct world *w, const struct event *e)
 
 void o_llc_fill(struct world *w, struct tx *t)
 {
-    struct naive_way *x = naive_choose(&w->llc, t->line); /* item 13: random draws at every try */
+    struct naive_way *x = naive_choose(&w->llc, t->line); /* random draws at every try */
     if (x->valid && tx_of(w, x->key)) {
         shared_event(w, w->now + w->P, w->n + 2, &w->seq_llc, EV_FILL, t);
         return;
@@ -318,7 +318,7 @@ void o_llc_fill(struct world *w, struct tx *t)
         }
     }
     naive_put(&w->llc, x, t->line);
-    x->dirty = t->dirty; /* item 15 */
+    x->dirty = t->dirty; /* a PUTM came while it was fetched */
     char state = t->req->kind == EV_GETM ? 'M' : t->req->kind == EV_GETS ? 'E' : 'S';
     become(x, t->req, state);
     grant(w, t->req, state, w->now);

@@ -160,7 +160,7 @@ void o_walk_read(struct world *w, struct ocore *c, struct owalk *k)
     }
     struct client2 *cl = o_arena(w, sizeof *cl);
     cl->walk = a;
-    if (c->l2.latency > c->l1d.latency) /* item 6 */
+    if (c->l2.latency > c->l1d.latency)
         o_hop(c, w, c->l2.latency - c->l1d.latency, EV_L2_LOOKUP, cl);
     else
         o_l2_lookup(w, c, cl, true);
@@ -255,7 +255,7 @@ void o_walk_ad_done(struct world *w, struct ocore *c, struct owalk *k)
 {
     if (k->dead)
         return;
-    if (!k->restart) { /* item 10: the frame of a walk that must restart may be somebody else's by now */
+    if (!k->restart) { /* the frame of a walk that must restart may be somebody else's by now */
         uint64_t pa = k->w.entry_pa.v, v = read8(w, pa);
         if (v & PTE_P) {
             v |= k->w.update;
