@@ -5,6 +5,8 @@
  */
 #include "memory/memsys_internal.h"
 
+#include "engine/grow.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -26,13 +28,8 @@ static uint32_t txn_open(struct memsys *m, uint64_t line, enum txn_kind kind, ui
     if (t != NIL) {
         m->txn_free = m->txn[t].next;
     } else {
-        if (m->txn_n == m->txn_cap) {
-            m->txn_cap = m->txn_cap ? m->txn_cap * 2 : 64;
-            struct txn *p = realloc(m->txn, m->txn_cap * sizeof *p);
-            if (!p)
-                abort(); /* host memory gone for a few kilobytes */
-            m->txn = p;
-        }
+        if (m->txn_n == m->txn_cap)
+            m->txn = grow_array(m->txn, &m->txn_cap, 64, sizeof *m->txn);
         t = m->txn_n++;
     }
     uint32_t b = bucket_of(line);

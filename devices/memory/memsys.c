@@ -1,5 +1,7 @@
 #include "memory/memsys_internal.h"
 
+#include "engine/grow.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,15 +156,7 @@ static void feed_dram(struct memsys *m, tick_t now)
 void dram_enqueue(struct memsys *m, uint64_t line, bool write, uint8_t origin, uint32_t txn, tick_t now)
 {
     if (m->wait_n == m->wait_cap) {
-        uint32_t cap = m->wait_cap ? m->wait_cap * 2 : 64;
-        struct dram_wait *p = malloc(cap * sizeof *p);
-        if (!p)
-            abort(); /* host memory gone for a few kilobytes */
-        for (uint32_t i = 0; i < m->wait_n; i++)
-            p[i] = m->wait[(m->wait_head + i) & (m->wait_cap - 1)];
-        free(m->wait);
-        m->wait = p;
-        m->wait_cap = cap;
+        m->wait = grow_ring(m->wait, &m->wait_cap, 64, sizeof *m->wait, m->wait_head, m->wait_n);
         m->wait_head = 0;
     }
     m->wait[(m->wait_head + m->wait_n++) & (m->wait_cap - 1)] =

@@ -28,9 +28,7 @@ static int init_timed(struct core *c, struct err *err)
         ;
     c->rob = calloc(c->rob_mask--, sizeof *c->rob);
     c->sb_cap = cfg->cpu.store_buffer;
-    c->sb_ring = c->sb_cap + 128; /* an instruction's stores enter an empty buffer even if they do not fit */
-    c->sb = calloc(c->sb_ring, sizeof *c->sb);
-    if (!c->client || !c->l2_mshr || !c->rob || !c->sb || !c->client_line || !c->l2_line)
+    if (!c->client || !c->l2_mshr || !c->rob || !c->client_line || !c->l2_line)
         return err_set(err, ERR_RUN, "out of host memory for core %u", c->id);
     memset(c->client_line, 0xff, c->n_client * sizeof *c->client_line);
     memset(c->l2_line, 0xff, cfg->cache.l2.mshrs * sizeof *c->l2_line);

@@ -37,7 +37,7 @@ struct machine {
     unsigned *os_queue; /* ring of cores that wait for the lock */
     unsigned os_head, os_n;
     struct action *action; /* sorted by (when, order made) */
-    unsigned n_action, cap_action;
+    uint32_t n_action, cap_action;
     /* run */
     uint64_t interval, next_sample;
     bool warm, limit_hit, interrupted, failed;

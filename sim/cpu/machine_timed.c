@@ -1,6 +1,7 @@
 /* Timed mode: exact windows over the cores, the shared side, the operating system's lock, global actions. */
 #include "cpu/machine_internal.h"
 #include "cpu/timed.h"
+#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,13 +11,8 @@ enum { WARMUP_CHECK_CYCLES = 1024 }; /* how often the warm-up's end is looked fo
 
 void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind)
 {
-    if (m->n_action == m->cap_action) {
-        m->cap_action = m->cap_action ? m->cap_action * 2 : 16;
-        struct action *a = realloc(m->action, m->cap_action * sizeof *a);
-        if (!a)
-            abort(); /* host memory gone for a few kilobytes */
-        m->action = a;
-    }
+    if (m->n_action == m->cap_action)
+        m->action = grow_array(m->action, &m->cap_action, 16, sizeof *m->action);
     unsigned i = m->n_action++;
     for (; i > 0 && m->action[i - 1].when > when; i--)
         m->action[i] = m->action[i - 1];

@@ -3,10 +3,6 @@
 #include "cpu/supply.h"
 #include "cpu/timed.h"
 
-void store_buffer_push(struct core *c, uint64_t line);
-void store_buffer_drain(struct core *c);
-void serial_part_done(struct core *c, uint32_t p, cyc_t when);
-
 void serial_part_done(struct core *c, uint32_t p, cyc_t when)
 {
     if (c->part[p].kind == PART_STORE && !c->window_one) {

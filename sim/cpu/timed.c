@@ -3,6 +3,7 @@
 
 #include "cpu/machine_internal.h"
 #include "cpu/priv.h"
+#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,13 +21,8 @@ uint32_t part_new(struct core *c, enum part_kind kind, uint32_t owner, uint64_t 
     if (p != NIL) {
         c->part_free = c->part[p].next;
     } else {
-        if (c->part_n == c->part_cap) {
-            c->part_cap = c->part_cap ? c->part_cap * 2 : 128;
-            struct part *n = realloc(c->part, c->part_cap * sizeof *n);
-            if (!n)
-                abort(); /* host memory gone for a few kilobytes */
-            c->part = n;
-        }
+        if (c->part_n == c->part_cap)
+            c->part = grow_array(c->part, &c->part_cap, 128, sizeof *c->part);
         p = c->part_n++;
     }
     c->part[p] = (struct part){.live = true, .kind = (uint8_t)kind, .owner = owner, .order = order, .va = va, .next = NIL};
@@ -64,6 +60,14 @@ unsigned part_access(const struct part *p)
                                   : ACCESS_USER | ACCESS_WRITE;
 }
 
+void part_done(struct core *c, uint32_t p, cyc_t when)
+{
+    if (c->serial)
+        serial_part_done(c, p, when);
+    else
+        window_part_done(c, p, when);
+}
+
 void translated(struct core *c, uint32_t p)
 {
     if (c->part[p].kind == PART_STORE && !c->window_one)
@@ -88,7 +92,7 @@ void part_served(struct core *c, uint32_t p)
         part_done(c, p, c->now + c->l1d_lat);
         break;
     case PART_DRAIN:
-        c->sb_head = c->sb_head + 1 == c->sb_ring ? 0 : c->sb_head + 1;
+        c->sb_head = (c->sb_head + 1) & (c->sb_ring - 1);
         c->sb_n--;
         c->sb_waiting = false;
         part_free(c, p);

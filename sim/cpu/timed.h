@@ -46,6 +46,11 @@ void park(struct core *c, uint32_t p);
 /* window.c and serial.c */
 void window_cycle(struct core *c);
 void serial_cycle(struct core *c);
+void window_part_done(struct core *c, uint32_t p, cyc_t when);
+void serial_part_done(struct core *c, uint32_t p, cyc_t when);
+/* store_buffer.c */
+void store_buffer_push(struct core *c, uint64_t line);
+void store_buffer_drain(struct core *c); /* the drain phase */
 void entry_woken(struct core *c, uint32_t e);
 void part_done(struct core *c, uint32_t p, cyc_t when); /* a program part's completion is known */
 /* A program part is translated: STORE is done, others access their cache. */

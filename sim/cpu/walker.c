@@ -1,6 +1,7 @@
 /* Translation in time: second-level TLB, walks that merge and queue, accessed and dirty bits (timing.md section 3). */
 #include "cpu/machine_internal.h"
 #include "cpu/timed.h"
+#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -68,13 +69,8 @@ static uint32_t run_new(struct core *c)
         c->walk_free = c->walk[w].next;
         return w;
     }
-    if (c->walk_n == c->walk_cap) {
-        c->walk_cap = c->walk_cap ? c->walk_cap * 2 : 16;
-        struct walk_run *n = realloc(c->walk, c->walk_cap * sizeof *n);
-        if (!n)
-            abort(); /* host memory gone for a few kilobytes */
-        c->walk = n;
-    }
+    if (c->walk_n == c->walk_cap)
+        c->walk = grow_array(c->walk, &c->walk_cap, 16, sizeof *c->walk);
     return c->walk_n++;
 }
 

@@ -5,6 +5,7 @@
 #include "cpu/machine_internal.h"
 #include "cpu/supply.h"
 #include "cpu/timed.h"
+#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void entry_known(struct core *c, struct rob_entry *e)
     }
 }
 
-static void window_part_done(struct core *c, uint32_t p, cyc_t when)
+void window_part_done(struct core *c, uint32_t p, cyc_t when)
 {
     struct part *x = &c->part[p];
     if (x->kind == PART_FETCH) {
@@ -60,17 +61,6 @@ static void window_part_done(struct core *c, uint32_t p, cyc_t when)
         x->ready = true; /* stores wait in the entry's list for retirement */
     if (--e->pending == 0 && e->issued)
         entry_known(c, e);
-}
-
-/* ---- serial part_done is in serial.c ---- */
-void serial_part_done(struct core *c, uint32_t p, cyc_t when);
-
-void part_done(struct core *c, uint32_t p, cyc_t when)
-{
-    if (c->serial)
-        serial_part_done(c, p, when);
-    else
-        window_part_done(c, p, when);
 }
 
 /* ---- issue ---- */
@@ -146,13 +136,8 @@ static void issue(struct core *c, struct rob_entry *e)
 /* Sorted by program order, for the woken phase of this cycle. */
 void entry_woken(struct core *c, uint32_t ix)
 {
-    if (c->n_woken == c->cap_woken) {
-        c->cap_woken = c->cap_woken ? c->cap_woken * 2 : 64;
-        uint32_t *n = realloc(c->woken, c->cap_woken * sizeof *n);
-        if (!n)
-            abort(); /* host memory gone for a few kilobytes */
-        c->woken = n;
-    }
+    if (c->n_woken == c->cap_woken)
+        c->woken = grow_array(c->woken, &c->cap_woken, 64, sizeof *c->woken);
     uint32_t i = c->n_woken++;
     for (; i > 0 && c->rob[c->woken[i - 1]].seq > c->rob[ix].seq; i--)
         c->woken[i] = c->woken[i - 1];
@@ -179,28 +164,6 @@ static bool store_room(const struct core *c, const struct rob_entry *e)
     return e->n_stores == 0 || c->sb_n == 0 || c->sb_n + e->n_stores <= c->sb_cap;
 }
 
-static void sb_push(struct core *c, uint64_t line)
-{
-    uint32_t i = c->sb_head + c->sb_n;
-    if (c->sb_n + 1 > c->sb_ring) { /* one instruction's stores into an empty buffer: any number */
-        uint64_t *n = calloc(c->sb_ring * 2, sizeof *n);
-        if (!n)
-            abort(); /* host memory gone for a few kilobytes */
-        for (uint32_t k = 0; k < c->sb_n; k++)
-            n[k] = c->sb[(c->sb_head + k) % c->sb_ring];
-        free(c->sb);
-        c->sb = n;
-        c->sb_ring *= 2;
-        c->sb_head = 0;
-        i = c->sb_n;
-    }
-    c->sb[i >= c->sb_ring ? i - c->sb_ring : i] = line;
-    c->sb_n++;
-}
-
-void store_buffer_push(struct core *c, uint64_t line);
-void store_buffer_push(struct core *c, uint64_t line) { sb_push(c, line); }
-
 static void retire(struct core *c)
 {
     uint32_t n = 0;
@@ -216,7 +179,7 @@ static void retire(struct core *c)
         while (e->stores.head != NIL) {
             uint32_t p = e->stores.head;
             e->stores.head = c->part[p].sibling;
-            sb_push(c, c->part[p].pa.v >> LINE_SHIFT);
+            store_buffer_push(c, c->part[p].pa.v >> LINE_SHIFT);
             part_free(c, p);
         }
         c->head_seq++;
@@ -224,28 +187,6 @@ static void retire(struct core *c)
     }
     if (unlikely(c->parked) && c->os == OS_IDLE)
         take_fault(c, NULL);
-}
-
-void store_buffer_drain(struct core *c);
-void store_buffer_drain(struct core *c)
-{
-    if (!c->sb_n || c->sb_waiting)
-        return;
-    uint64_t line = c->sb[c->sb_head];
-    struct assoc *t = &c->l1d.tags;
-    uint32_t e = t->mru[assoc_set(t, line)];
-    if (likely(t->key[e] == line && !t->touch_on_mru && (c->l1d.flags[e] & L1D_WRITABLE))) {
-        cache_count(&c->l1d, ORIGIN_cpu, true, true);
-        c->l1d.flags[e] |= L1D_DIRTY;
-        c->sb_head = c->sb_head + 1 == c->sb_ring ? 0 : c->sb_head + 1;
-        c->sb_n--;
-        return;
-    }
-    uint32_t p = part_new(c, PART_DRAIN, 0, 0, (va_t){0});
-    c->part[p].pa.v = line << LINE_SHIFT;
-    c->sb_waiting = true;
-    if (l1_access(c, p, true))
-        part_served(c, p);
 }
 
 /* The producers of an instruction: what is known of them, and links to what is not. */
@@ -266,13 +207,8 @@ static void depend(struct core *c, struct rob_entry *e, uint64_t regs)
         if (d != NIL) {
             c->dep_free = c->dep[d].next;
         } else {
-            if (c->dep_n == c->dep_cap) {
-                c->dep_cap = c->dep_cap ? c->dep_cap * 2 : 256;
-                struct dep_link *n = realloc(c->dep, c->dep_cap * sizeof *n);
-                if (!n)
-                    abort(); /* host memory gone for a few kilobytes */
-                c->dep = n;
-            }
+            if (c->dep_n == c->dep_cap)
+                c->dep = grow_array(c->dep, &c->dep_cap, 256, sizeof *c->dep);
             d = c->dep_n++;
         }
         c->dep[d] = (struct dep_link){.consumer = ix, .next = p->deps};

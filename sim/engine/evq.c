@@ -1,5 +1,7 @@
 #include "engine/evq.h"
 
+#include "engine/grow.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +39,6 @@ static bool before(const struct event *x, const struct event *y)
     return x->seq < y->seq;
 }
 
-static void *grow(void *p, uint32_t *cap, size_t size)
-{
-    *cap = *cap ? *cap * 2 : 256;
-    p = realloc(p, *cap * size);
-    if (!p)
-        abort(); /* host memory gone for a few kilobytes: nothing sensible is left to do */
-    return p;
-}
-
 static uint32_t take_node(struct evq *q)
 {
     uint32_t i = q->free_head;
@@ -54,14 +47,14 @@ static uint32_t take_node(struct evq *q)
         return i;
     }
     if (q->pool_n == q->pool_cap)
-        q->pool = grow(q->pool, &q->pool_cap, sizeof *q->pool);
+        q->pool = grow_array(q->pool, &q->pool_cap, 256, sizeof *q->pool);
     return q->pool_n++;
 }
 
 static void heap_push(struct evq *q, uint32_t node)
 {
     if (q->heap_n == q->heap_cap)
-        q->heap = grow(q->heap, &q->heap_cap, sizeof *q->heap);
+        q->heap = grow_array(q->heap, &q->heap_cap, 256, sizeof *q->heap);
     uint32_t i = q->heap_n++;
     while (i > 0) {
         uint32_t up = (i - 1) / 2;

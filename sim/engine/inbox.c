@@ -1,5 +1,7 @@
 #include "engine/inbox.h"
 
+#include "engine/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +16,7 @@ void inbox_fini(struct inbox *b)
 void inbox_put(struct inbox *b, cyc_t when, uint32_t kind, uint64_t a, uint64_t c)
 {
     if (b->n == b->cap) {
-        uint32_t cap = b->cap ? b->cap * 2 : 64;
-        struct msg *r = malloc(cap * sizeof *r);
-        if (!r)
-            abort(); /* host memory gone for a few kilobytes */
-        for (uint32_t i = 0; i < b->n; i++)
-            r[i] = b->ring[(b->head + i) & (b->cap - 1)];
-        free(b->ring);
-        b->ring = r;
-        b->cap = cap;
+        b->ring = grow_ring(b->ring, &b->cap, 64, sizeof *b->ring, b->head, b->n);
         b->head = 0;
     }
     uint32_t i = b->n++; /* nearly sorted: most messages go last */

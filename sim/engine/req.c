@@ -1,5 +1,7 @@
 #include "engine/req.h"
 
+#include "engine/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +23,8 @@ uint32_t req_get(struct req_pool *p)
     if (i != UINT32_MAX) {
         p->free_head = p->req[i].next;
     } else {
-        if (p->n == p->cap) {
-            p->cap = p->cap ? p->cap * 2 : 64;
-            struct mem_req *r = realloc(p->req, p->cap * sizeof *r);
-            if (!r)
-                abort(); /* host memory gone for a few kilobytes */
-            p->req = r;
-        }
+        if (p->n == p->cap)
+            p->req = grow_array(p->req, &p->cap, 64, sizeof *p->req);
         i = p->n++;
         p->req[i].state = REQ_FREE;
     }

@@ -1,5 +1,7 @@
 #include "engine/wheel.h"
 
+#include "engine/grow.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +40,8 @@ void wheel_add(struct wheel *w, cyc_t when, uint32_t kind, uint32_t arg)
     if (i != NIL) {
         w->free_head = w->pool[i].next;
     } else {
-        if (w->pool_n == w->pool_cap) {
-            w->pool_cap = w->pool_cap ? w->pool_cap * 2 : 64;
-            struct hop *p = realloc(w->pool, w->pool_cap * sizeof *p);
-            if (!p)
-                abort(); /* host memory gone for a few kilobytes */
-            w->pool = p;
-        }
+        if (w->pool_n == w->pool_cap)
+            w->pool = grow_array(w->pool, &w->pool_cap, 64, sizeof *w->pool);
         i = w->pool_n++;
     }
     w->pool[i] = (struct hop){.when = when, .kind = kind, .arg = arg};
