@@ -39,7 +39,7 @@ static bool differs(const struct random_case *c, uint64_t seed, uint32_t window,
 
 START_TEST(test_equal)
 {
-    unsigned seeds = number("WINDOWS_SEEDS", 120), first = number("WINDOWS_FIRST", 1), bad = 0;
+    unsigned seeds = number("WINDOWS_SEEDS", 80), first = number("WINDOWS_FIRST", 1), bad = 0;
     bool keep_going = getenv("WINDOWS_KEEP_GOING") != NULL;
     for (unsigned seed = first; seed < first + seeds; seed++) {
         struct random_case c;
