@@ -332,6 +332,8 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
 bool memsys_holds(const struct memsys *m, unsigned core, uint64_t line, enum line_state state)
 {
     uint32_t e = assoc_probe(&m->llc.tags, line);
+    if (txn_find(m, line) != NIL)
+        return true;
     if (e == ASSOC_NONE)
         return false;
     if (state >= LINE_E)

@@ -94,7 +94,8 @@ void memsys_settle(struct memsys *m, tick_t now);
 enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, enum req_kind kind,
                               enum req_origin origin);
 
-/* For --check: every line a private cache holds is in the LLC with that core in the directory. */
+/* For --check: every line a private cache holds is in the LLC with that core in the directory, or busy (being
+ * taken back). */
 bool memsys_holds(const struct memsys *m, unsigned core, uint64_t line, enum line_state state);
 struct cache *memsys_llc(struct memsys *m);
 

@@ -325,9 +325,21 @@ static bool interrupted(struct machine *m)
     return m->hooks.interrupted && m->hooks.interrupted(m->hooks.self);
 }
 
-static void sample(struct machine *m)
+/* With sim.check: now and then, ever more rarely, so that a long run stays feasible. */
+static void check_now_and_then(struct machine *m)
+{
+    struct err err;
+    if (!m->cfg.sim.check || m->totals.references < m->next_check)
+        return;
+    m->next_check = m->totals.references + m->totals.references / 4 + 10000;
+    if (machine_check(m, &err) < 0)
+        machine_fail(m, &err);
+}
+
+void machine_sample(struct machine *m)
 {
     machine_totals(m);
+    check_now_and_then(m);
     if (m->hooks.sample)
         m->hooks.sample(m->hooks.self, m);
 }
@@ -364,7 +376,7 @@ static void run_functional(struct machine *m)
             machine_tell(m, "warmup_end", &m->core[0], 0, 0);
         }
         if (total >= m->next_sample) {
-            sample(m);
+            machine_sample(m);
             m->next_sample = total - total % m->interval + m->interval;
         }
         if (s->limit && total >= s->limit) {
@@ -381,12 +393,12 @@ static void run_functional(struct machine *m)
 enum machine_end machine_run(struct machine *m, struct err *err)
 {
     m->warm = m->cfg.sim.warmup == 0;
-    sample(m);
+    machine_sample(m);
     if (m->cfg.sim.mode == SIM_MODE_TIMED)
         machine_run_timed(m);
     else
         run_functional(m);
-    sample(m);
+    machine_sample(m);
     if (m->failed) {
         if (err)
             *err = m->err;
@@ -441,7 +453,8 @@ int machine_check(struct machine *m, struct err *err)
                        (unsigned long long)free_pages, (unsigned long long)used, (unsigned long long)f->managed);
     if (!m->cfg.sim.check)
         return 0;
-    if (frames_check(f, err) < 0 || vm_check(m->vm, err) < 0)
+    /* While a handler's stores are under way, tables are allocated that no entry points to yet. */
+    if (frames_check(f, err) < 0 || (!m->os_locked && vm_check(m->vm, err) < 0))
         return -1;
     for (unsigned k = 0; k < m->cores; k++)
         if ((m->cfg.mmu.enabled && check_core(m, &m->core[k], err) < 0) || check_lines(m, &m->core[k], err) < 0)

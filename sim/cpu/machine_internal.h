@@ -39,7 +39,7 @@ struct machine {
     struct action *action; /* sorted by (when, order made) */
     uint32_t n_action, cap_action;
     /* run */
-    uint64_t interval, next_sample;
+    uint64_t interval, next_sample, next_check;
     bool warm, limit_hit, interrupted, failed;
     struct err err;
     cyc_t action_cycle; /* of the global action that runs */
@@ -60,6 +60,7 @@ void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);
 void machine_totals(struct machine *m);
+void machine_sample(struct machine *m); /* totals, checks, the hook */
 
 /* core.c */
 int core_init(struct core *c, struct machine *m, unsigned id, struct err *err);

@@ -122,9 +122,7 @@ static void run_action(struct machine *m, const struct action *a)
         }
         break;
     case ACTION_SAMPLE:
-        machine_totals(m);
-        if (m->hooks.sample)
-            m->hooks.sample(m->hooks.self, m);
+        machine_sample(m);
         machine_add_action(m, a->when + m->interval, 0, ACTION_SAMPLE);
         break;
     }
