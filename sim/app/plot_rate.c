@@ -108,13 +108,29 @@ struct curve {
     struct columns num[PLOT_RUNS_MAX], den[PLOT_RUNS_MAX];
 };
 
-/* One run: all curves in one picture. Several: one panel a curve, one line a run. */
-static int draw_curves(struct plot *p, const struct curve *curve, size_t n, const char *title, const char *ylabel,
+static bool counts(const struct plot *p, const struct curve *c)
+{
+    for (size_t i = 0; i < p->n_runs; i++) {
+        const struct plot_run *r = &p->run[i];
+        if (r->table.rows > 1 && sum_at(r, r->table.rows - 1, &c->num[i]) > sum_at(r, 0, &c->num[i]))
+            return true;
+    }
+    return false;
+}
+
+/* One run: all curves in one picture. Several: one panel a curve that counted in any of them, one line a run. */
+static int draw_curves(struct plot *p, struct curve *curve, size_t n, const char *title, const char *ylabel,
                        double scale, struct err *err)
 {
     struct plot_axis a;
     if (plot_axis_pick(p, &a, err))
         return -1;
+    size_t counted = 0;
+    for (size_t i = 0; p->n_runs > 1 && i < n; i++)
+        if (counts(p, &curve[i]))
+            curve[counted++] = curve[i];
+    if (counted)
+        n = counted;
     size_t panels = p->n_runs == 1 ? 1 : n, lines = p->n_runs == 1 ? n : p->n_runs;
     gp_begin(p, title, (unsigned)panels);
     for (size_t panel = 0; panel < panels; panel++) {
