@@ -2,9 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 const char *const repl_policy_names[] = {
 #define X(name) #name,
@@ -32,6 +29,9 @@ int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy p
     a->touch_on_mru = policy == REPL_srrip;
     size_t n = (size_t)sets * ways;
     bool heads = ways <= ASSOC_HEAD_WAYS;
+    a->full = heads ? (uint16_t)((1u << ways) - 1) : 0;
+    a->last_shift = heads ? (uint8_t)(4 * (ways - 1)) : 0;
+    a->lru_heads = heads && policy == REPL_lru;
     a->key = malloc(n * sizeof *a->key);
     a->mru = malloc(sets * sizeof *a->mru);
     if (heads)
@@ -73,52 +73,6 @@ void assoc_clear(struct assoc *a)
     a->clock = 0;
 }
 
-static uint8_t sig_of(uint64_t key) { return (uint8_t)((key * 0x9e3779b97f4a7c15u) >> 56); }
-
-/* Ways whose signature is that of `key`: bit w. */
-static inline unsigned candidates(const struct assoc_head *h, uint64_t key)
-{
-#ifdef __SSE2__
-    __m128i k = _mm_set1_epi8((char)sig_of(key)), v = _mm_load_si128((const __m128i *)(const void *)h->sig);
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(k, v)) & h->valid;
-#else
-    unsigned m = 0;
-    uint8_t k = sig_of(key);
-    for (unsigned w = 0; w < ASSOC_HEAD_WAYS; w++)
-        m |= (unsigned)(h->sig[w] == k) << w;
-    return m & h->valid;
-#endif
-}
-
-/* The entry that holds `key`, or ASSOC_NONE. */
-static inline uint32_t search(const struct assoc *a, uint32_t set, uint64_t key)
-{
-    uint32_t base = set * a->ways, end = base + a->ways;
-    if (likely(a->head != NULL)) {
-        for (unsigned m = candidates(&a->head[set], key); m; m &= m - 1) {
-            uint32_t e = base + (unsigned)__builtin_ctz(m);
-            if (likely(a->key[e] == key))
-                return e;
-        }
-        return ASSOC_NONE;
-    }
-    for (uint32_t e = base; e < end; e++)
-        if (a->key[e] == key)
-            return e;
-    return ASSOC_NONE;
-}
-
-/* Moves `way` to the lowest place; the ways that stood below move up. */
-static inline uint64_t order_front(uint64_t order, unsigned way)
-{
-    const uint64_t ones = 0x1111111111111111u;
-    uint64_t x = order ^ (way * ones);
-    uint64_t zero = (x - ones) & ~x & (ones << 3); /* its lowest bit: the lowest place that holds `way` */
-    unsigned at = (unsigned)__builtin_ctzll(zero) & ~3u;
-    uint64_t below = ((uint64_t)1 << at) - 1;
-    return (order & (~below << 3 << 1)) | (order & below) << 4 | way;
-}
-
 static inline uint32_t order_last(const struct assoc *a, uint32_t set)
 {
     return (uint32_t)(a->head[set].order >> (4 * (a->ways - 1)) & 15);
@@ -151,7 +105,7 @@ static void stamp(struct assoc *a, uint32_t set, uint32_t entry)
 {
     if (likely(a->head != NULL)) {
         struct assoc_head *h = &a->head[set];
-        h->order = order_front(h->order, entry - set * a->ways);
+        h->order = assoc_order_front(h->order, entry - set * a->ways);
         return;
     }
     if (unlikely(a->clock >= UINT32_MAX - 1))
@@ -176,7 +130,7 @@ static uint32_t plru_victim(const struct assoc *a, uint32_t set)
     return node - a->ways;
 }
 
-static inline void touch(struct assoc *a, uint32_t set, uint32_t entry)
+void assoc_touch_slow(struct assoc *a, uint32_t set, uint32_t entry)
 {
     a->mru[set] = entry;
     switch ((enum repl_policy)a->policy) {
@@ -194,17 +148,7 @@ static inline void touch(struct assoc *a, uint32_t set, uint32_t entry)
     }
 }
 
-void assoc_touch(struct assoc *a, uint32_t entry) { touch(a, entry / a->ways, entry); }
-
-uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key)
-{
-    uint32_t e = search(a, set, key);
-    if (e != ASSOC_NONE)
-        touch(a, set, e);
-    return e;
-}
-
-uint32_t assoc_probe(const struct assoc *a, uint64_t key) { return search(a, assoc_set(a, key), key); }
+void assoc_touch(struct assoc *a, uint32_t entry) { assoc_touch_slow(a, entry / a->ways, entry); }
 
 static uint32_t lowest_stamp(const struct assoc *a, uint32_t base)
 {
@@ -228,7 +172,7 @@ static uint32_t free_way(const struct assoc *a, uint32_t set)
 {
     uint32_t base = set * a->ways;
     if (likely(a->head != NULL)) {
-        unsigned free = ~(unsigned)a->head[set].valid & ((1u << a->ways) - 1);
+        unsigned free = (unsigned)a->full & ~(unsigned)a->head[set].valid;
         return unlikely(free != 0) ? base + (unsigned)__builtin_ctz(free) : ASSOC_NONE;
     }
     for (uint32_t e = base; e < base + a->ways; e++)
@@ -255,7 +199,7 @@ uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key)
     }
 }
 
-uint32_t assoc_pick(struct assoc *a, uint64_t key)
+uint32_t assoc_pick_slow(struct assoc *a, uint64_t key)
 {
     uint32_t set = assoc_set(a, key), base = set * a->ways;
     if (a->policy != REPL_random)
@@ -264,14 +208,14 @@ uint32_t assoc_pick(struct assoc *a, uint64_t key)
     return e != ASSOC_NONE ? e : base + (uint32_t)rng_below(&a->rng, a->ways);
 }
 
-void assoc_place(struct assoc *a, uint32_t e, uint64_t key)
+void assoc_place_slow(struct assoc *a, uint32_t e, uint64_t key)
 {
     uint32_t set = assoc_set(a, key), base = set * a->ways;
     bool replaces = a->key[e] != ASSOC_EMPTY;
     a->used += !replaces;
     a->key[e] = key;
     if (likely(a->head != NULL)) {
-        a->head[set].sig[e - base] = sig_of(key);
+        a->head[set].sig[e - base] = assoc_sig(key);
         a->head[set].valid |= (uint16_t)(1u << (e - base));
     }
     switch ((enum repl_policy)a->policy) {
@@ -295,14 +239,6 @@ void assoc_place(struct assoc *a, uint32_t e, uint64_t key)
         break;
     }
     a->mru[set] = e;
-}
-
-uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
-{
-    uint32_t e = assoc_pick(a, key);
-    *victim = a->key[e];
-    assoc_place(a, e, key);
-    return e;
 }
 
 void assoc_remove(struct assoc *a, uint32_t entry)

@@ -15,6 +15,10 @@
 #include "engine/rng.h"
 #include "engine/types.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define ASSOC_EMPTY UINT64_MAX
 #define ASSOC_MAX_WAYS 65536u
 #define ASSOC_NONE UINT32_MAX
@@ -57,6 +61,9 @@ struct assoc {
     uint32_t sets, ways;
     uint32_t clock;
     uint32_t used; /* valid entries */
+    uint16_t full;       /* bit w for each way, with heads */
+    uint8_t last_shift;  /* where head.order keeps the last way */
+    bool lru_heads;      /* lru with heads: replaced inline */
     bool modulo;
     bool touch_on_mru; /* the policy must be told even of a hit on the most recently used way (srrip) */
     uint8_t policy;
@@ -72,8 +79,70 @@ static inline uint32_t assoc_set(const struct assoc *a, uint64_t key)
     return likely(!a->modulo) ? (uint32_t)(key & a->set_mask) : (uint32_t)(key % a->sets);
 }
 
-void assoc_touch(struct assoc *a, uint32_t entry);              /* a use of a valid entry, as on a hit */
-uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key); /* all ways; promotes */
+static inline uint8_t assoc_sig(uint64_t key) { return (uint8_t)((key * 0x9e3779b97f4a7c15u) >> 56); }
+
+/* Ways whose signature is that of `key`: bit w. */
+static inline unsigned assoc_candidates(const struct assoc_head *h, uint64_t key)
+{
+#ifdef __SSE2__
+    __m128i k = _mm_set1_epi8((char)assoc_sig(key)), v = _mm_load_si128((const __m128i *)(const void *)h->sig);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(k, v)) & h->valid;
+#else
+    unsigned m = 0;
+    uint8_t k = assoc_sig(key);
+    for (unsigned w = 0; w < ASSOC_HEAD_WAYS; w++)
+        m |= (unsigned)(h->sig[w] == k) << w;
+    return m & h->valid;
+#endif
+}
+
+/* The entry of the set that holds `key`, or ASSOC_NONE. No use. */
+static inline uint32_t assoc_search(const struct assoc *a, uint32_t set, uint64_t key)
+{
+    uint32_t base = set * a->ways, end = base + a->ways;
+    if (likely(a->head != NULL)) {
+        for (unsigned m = assoc_candidates(&a->head[set], key); m; m &= m - 1) {
+            uint32_t e = base + (unsigned)__builtin_ctz(m);
+            if (likely(a->key[e] == key))
+                return e;
+        }
+        return ASSOC_NONE;
+    }
+    for (uint32_t e = base; e < end; e++)
+        if (a->key[e] == key)
+            return e;
+    return ASSOC_NONE;
+}
+
+/* Moves `way` to the lowest place of an order; the ways that stood below move up. */
+static inline uint64_t assoc_order_front(uint64_t order, unsigned way)
+{
+    const uint64_t ones = 0x1111111111111111u;
+    uint64_t x = order ^ (way * ones);
+    uint64_t zero = (x - ones) & ~x & (ones << 3); /* its lowest bit: the lowest place that holds `way` */
+    unsigned at = (unsigned)__builtin_ctzll(zero) & ~3u;
+    uint64_t below = ((uint64_t)1 << at) - 1;
+    return (order & (~below << 3 << 1)) | (order & below) << 4 | way;
+}
+
+void assoc_touch(struct assoc *a, uint32_t entry); /* a use of a valid entry, as on a hit */
+void assoc_touch_slow(struct assoc *a, uint32_t set, uint32_t entry);
+
+/* All ways; promotes. */
+static inline uint32_t assoc_find_slow(struct assoc *a, uint32_t set, uint64_t key)
+{
+    uint32_t e = assoc_search(a, set, key);
+    if (e != ASSOC_NONE) {
+        if (likely(a->lru_heads)) {
+            struct assoc_head *h = &a->head[set];
+            h->order = assoc_order_front(h->order, e - set * a->ways);
+            a->mru[set] = e;
+        } else {
+            assoc_touch_slow(a, set, e);
+        }
+    }
+    return e;
+}
 
 /* The host's cache should fetch what a lookup, or the replacement, of `key` will read. No effect on results. */
 static inline void assoc_prefetch(const struct assoc *a, uint64_t key)
@@ -94,14 +163,56 @@ static inline uint32_t assoc_find(struct assoc *a, uint64_t key)
     return assoc_find_slow(a, set, key);
 }
 
+/* The same, for big arrays: the most recently used way is not tried first, that would be one more miss of the host. */
+static inline uint32_t assoc_find_big(struct assoc *a, uint64_t key) { return assoc_find_slow(a, assoc_set(a, key), key); }
+
 /* Entry of `key` without touching the replacement state, or ASSOC_NONE. */
-uint32_t assoc_probe(const struct assoc *a, uint64_t key);
+static inline uint32_t assoc_probe(const struct assoc *a, uint64_t key)
+{
+    return assoc_search(a, assoc_set(a, key), key);
+}
+
+uint32_t assoc_pick_slow(struct assoc *a, uint64_t key);
+void assoc_place_slow(struct assoc *a, uint32_t entry, uint64_t key);
+
 /* The two halves of an insertion, for owners that must look at the victim first: the entry that the policy gives up (an
  * invalid one if there is one; random draws), and putting the key there. */
-uint32_t assoc_pick(struct assoc *a, uint64_t key);
-void assoc_place(struct assoc *a, uint32_t entry, uint64_t key);
+static inline uint32_t assoc_pick(struct assoc *a, uint64_t key)
+{
+    uint32_t set = assoc_set(a, key);
+    if (unlikely(!a->lru_heads))
+        return assoc_pick_slow(a, key);
+    unsigned free = (unsigned)a->full & ~(unsigned)a->head[set].valid;
+    unsigned way = free ? (unsigned)__builtin_ctz(free) : (unsigned)(a->head[set].order >> a->last_shift & 15);
+    return set * a->ways + way;
+}
+
+static inline void assoc_place(struct assoc *a, uint32_t entry, uint64_t key)
+{
+    uint32_t set = assoc_set(a, key);
+    if (unlikely(!a->lru_heads)) {
+        assoc_place_slow(a, entry, key);
+        return;
+    }
+    struct assoc_head *h = &a->head[set];
+    unsigned way = entry - set * a->ways;
+    a->used += !(h->valid >> way & 1);
+    h->valid |= (uint16_t)(1u << way);
+    h->sig[way] = assoc_sig(key);
+    h->order = assoc_order_front(h->order, way);
+    a->key[entry] = key;
+    a->mru[set] = entry;
+}
+
 /* Inserts a key that is not present; *victim is the key that was replaced or ASSOC_EMPTY. */
-uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim);
+static inline uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
+{
+    uint32_t e = assoc_pick(a, key);
+    *victim = a->key[e];
+    assoc_place(a, e, key);
+    return e;
+}
+
 /* The entry assoc_insert would use next in the set of `key`; draws no random number (random: ASSOC_NONE if full). */
 uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key);
 void assoc_remove(struct assoc *a, uint32_t entry); /* makes the entry invalid */
