@@ -39,6 +39,6 @@ const struct param sim_params[] = {
     {.key = "quantum", .type = P_U32, .offset = offsetof(struct sim_config, quantum), .def = 100000, .min = 1,
      .help = "references a thread runs before the next thread of the same core has its turn"},
     {.key = "check", .type = P_BOOL, .offset = offsetof(struct sim_config, check), .def = 0,
-     .help = "at the end verify frame owners, free lists, TLB contents, the directory"},
+     .help = "verify frame owners, free lists, TLB contents and the directory now and then and at the end"},
 };
 const size_t sim_params_n = ARRAY_LEN(sim_params);
