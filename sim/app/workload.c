@@ -18,6 +18,7 @@ struct core_feeds { /* what one core reads */
     unsigned core;
     struct feed *feed;
     size_t n, turn;
+    struct trace_rec *copy; /* a batch in which the end of a process is put off */
 };
 
 struct workload {
@@ -56,6 +57,30 @@ static void told(struct workload *w, const struct feed *f, struct err *e)
     machine_fail(w->machine, e);
 }
 
+/* Does more than one core run threads of trace i? */
+static bool spread(const struct workload *w, size_t i)
+{
+    return w->cores > 1 && w->trace[i].core < 0 && w->info[i].threads != 1;
+}
+
+/* The process of a trace that is spread over cores ends when all its threads have been replayed: machine.h. */
+static int put_off_exit(struct core_feeds *c, struct trace_batch *b)
+{
+    bool found = false;
+    for (size_t i = 0; i < b->n && !found; i += 1u + b->rec[i].slots)
+        found = b->rec[i].kind == TRACE_EXIT && b->rec[i].size == 1;
+    if (!found)
+        return 0;
+    if (!c->copy && !(c->copy = malloc(TRACE_BATCH_RECS * sizeof *c->copy)))
+        return -1;
+    memcpy(c->copy, b->rec, b->n * sizeof *c->copy);
+    for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
+        if (c->copy[i].kind == TRACE_EXIT && c->copy[i].size == 1)
+            c->copy[i].size = CORE_EXIT_LATER;
+    b->rec = c->copy;
+    return 0;
+}
+
 static int next(void *self, struct trace_batch *out)
 {
     struct core_feeds *c = self;
@@ -80,6 +105,12 @@ static int next(void *self, struct trace_batch *out)
             continue;
         if (out->process >= WORKLOAD_PROCESSES) {
             err_set(&e, ERR_RUN, "process %u: a trace can have %d processes", out->process, WORKLOAD_PROCESSES);
+            told(c->w, f, &e);
+            f->ended = true;
+            continue;
+        }
+        if (spread(c->w, f->index) && put_off_exit(c, out) < 0) {
+            err_set(&e, ERR_RUN, "out of host memory");
             told(c->w, f, &e);
             f->ended = true;
             continue;
@@ -162,6 +193,7 @@ void workload_free(struct workload *w)
             trace_hasher_free(w->core[k].feed[i].hasher);
         }
         free(w->core[k].feed);
+        free(w->core[k].copy);
     }
     free(w->core);
     free(w->info);

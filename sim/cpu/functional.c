@@ -25,7 +25,7 @@ static enum line_state l2_access(struct core *c, uint64_t line, enum req_kind ki
     if (!c->has_l2)
         return below(c, line, kind, o);
     bool write = kind == REQ_GETM;
-    uint32_t e = assoc_find(&c->l2.tags, line);
+    uint32_t e = assoc_find_big(&c->l2.tags, line);
     bool ok = e != ASSOC_NONE && (!write || c->l2.flags[e] >= LINE_E);
     cache_count(&c->l2, o, ok, write);
     if (ok)
@@ -68,6 +68,79 @@ static void l1i_access(struct core *c, uint64_t line)
     priv_l1i_fill(c, line);
 }
 
+/* ---- hints to the host's cache: an access that misses the simulated caches misses the host's too ---- */
+
+/* `line` will be accessed; stages 0, 1, 2 some accesses apart, each reads what the one before has fetched. */
+static inline void hint_line(const struct core *c, uint64_t line, unsigned stage)
+{
+    const struct memsys *m = c->machine->memsys;
+    if (stage < 2)
+        memsys_prefetch(m, line, stage);
+    if (stage > 0 && c->has_l2) { /* the line that leaves the L2 for it is written back */
+        const struct assoc *l2 = &c->l2.tags;
+        uint64_t victim = l2->key[assoc_likely(l2, line)];
+        if (victim != ASSOC_EMPTY && victim != line)
+            memsys_prefetch(m, victim, stage - 1);
+    }
+}
+
+enum { AHEAD_CHUNK = 512, AHEAD_MISSES = 8 }; /* hints while an eighth of the last records' data references missed */
+enum { AHEAD_TABLE = 16, AHEAD_LINE = 11, AHEAD_ENTRY = 7, AHEAD_VICTIM = 3, AHEAD_RING = 32 }; /* records ahead */
+struct ahead { /* by record number modulo AHEAD_RING */
+    const uint64_t *pte[AHEAD_RING];
+    uint64_t line[AHEAD_RING], table_line[AHEAD_RING];
+};
+
+/* Where the page table has the entry of a 4 KiB page, or NULL. */
+static const uint64_t *ahead_pte(const struct core *c, va_t va, uint64_t *line)
+{
+    pa_t table = c->root.table;
+    for (unsigned level = c->root.levels;; level--) {
+        pa_t at = {table.v + 8u * level_index(va, level)};
+        if (unlikely(!phys_valid(c->mem, at)))
+            return NULL;
+        const uint64_t *e = phys_at(c->mem, at);
+        if (level == 1) {
+            *line = at.v >> LINE_SHIFT;
+            return e;
+        }
+        if (!(*e & PTE_P) || (*e & PTE_PS))
+            return NULL;
+        table.v = *e & PTE_ADDR;
+    }
+}
+
+/* A payload slot may be taken for a record: a useless hint. */
+static __attribute__((noinline)) void look_ahead(const struct core *c, struct ahead *h, const struct trace_rec *r)
+{
+    if (c->rec_end - r <= AHEAD_TABLE)
+        return;
+    uint32_t n = (uint32_t)((uintptr_t)r / sizeof *r), i = (n + AHEAD_TABLE) % AHEAD_RING;
+    h->line[i] = ASSOC_EMPTY;
+    h->pte[i] = NULL;
+    if (r[AHEAD_TABLE].kind > TRACE_FETCH && r[AHEAD_TABLE].kind <= TRACE_MODIFY) {
+        h->pte[i] = ahead_pte(c, (va_t){r[AHEAD_TABLE].addr}, &h->table_line[i]);
+        if (h->pte[i]) {
+            __builtin_prefetch(h->pte[i]);
+            hint_line(c, h->table_line[i], 0);
+        }
+    }
+    i = (n + AHEAD_LINE) % AHEAD_RING;
+    if (h->pte[i] && (*h->pte[i] & PTE_P)) {
+        h->line[i] = ((*h->pte[i] & PTE_ADDR) | (r[AHEAD_LINE].addr & (PAGE_BYTES - 1))) >> LINE_SHIFT;
+        hint_line(c, h->line[i], 0);
+        hint_line(c, h->table_line[i], 1);
+    }
+    i = (n + AHEAD_ENTRY) % AHEAD_RING;
+    if (h->line[i] != ASSOC_EMPTY)
+        hint_line(c, h->line[i], 1);
+    i = (n + AHEAD_VICTIM) % AHEAD_RING;
+    if (h->line[i] != ASSOC_EMPTY) {
+        hint_line(c, h->table_line[i], 2);
+        hint_line(c, h->line[i], 2);
+    }
+}
+
 /* ---- translation ---- */
 
 static uint64_t *entry_at(struct core *c, pa_t pa) { return phys_at(c->mem, pa); }
@@ -76,8 +149,11 @@ static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
 {
     if (op->kind == OS_CLEAR_PAGE) {
         uint64_t line = op->pa.v >> LINE_SHIFT, n = (uint64_t)repeat * (PAGE_BYTES / LINE_BYTES);
-        for (uint64_t i = 0; i < n; i++)
+        for (uint64_t i = 0; i < n; i++) {
+            for (unsigned stage = 0; stage < 3; stage++)
+                hint_line(c, line + i + 3 * (3 - stage), stage);
             l1d_access(c, line + i, true, ORIGIN_os);
+        }
         return;
     }
     for (uint32_t i = 0; i < repeat; i++) {
@@ -359,6 +435,9 @@ static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
 static bool hot_loop(struct core *c, uint64_t refs)
 {
     struct tally t = {0};
+    struct ahead ahead = {0};
+    bool thrashing = false;
+    memset(ahead.line, 0xff, sizeof ahead.line);
     uint64_t last = c->last_fetch_line, done = 0;
     c->last_fetch_line = UINT64_MAX - 1; /* UINT64_MAX: was forgotten meanwhile */
     bool more = true;
@@ -376,6 +455,9 @@ static bool hot_loop(struct core *c, uint64_t refs)
         }
         const struct trace_rec *r = c->rec, *end = c->rec_end;
         uint64_t n_i = 0, n_l = 0, n_s = 0, n_m = 0;
+        uint64_t misses = c->l1d.st.misses;
+        if (end - r > AHEAD_CHUNK)
+            end = r + AHEAD_CHUNK;
         if ((uint64_t)(end - r) > refs - done)
             end = r + (refs - done);
         while (r < end) {
@@ -397,25 +479,31 @@ static bool hot_loop(struct core *c, uint64_t refs)
                 break;
             case TRACE_LOAD:
                 n_l++;
+                if (unlikely(thrashing))
+                    look_ahead(c, &ahead, r);
                 if (!hot_data(c, r, false, CLASS_READ, &t))
                     slow_ref(c, r);
                 break;
             case TRACE_STORE:
                 n_s++;
+                if (unlikely(thrashing))
+                    look_ahead(c, &ahead, r);
                 if (!hot_data(c, r, true, CLASS_WRITE, &t))
                     slow_ref(c, r);
                 break;
             case TRACE_MODIFY:
                 n_m++;
+                if (unlikely(thrashing))
+                    look_ahead(c, &ahead, r);
                 if (!hot_data(c, r, true, CLASS_WRITE, &t))
                     slow_ref(c, r);
                 break;
             default:
-                if (r->kind == TRACE_INSNS)
-                    c->st.instructions += r->addr;
-                else if (is_call(r)) {
+                if (is_call(r)) {
                     machine_call(c->machine, c, r);
                     last = UINT64_MAX;
+                } else {
+                    core_note(c, r);
                 }
                 r += r->slots;
                 break;
@@ -431,6 +519,7 @@ static bool hot_loop(struct core *c, uint64_t refs)
             r++;
         }
         c->rec = r > c->rec_end ? c->rec_end : r;
+        thrashing = (c->l1d.st.misses - misses) * AHEAD_MISSES > n_l + n_s + n_m;
         done += n_i + n_l + n_s + n_m;
         c->st.fetches += n_i;
         c->st.instructions += n_i;
@@ -456,10 +545,10 @@ static bool plain_loop(struct core *c, uint64_t refs)
         const struct trace_rec *r = c->rec;
         c->rec += 1 + r->slots;
         if (r->kind > TRACE_REF_MAX) {
-            if (r->kind == TRACE_INSNS)
-                c->st.instructions += r->addr;
-            else if (is_call(r))
+            if (is_call(r))
                 machine_call(c->machine, c, r);
+            else
+                core_note(c, r);
             continue;
         }
         done++;

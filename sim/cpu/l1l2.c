@@ -150,7 +150,7 @@ static void l2_lookup(struct core *c, uint32_t cl, bool counted)
 {
     struct client *x = &c->client[cl];
     uint64_t line = c->client_line[cl];
-    uint32_t e = assoc_find(&c->l2.tags, line), n = c->cfg->cache.l2.mshrs;
+    uint32_t e = assoc_find_big(&c->l2.tags, line), n = c->cfg->cache.l2.mshrs;
     bool ok = e != ASSOC_NONE && (!x->write || c->l2.flags[e] >= LINE_E);
     if (counted) {
         cache_count(&c->l2, (enum req_origin)x->origin, ok, x->write);

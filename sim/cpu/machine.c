@@ -195,6 +195,14 @@ bool is_call(const struct trace_rec *r)
     }
 }
 
+void core_note(struct core *c, const struct trace_rec *r)
+{
+    if (r->kind == TRACE_INSNS)
+        c->st.instructions += r->addr;
+    else if (r->kind == TRACE_EXIT && r->size == CORE_EXIT_LATER)
+        c->machine->process[c->process].exits = true;
+}
+
 static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry)
 {
     struct machine *m = self;
@@ -390,6 +398,25 @@ static void run_functional(struct machine *m)
     }
 }
 
+/* Those that were to end when all their threads had been replayed. */
+static void end_processes(struct machine *m)
+{
+    if (m->failed || m->interrupted || m->limit_hit)
+        return;
+    for (uint32_t p = 0; p < m->n_process; p++) {
+        struct process *x = &m->process[p];
+        if (!x->exits || x->dead || x->asid == VM_ASID_NONE)
+            continue;
+        for (unsigned k = 0; k < m->cores; k++)
+            if (m->core[k].process == p) {
+                machine_tell(m, "process_exit", &m->core[k], 0, vm_rss_pages(m->vm, x->asid));
+                break;
+            }
+        vm_exit(m->vm, x->asid);
+        bury(m, p);
+    }
+}
+
 enum machine_end machine_run(struct machine *m, struct err *err)
 {
     m->warm = m->cfg.sim.warmup == 0;
@@ -398,6 +425,7 @@ enum machine_end machine_run(struct machine *m, struct err *err)
         machine_run_timed(m);
     else
         run_functional(m);
+    end_processes(m);
     machine_sample(m);
     if (m->failed) {
         if (err)

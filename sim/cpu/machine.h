@@ -17,6 +17,12 @@
 #include "engine/windows.h"
 #include "vm/vm.h"
 
+/*
+ * Size of an EXIT record whose process has threads on several cores: nothing orders the threads in a replay, so the
+ * process ends with the run, when all of them have been replayed. workload.c makes it out of a process's EXIT.
+ */
+enum { CORE_EXIT_LATER = 2 };
+
 enum machine_end {
     MACHINE_END_TRACE,       /* every source has ended */
     MACHINE_END_LIMIT,       /* sim.limit reached */

@@ -7,6 +7,7 @@
 struct process { /* of the traces, by number */
     uint32_t asid; /* VM_ASID_NONE: not created */
     bool dead;
+    bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
 struct action { /* global action of docs/model/timing.md section 1 */
@@ -59,6 +60,8 @@ void machine_kill(struct machine *m, struct core *c);
 void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);
+/* A record that is neither a reference nor a call. */
+void core_note(struct core *c, const struct trace_rec *r);
 void machine_totals(struct machine *m);
 void machine_sample(struct machine *m); /* totals, checks, the hook */
 

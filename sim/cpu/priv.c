@@ -15,7 +15,7 @@ void priv_put_modified(struct core *c, uint64_t line)
 /* Takes a line out of both L1s; true if the L1D had it dirty. */
 static bool drop_l1(struct core *c, uint64_t line)
 {
-    uint32_t e = assoc_probe(&c->l1i.tags, line);
+    uint32_t e = c->l1i.tags.used ? assoc_probe(&c->l1i.tags, line) : ASSOC_NONE;
     bool dirty = false;
     if (e != ASSOC_NONE) {
         assoc_remove(&c->l1i.tags, e);
@@ -31,7 +31,7 @@ static bool drop_l1(struct core *c, uint64_t line)
 
 void priv_l2_fill(struct core *c, uint64_t line, enum line_state state)
 {
-    uint32_t e = assoc_find(&c->l2.tags, line);
+    uint32_t e = assoc_find_big(&c->l2.tags, line);
     if (e == ASSOC_NONE) {
         uint64_t victim;
         uint32_t v = assoc_pick(&c->l2.tags, line);

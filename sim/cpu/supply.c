@@ -41,8 +41,8 @@ bool supply_other(struct core *c)
     const struct trace_rec *r = c->rec;
     if (is_call(r) && c->mmu_on && !c->process_dead)
         return false;
-    if (r->kind == TRACE_INSNS && !c->process_dead)
-        c->st.instructions += r->addr;
+    if (!c->process_dead)
+        core_note(c, r);
     c->rec += 1 + r->slots;
     return true;
 }
