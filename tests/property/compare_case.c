@@ -91,8 +91,8 @@ void first_difference(const struct oracle_result *want, const struct oracle_resu
     buf[0] = 0;
 #define TELL(...)                                                             \
     do {                                                                      \
-        int n = snprintf(buf + at, size - at, __VA_ARGS__);                   \
-        at = n > 0 && (size_t)n < size - at ? at + (size_t)n : size - 1;      \
+        int wrote = snprintf(buf + at, size - at, __VA_ARGS__);               \
+        at = wrote > 0 && (size_t)wrote < size - at ? at + (size_t)wrote : size - 1; \
     } while (0)
     size_t n = want->n_arrivals < got->n_arrivals ? want->n_arrivals : got->n_arrivals;
     for (size_t i = 0; i < n; i++) {
