@@ -1,6 +1,6 @@
 /*
  * Inside of the oracle. Everything is an event in one heap; every object lives in an arena until the run ends.
- * Readings of docs/model/timing.md that are not obvious stand in AMBIGUITIES.md.
+ * Readings of docs/model/timing.md that are not obvious stand in its section 9.
  */
 #ifndef TESTS_ORACLE_PRIV_H
 #define TESTS_ORACLE_PRIV_H
