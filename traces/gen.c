@@ -203,7 +203,8 @@ static void add_access(struct writer *w, const struct trace_gen_config *c, const
         if (r->kind == TRACE_STORE)
             add_regs(w, c, 0, REG_POINTER, REG_VALUE);
         else
-            add_regs(w, c, r->dependent ? REG_POINTER : REG_VALUE, REG_POINTER,
+            /* A read-modify-write is `op [pointer], value`: it writes memory and no register, so updates overlap. */
+            add_regs(w, c, r->dependent ? REG_POINTER : r->kind == TRACE_MODIFY ? 0 : REG_VALUE, REG_POINTER,
                      r->kind == TRACE_MODIFY ? REG_VALUE : 0);
         pc += ACCESS_INSN_BYTES;
     }
