@@ -185,7 +185,7 @@ void llc_request(struct memsys *m, uint32_t req, tick_t now)
         fifo_push(m, &m->txn[t].parked, req);
         return;
     }
-    uint32_t e = assoc_find(&m->llc.tags, r->line);
+    uint32_t e = assoc_find_big(&m->llc.tags, r->line);
     if (e != ASSOC_NONE) {
         count_lookup(m, r, true);
         int owner = dir_owner(m->dir[e]);
@@ -299,7 +299,7 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
         m->dir[e] = dir_make(DIR_DIRTY, owner == (int)core ? -1 : owner, dir_sharers(m->dir[e]) & ~(1ull << core));
         return LINE_I;
     }
-    e = assoc_find(&m->llc.tags, line);
+    e = assoc_find_big(&m->llc.tags, line);
     cache_count(&m->llc, origin, e != ASSOC_NONE, kind == REQ_GETM);
     if (e != ASSOC_NONE) {
         int owner = dir_owner(m->dir[e]);
@@ -327,6 +327,17 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
     enum line_state s;
     m->dir[e] = fresh(kind, core, &s);
     return s;
+}
+
+void memsys_prefetch(const struct memsys *m, uint64_t line, unsigned stage)
+{
+    if (stage == 0) {
+        assoc_prefetch(&m->llc.tags, line);
+        return;
+    }
+    uint32_t e = assoc_likely(&m->llc.tags, line);
+    __builtin_prefetch(&m->llc.tags.key[e], 1);
+    __builtin_prefetch(&m->dir[e], 1);
 }
 
 bool memsys_holds(const struct memsys *m, unsigned core, uint64_t line, enum line_state state)

@@ -204,6 +204,16 @@ static inline void assoc_place(struct assoc *a, uint32_t entry, uint64_t key)
     a->mru[set] = entry;
 }
 
+/* The entry that a lookup of `key` would find or its insertion replace, most likely: for hints. */
+static inline uint32_t assoc_likely(const struct assoc *a, uint64_t key)
+{
+    uint32_t set = assoc_set(a, key);
+    if (unlikely(!a->lru_heads))
+        return a->mru[set];
+    unsigned m = assoc_candidates(&a->head[set], key);
+    return set * a->ways + (m ? (unsigned)__builtin_ctz(m) : (unsigned)(a->head[set].order >> a->last_shift & 15));
+}
+
 /* Inserts a key that is not present; *victim is the key that was replaced or ASSOC_EMPTY. */
 static inline uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *victim)
 {
