@@ -37,6 +37,7 @@ static int init_timed(struct core *c, struct err *err)
                                        .parts = {NIL, NIL}};
     c->part_free = c->walk_free = c->dep_free = c->run_head = c->queue_head = c->queue_tail = NIL;
     c->l2_fifo_head = c->l2_fifo_tail = NIL;
+    memset(c->walk_bucket, 0xff, sizeof c->walk_bucket);
     c->l1_fifo[0] = c->l1_fifo[1] = c->parked_list = (struct plist){NIL, NIL};
     c->pending_store = NIL;
     c->s_alone = true;

@@ -56,12 +56,15 @@ struct l2_mshr { uint32_t head, tail; }; /* waiting clients; lines in l2_line */
 
 enum { CLASS_FETCH, CLASS_READ, CLASS_WRITE, CLASS_COUNT };
 
+enum { WALK_BUCKETS = 256 }; /* walks under way by page and kind of access: a window full of misses asks hundreds */
+
 struct walk_run {
     struct walk w;
     struct plist parts; /* that wait for it */
     uint64_t vpn;
     cyc_t start;
     uint32_t next; /* list of running or queued */
+    uint32_t chain; /* walks of one bucket */
     uint32_t client;
     uint64_t value;
     uint8_t class;
@@ -166,6 +169,7 @@ struct core {
     uint32_t l2_fifo_head, l2_fifo_tail;
     struct walk_run *walk;
     uint32_t walk_n, walk_cap, walk_free, walks_running, run_head, queue_head, queue_tail;
+    uint32_t walk_bucket[WALK_BUCKETS];
     struct stat_hist walk_latency;
     /* window core */
     struct rob_entry *rob;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct tlb *l1_tlb(struct core *c, const struct part *p)
 {
@@ -105,12 +106,19 @@ static void start(struct core *c, uint32_t w)
         walk_read(c, w);
 }
 
-static uint32_t pending(const struct core *c, uint32_t head, uint64_t vpn, unsigned class)
+static uint32_t *bucket_of(struct core *c, uint64_t vpn, unsigned class)
 {
-    for (uint32_t w = head; w != NIL; w = c->walk[w].next)
-        if (c->walk[w].vpn == vpn && c->walk[w].class == class)
-            return w;
-    return NIL;
+    return &c->walk_bucket[((vpn * CLASS_COUNT + class) * 0x9e3779b97f4a7c15u) >> 56];
+}
+_Static_assert(WALK_BUCKETS == 256, "bucket_of takes 8 bits");
+
+/* The running or queued walk; there is at most one. */
+static uint32_t pending(struct core *c, uint64_t vpn, unsigned class)
+{
+    uint32_t w = *bucket_of(c, vpn, class);
+    while (w != NIL && (c->walk[w].vpn != vpn || c->walk[w].class != class))
+        w = c->walk[w].chain;
+    return w;
 }
 
 void ask_walk(struct core *c, uint32_t p)
@@ -118,9 +126,7 @@ void ask_walk(struct core *c, uint32_t p)
     struct part *x = &c->part[p];
     uint64_t vpn = x->va.v >> PAGE_SHIFT;
     unsigned class = part_class(x);
-    uint32_t w = pending(c, c->run_head, vpn, class);
-    if (w == NIL)
-        w = pending(c, c->queue_head, vpn, class);
+    uint32_t w = pending(c, vpn, class);
     if (w != NIL) {
         c->wst.merges++;
         plist_push(c, &c->walk[w].parts, p);
@@ -128,6 +134,9 @@ void ask_walk(struct core *c, uint32_t p)
     }
     w = run_new(c);
     c->walk[w] = (struct walk_run){.live = true, .vpn = vpn, .class = (uint8_t)class, .parts = {NIL, NIL}, .next = NIL};
+    uint32_t *bucket = bucket_of(c, vpn, class);
+    c->walk[w].chain = *bucket;
+    *bucket = w;
     plist_push(c, &c->walk[w].parts, p);
     if (c->walks_running < c->cfg->mmu.walkers) {
         start(c, w);
@@ -185,6 +194,9 @@ static struct plist finish(struct core *c, uint32_t w)
     while (*link != w)
         link = &c->walk[*link].next;
     *link = r->next;
+    for (link = bucket_of(c, r->vpn, r->class); *link != w; link = &c->walk[*link].chain)
+        ;
+    *link = r->chain;
     c->walks_running--;
     c->wst.cycles += c->now - r->start;
     stat_hist_add(&c->walk_latency, c->now - r->start);
@@ -291,6 +303,7 @@ void walks_drop(struct core *c)
         run_free(c, w);
     }
     c->run_head = c->queue_head = c->queue_tail = NIL;
+    memset(c->walk_bucket, 0xff, sizeof c->walk_bucket);
     c->walks_running = 0;
 }
 
