@@ -95,7 +95,8 @@ static int next(void *self, struct trace_batch *out)
         int r = trace_next(f->trace, out, &e);
         if (r <= 0) {
             f->ended = true;
-            if (r < 0)
+            /* Every core that may have threads of a trace reads it, some far ahead of the others: one tells. */
+            if (r < 0 && c->core == core_of(c->w, f->index, 0))
                 told(c->w, f, &e);
             continue;
         }

@@ -173,14 +173,17 @@ static void action_run(void *self)
     }
 }
 
+/* Takes no more records and lets the cores finish what is under way: a machine that stops in the middle of a fault would
+ * have counted pages that its tables do not hold yet. */
 static bool stop(void *self)
 {
     struct machine *m = self;
-    if (m->failed)
-        return true;
-    if (m->hooks.interrupted && m->hooks.interrupted(m->hooks.self))
+    if (!m->interrupted && !m->failed && m->hooks.interrupted && m->hooks.interrupted(m->hooks.self))
         m->interrupted = true;
-    return m->interrupted;
+    if (m->interrupted || m->failed)
+        for (unsigned k = 0; k < m->cores; k++)
+            m->core[k].ended = true;
+    return false;
 }
 
 int machine_run_timed(struct machine *m)

@@ -1,0 +1,63 @@
+#!/bin/sh
+# What must not matter: the output path, sim.window; and, with one instruction in flight, time itself.
+# $1: the program; $2: the source folder. Recorded traces in $MMULAB_DATA are used too where they are.
+set -u
+prog=$1
+src=$(cd "$2" && pwd)
+data=${MMULAB_DATA:-$src/../shared}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+run() { # run FOLDER ARG...
+    out=$1; shift
+    rm -rf "$out"
+    "$prog" run -q -o "$out" "$@" || fail "run $*"
+}
+gzip=$src/traces/samples/gzip.mtr
+
+# the same run, another path: all but host.json byte-identical
+run one -t "$gzip"
+mkdir -p a/b
+run a/b/two -t "$gzip"
+diff -r -x host.json one a/b/two || fail 'another output path gives another result'
+run one -t "$gzip" -t "$src/traces/samples/small.lackey" -s cpu.count=2 -s sim.seed=7 -s mmu.stlb.replacement=random
+run a/b/two -t "$gzip" -t "$src/traces/samples/small.lackey" -s cpu.count=2 -s sim.seed=7 -s mmu.stlb.replacement=random
+diff -r -x host.json one a/b/two || fail 'two processes: another output path gives another result'
+
+# windows
+set -- -t "$gzip" -t "$src/traces/samples/small.lackey" -s cpu.count=2 -s sim.limit=600000
+run w0 "$@"
+for w in 1 7; do
+    run w$w "$@" -s sim.window=$w
+    diff w0/series.csv w$w/series.csv || fail "sim.window=$w: another series"
+    # the hash of the configuration differs, nothing else
+    grep -v config_hash w0/stats.json >x
+    grep -v config_hash w$w/stats.json >y
+    diff x y || fail "sim.window=$w: other statistics"
+done
+
+# One instruction in flight: timed and functional machines see the same stream. Time and what only time has is left out.
+counters() {
+    "$prog" stats show "$1" |
+        awk '$1 !~ /cycles|ipc$|^bus\.|^dram\.|latency|mshr|walker\.merges|wait_ps/ && $1 !~ /^time/ { print $1, $2 }'
+}
+equal() { # equal TRACE
+    run t -t "$1" -s cpu.window=1 -s sim.limit=1500000
+    run f -t "$1" -s sim.mode=functional -s sim.limit=1500000
+    counters t >x
+    counters f >y
+    [ "$(wc -l <x)" -gt 100 ] || fail 'few counters'
+    diff x y >d || { fail "$(basename "$1"): timed and functional differ"; head -n 20 d; }
+}
+for f in "$src"/traces/samples/*; do
+    case $f in *.md | *.c | *.maps.txt) ;; *) equal "$f" ;; esac
+done
+if [ -d "$data/traces/user" ]; then
+    for f in "$data"/traces/user/*.lackey.zst; do equal "$f"; done
+else
+    echo 'recorded traces: skipped, no MMULAB_DATA'
+fi
+[ $failed = 0 ] && echo 'same: ok'
+exit $failed
