@@ -13,13 +13,8 @@ enum { ENTRIES_MAX = 65536 };
     {.key = "replacement", .type = P_ENUM, .offset = offsetof(T, replacement), .def = REPL_lru, \
      .names = repl_policy_names, .help = "Replacement policy; real parts do not document theirs (x86-hardware.md 13)."}
 
-#define TLB_PARAMS(name, entries_, ways_, latency_, latency_help_) \
-    static const struct param name[] = { \
-        SIZE_PARAMS(struct tlb_config, entries_, 1, ways_), \
-        REPLACEMENT_PARAM(struct tlb_config), \
-        {.key = "latency", .type = P_CYC, .offset = offsetof(struct tlb_config, latency), .def = (latency_), \
-         .max = 10000, .help = latency_help_}, \
-    }
+#define TLB_PARAMS(entries_, ways_) \
+    SIZE_PARAMS(struct tlb_config, entries_, 1, ways_), REPLACEMENT_PARAM(struct tlb_config)
 #define TLB_LARGE_PARAMS(name, entries_, ways_, shared_) \
     static const struct param name[] = { \
         SIZE_PARAMS(struct tlb_large_config, entries_, 0, ways_), \
@@ -63,14 +58,19 @@ static const struct param walker_params[] = {
      .help = "The cache that page-table reads enter."},
 };
 
-TLB_PARAMS(itlb_params, 128, 8, 0, "Core cycles a hit adds; 0: hidden in the instruction cache's latency.");
+/* A hit of a first-level TLB is hidden in the first-level cache's latency: no key. */
+static const struct param itlb_params[] = {TLB_PARAMS(128, 8)};
 TLB_LARGE_PARAMS(itlb_2m_params, 8, 8, 0);
 TLB_LARGE_PARAMS(itlb_1g_params, 0, 1, 0);
-TLB_PARAMS(dtlb_params, 64, 4, 0, "Core cycles a hit adds; 0: hidden in the data cache's latency.");
+static const struct param dtlb_params[] = {TLB_PARAMS(64, 4)};
 TLB_LARGE_PARAMS(dtlb_2m_params, 32, 4, 0);
 TLB_LARGE_PARAMS(dtlb_1g_params, 4, 4, 0);
-TLB_PARAMS(stlb_params, 1536, 12, 9, "Core cycles from a first-level miss to the second level's answer "
-                                     "(Skylake-X 9, Golden Cove 7; x86-hardware.md 3.2).");
+static const struct param stlb_params[] = {
+    TLB_PARAMS(1536, 12),
+    {.key = "latency", .type = P_CYC, .offset = offsetof(struct tlb_config, latency), .def = 9, .max = 10000,
+     .help = "Core cycles from a first-level miss to the second level's answer (Skylake-X 9, Golden Cove 7; "
+             "x86-hardware.md 3.2)."},
+};
 TLB_LARGE_PARAMS(stlb_2m_params, 0, 1, 1);
 TLB_LARGE_PARAMS(stlb_1g_params, 16, 4, 0);
 

@@ -17,7 +17,7 @@
 struct tlb_config {
     uint32_t entries, ways; /* of the base array */
     int replacement;        /* enum repl_policy, of all arrays */
-    uint32_t latency;       /* core cycles of a hit, added to the access; 0: hidden in the first-level cache's latency */
+    uint32_t latency;       /* second level: core cycles from the first level's miss to its answer */
     struct tlb_large_config {
         uint32_t entries, ways; /* 0 entries: no array of its own */
         bool shared;            /* pages of this size are kept in the base array; entries is then ignored */

@@ -471,7 +471,6 @@ size_t mtr_encode(struct mtr_encoder *e, uint32_t process, uint32_t thread, cons
             e->fmeta[e->nf++] = mtr_meta(r);
             if (r->kind <= TRACE_REF_MAX) {
                 e->refs++;
-                e->insns += !lane->has_pc;
             } else if (r->kind == TRACE_INSNS) {
                 e->insns += r->addr;
             } else if (r->kind == TRACE_REGS) {

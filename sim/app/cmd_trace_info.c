@@ -15,7 +15,6 @@ struct info {
     uint64_t records, refs, instructions;
     uint32_t threads, processes;
     struct addrset code, data, all; /* pages, with the process in the upper bits */
-    struct addrset fetching;        /* threads that have fetched */
     uint64_t last_code, last_data;  /* looked up last */
     uint64_t hash;
     uint64_t bytes; /* of the file, 0 if unknown */
@@ -56,8 +55,6 @@ static int add_ref(struct info *in, uint32_t process, const struct trace_rec *r)
 
 static int add_batch(struct info *in, const struct trace_batch *b)
 {
-    uint64_t who = (uint64_t)b->process << 32 | b->thread;
-    bool fetching = addrset_has(&in->fetching, who);
     for (size_t i = 0; i < b->n; i += 1u + b->rec[i].slots) {
         const struct trace_rec *r = &b->rec[i];
         in->records++;
@@ -67,12 +64,7 @@ static int add_batch(struct info *in, const struct trace_batch *b)
         if (r->kind > TRACE_REF_MAX)
             continue;
         in->refs++;
-        if (r->kind == TRACE_FETCH && !fetching) {
-            fetching = true;
-            if (addrset_add(&in->fetching, who) < 0)
-                return -1;
-        }
-        in->instructions += r->kind == TRACE_FETCH || !fetching;
+        in->instructions += r->kind == TRACE_FETCH;
         if (add_ref(in, b->process, r) < 0)
             return -1;
     }
@@ -281,7 +273,6 @@ int trace_verb_info(int argc, char **argv)
     addrset_fini(&in->code);
     addrset_fini(&in->data);
     addrset_fini(&in->all);
-    addrset_fini(&in->fetching);
     free(in);
     return verb_end(code);
 }

@@ -175,7 +175,7 @@ static void block_lines(struct plot *p, const struct selection *sel, unsigned bl
         gp_viridis(colour, o, sel->orders);
         fputs("  ", f);
         gp_data(p, block);
-        fprintf(f, " using 1:%u with lines linewidth 1.5 linecolor '%s' title 'order %u'%s\n", o + 2, colour, o,
+        fprintf(f, " using 1:%u with steps linewidth 1.5 linecolor '%s' title 'order %u'%s\n", o + 2, colour, o,
                 o ? ", \\" : "");
     }
     fputs("unset nonlinear y\nset ytics autofreq\n", f);
@@ -256,7 +256,7 @@ int plot_unusable(struct plot *p, struct err *err)
             gp_viridis(colour, o, sel[i].orders);
             fputs("  ", f);
             gp_data(p, block);
-            fprintf(f, " using 1:%u with lines linewidth 1.8 linecolor '%s' title 'order %u'%s\n", o + 2, colour, o,
+            fprintf(f, " using 1:%u with steps linewidth 1.8 linecolor '%s' title 'order %u'%s\n", o + 2, colour, o,
                     o ? ", \\" : "");
         }
     }
