@@ -7,16 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In place of the real machine's, so that the list is known. */
-int machine_list_stats(struct stats **out, struct err *err)
-{
-    static struct synthetic machine;
-    if (stats_new(out, err))
-        return -1;
-    synthetic_register(&machine, *out);
-    return 0;
-}
-
 static char folder[64], said[1 << 16], complained[4096];
 
 static void read_into(const char *path, char *to, size_t size)
@@ -72,11 +62,11 @@ START_TEST(list)
 {
     ck_assert_int_eq(STATS("list"), 0);
     says("cpu0.dtlb.misses ");
-    says("cpu1.walker.latency ");
+    says("cpu0.walker.latency ");
     says("llc.mpki ");
     says("cpu0.ipc ");
-    ck_assert_int_eq(STATS("list", "cpu1.*.misses"), 0);
-    ck_assert_ptr_null(strstr(said, "cpu0"));
+    ck_assert_int_eq(STATS("list", "cpu0.*.misses"), 0);
+    ck_assert_ptr_null(strstr(said, "llc"));
     ck_assert_int_eq(STATS("list", "--json", "latency"), 0);
     says("\"name\": \"cpu0.walker.latency\"");
     says("\"kind\": \"histogram\"");
