@@ -156,6 +156,7 @@ struct core {
     bool has_thread, ended;
     uint64_t limit; /* references, 0 none */
     uint64_t last_fetch_line; /* functional: a fetch of this line is a hit of ITLB and L1I */
+    uint8_t last_fetch_size;  /* ... of a page of this size (enum page_size) */
     /* timed */
     struct wheel wheel;
     struct inbox inbox;

@@ -349,13 +349,33 @@ static inline bool tlb_mru(const struct tlb *t, uint32_t asid, va_t va, const st
     return a->key[e] == key && access_ok(*x, k) && xlat_origin(*x) == PAGE_SIZE_4K;
 }
 
-struct tally { uint64_t itlb, dtlb, l1i, l1d; }; /* hits of the hot path, not yet in the statistics */
+struct tally { /* hits of the hot path, not yet in the statistics */
+    uint64_t itlb, dtlb, l1i, l1d;
+    enum page_size itlb_size; /* of the fetches in `itlb` */
+};
 
-static void flush_tally(struct core *c, struct tally *t)
+static void flush_itlb(struct core *c, struct tally *t)
 {
     c->itlb.st.accesses += t->itlb;
     c->itlb.st.hits += t->itlb;
-    c->itlb.st.hits_4k += t->itlb;
+    *(t->itlb_size == PAGE_SIZE_4K   ? &c->itlb.st.hits_4k
+      : t->itlb_size == PAGE_SIZE_2M ? &c->itlb.st.hits_2m
+                                     : &c->itlb.st.hits_1g) += t->itlb;
+    t->itlb = 0;
+}
+
+/* Fetches from here on are of a page of this size. */
+static inline void fetch_size(struct core *c, struct tally *t, enum page_size size)
+{
+    if (unlikely(t->itlb_size != size)) {
+        flush_itlb(c, t);
+        t->itlb_size = size;
+    }
+}
+
+static void flush_tally(struct core *c, struct tally *t)
+{
+    flush_itlb(c, t);
     c->dtlb.st.accesses += t->dtlb;
     c->dtlb.st.hits += t->dtlb;
     c->dtlb.st.hits_4k += t->dtlb;
@@ -365,7 +385,7 @@ static void flush_tally(struct core *c, struct tally *t)
     c->l1d.st.accesses += t->l1d;
     c->l1d.st.hits += t->l1d;
     c->l1d.by[ORIGIN_cpu].accesses += t->l1d;
-    *t = (struct tally){0};
+    *t = (struct tally){.itlb_size = t->itlb_size};
 }
 
 /* True if done here. `write` is a constant at each call. */
@@ -434,7 +454,7 @@ static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
  */
 static bool hot_loop(struct core *c, uint64_t refs)
 {
-    struct tally t = {0};
+    struct tally t = {.itlb_size = (enum page_size)c->last_fetch_size};
     struct ahead ahead = {0};
     bool thrashing = false;
     memset(ahead.line, 0xff, sizeof ahead.line);
@@ -472,7 +492,9 @@ static bool hot_loop(struct core *c, uint64_t refs)
                 last = (r->addr + (r->size ? r->size - 1 : 0)) >> LINE_SHIFT;
                 if (fetch_needs_work(c, r)) {
                     c->last_fetch_line = slow_ref(c, r) ? UINT64_MAX - 1 : UINT64_MAX;
+                    fetch_size(c, &t, xlat_origin(tlb_peek(&c->itlb, c->asid, (va_t){last << LINE_SHIFT}, &c->check[CLASS_FETCH])));
                 } else {
+                    fetch_size(c, &t, PAGE_SIZE_4K);
                     t.itlb++;
                     t.l1i++;
                 }
@@ -530,6 +552,7 @@ static bool hot_loop(struct core *c, uint64_t refs)
     }
     flush_tally(c, &t);
     c->last_fetch_line = last;
+    c->last_fetch_size = (uint8_t)t.itlb_size;
     return more;
 }
 
