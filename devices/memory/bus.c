@@ -8,6 +8,7 @@ void bus_arrive(struct memsys *m, uint32_t req, tick_t now)
     r->arrival = now;
     if (m->cfg.ops.on_arrival)
         m->cfg.ops.on_arrival(m->cfg.ops.self, now, r);
+    memsys_prefetch(m, r->line, 1); /* the lookup comes at the grant */
     fifo_push(m, &m->fifo[r->source], req);
     m->waiting |= 1ull << r->source;
     if (!m->grant_pending) {

@@ -119,6 +119,8 @@ struct cache *memsys_llc(struct memsys *m) { return &m->llc; }
 static void submit(void *self, uint32_t req, tick_t when)
 {
     struct memsys *m = self;
+    /* The host fetches what the lookup will touch while the request is on its way. */
+    assoc_prefetch(&m->llc.tags, m->reqs.req[req].line);
     evq_add(&m->q, when, m->reqs.req[req].source, MEMSYS_ARRIVE, req, 0);
 }
 

@@ -44,33 +44,37 @@ void park(struct core *c, uint32_t p)
         c->rob[x->owner].n_faulted++;
 }
 
-/* All parked parts, in program order, the list emptied. */
-static uint32_t *take_parked(struct core *c, uint32_t *n)
+/* Takes the parked parts of the page that was handled, in program order; the others stay, each to be handled when its
+ * instruction is the oldest. */
+static struct plist take_parked(struct core *c)
 {
-    uint32_t *v = malloc((c->parked + 1) * sizeof *v);
-    if (!v)
-        abort(); /* host memory gone for a few kilobytes */
-    *n = 0;
-    while (c->parked_list.head != NIL) {
-        uint32_t p = plist_pop(c, &c->parked_list), i = (*n)++;
-        for (; i > 0 && c->part[v[i - 1]].order > c->part[p].order; i--)
-            v[i] = v[i - 1];
-        v[i] = p;
-        if (!c->serial && c->part[p].kind != PART_FETCH)
-            c->rob[c->part[p].owner].n_faulted--;
+    struct plist all = c->parked_list, mine = {NIL, NIL};
+    c->parked_list = (struct plist){NIL, NIL};
+    while (all.head != NIL) {
+        uint32_t p = plist_pop(c, &all), *link = &mine.head;
+        struct part *x = &c->part[p];
+        if (x->va.v >> PAGE_SHIFT != c->os_va.v >> PAGE_SHIFT) {
+            plist_push(c, &c->parked_list, p);
+            continue;
+        }
+        while (*link != NIL && c->part[*link].order < x->order)
+            link = &c->part[*link].next;
+        x->next = *link;
+        *link = p;
+        c->parked--;
+        if (!c->serial && x->kind != PART_FETCH)
+            c->rob[x->owner].n_faulted--;
     }
-    c->parked = 0;
-    return v;
+    return mine;
 }
 
 static void go_on(struct core *c)
 {
-    uint32_t n, *v = take_parked(c, &n);
+    struct plist mine = take_parked(c);
     c->os = OS_IDLE;
     release(c);
-    for (uint32_t i = 0; i < n; i++)
-        ask_walk(c, v[i]);
-    free(v);
+    while (mine.head != NIL)
+        ask_walk(c, plist_pop(c, &mine));
 }
 
 void os_answer(struct core *c)

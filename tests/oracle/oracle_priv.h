@@ -233,6 +233,7 @@ struct ocore {
 
     struct list parked;   /* part */
     bool handling;
+    uint64_t fault_va; /* that is being handled */
     struct fault_answer *answer;
     uint32_t op, repeat, op_line, outstanding;
     bool in_pump, next_hop;

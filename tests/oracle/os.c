@@ -8,6 +8,7 @@ void o_send_fault(struct world *w, struct ocore *c, struct part *p)
     struct os_req *q = o_arena(w, sizeof *q);
     *q = (struct os_req){.core = c, .fault = true, .va = {p->va}, .error_code = p->error_code};
     c->handling = true;
+    c->fault_va = p->va;
     o_send_shared(w, c, EV_FAULT, 0, 0, q);
 }
 
@@ -103,11 +104,16 @@ static void finish_fault(struct world *w, struct ocore *c)
     c->answer = NULL;
     c->handling = false;
     o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
-    while (c->parked.n > 0) { /* in program order */
-        size_t first = 0;
-        for (size_t i = 1; i < c->parked.n; i++)
-            if (((struct part *)c->parked.v[i])->number < ((struct part *)c->parked.v[first])->number)
+    for (;;) { /* those of the page, in program order; the others stay parked */
+        size_t first = c->parked.n;
+        for (size_t i = 0; i < c->parked.n; i++) {
+            const struct part *p = c->parked.v[i];
+            if (p->va >> PAGE_SHIFT == c->fault_va >> PAGE_SHIFT &&
+                (first == c->parked.n || p->number < ((struct part *)c->parked.v[first])->number))
                 first = i;
+        }
+        if (first == c->parked.n)
+            break;
         struct part *p = o_list_take(&c->parked, first);
         p->parked = false;
         o_ask_walk(w, c, p);
