@@ -385,7 +385,7 @@ static void run_functional(struct machine *m)
         }
         if (total >= m->next_sample) {
             machine_sample(m);
-            m->next_sample = total - total % m->interval + m->interval;
+            m->next_sample = total + m->interval;
         }
         if (s->limit && total >= s->limit) {
             m->limit_hit = true;
@@ -508,7 +508,7 @@ uint64_t machine_references_now(const struct machine *m)
 tick_t machine_time(const struct machine *m) { return m->totals.cycles * m->period; }
 cyc_t machine_finish(const struct machine *m, unsigned core) { return m->core[core].st.cycles; }
 uint64_t machine_sample_interval(const struct machine *m) { return m->interval; }
-void machine_set_sample_interval(struct machine *m, uint64_t interval) { m->interval = interval; }
+void machine_set_sample_interval(struct machine *m, uint64_t interval) { m->interval = interval ? interval : 1; }
 
 void machine_fail(struct machine *m, const struct err *err)
 {
