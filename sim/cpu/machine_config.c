@@ -26,7 +26,7 @@ static void apply(const struct param *t, size_t n, void *object)
             *(uint64_t *)at = t[i].def;
             break;
         default:
-            assert(!"a type that these tables do not use");
+            assert(0 && "a type that these tables do not use");
         }
     }
 }

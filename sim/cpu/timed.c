@@ -126,7 +126,7 @@ static void message(struct core *c, const struct msg *m)
         os_answer(c);
         break;
     default:
-        assert(!"unknown message");
+        assert(0 && "unknown message");
     }
 }
 
