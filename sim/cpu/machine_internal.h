@@ -10,10 +10,11 @@ struct process { /* of the traces, by number */
     bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
+enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP };
 struct action { /* global action of docs/model/timing.md section 1 */
     cyc_t when;
     unsigned core;
-    enum { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP } kind;
+    enum action_kind kind;
 };
 
 struct sim_totals { uint64_t references, instructions, cycles; };
@@ -57,7 +58,7 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
 /* Performs an address-space record; drops what the TLBs of all cores know of it. */
 void machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
-void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind);
+void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);
 /* A record that is neither a reference nor a call. */

@@ -9,7 +9,7 @@
 
 enum { WARMUP_CHECK_CYCLES = 1024 }; /* how often the warm-up's end is looked for: samples clip the window */
 
-void machine_add_action(struct machine *m, cyc_t when, unsigned core, int kind)
+void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind)
 {
     if (m->n_action == m->cap_action)
         m->action = grow_array(m->action, &m->cap_action, 16, sizeof *m->action);
