@@ -1,7 +1,7 @@
 /*
  * The last-level cache and its directory. A line is busy while a transaction on it is open; requests that find it busy
  * are parked and looked up anew when it ends. Messages about one line leave in the order of the decisions: those decided
- * at a lookup llc.latency later, those decided when data or the last ack arrives at once (timing.md section 5).
+ * at a lookup or a fill llc.latency later, those decided when the last ack arrives at once (timing.md section 5).
  */
 #include "memory/memsys_internal.h"
 
@@ -240,7 +240,7 @@ void llc_fill(struct memsys *m, uint32_t t, tick_t now)
     struct mem_req *r = &m->reqs.req[req];
     enum line_state state;
     m->dir[e] = fresh((enum req_kind)r->kind, r->source, &state) | (m->txn[t].dirty ? DIR_DIRTY : 0);
-    grant(m, req, state, now);
+    grant(m, req, state, now + m->llc_delay);
     m->dram_txns--;
     txn_end(m, t, now);
     serve_stalled(m, now);

@@ -135,7 +135,7 @@ void memsys_ack(struct memsys *m, unsigned core, uint64_t line, bool present, bo
 
 static void set_fill(struct memsys *m, uint32_t txn, tick_t finish)
 {
-    evq_add(&m->q, finish + m->llc_delay, src_fill(m), MEMSYS_FILL, txn, 0);
+    evq_add(&m->q, finish, src_fill(m), MEMSYS_FILL, txn, 0);
 }
 
 static void dram_done(void *ctx, uint64_t cookie, tick_t finish) { set_fill(ctx, (uint32_t)cookie, finish); }

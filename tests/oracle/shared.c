@@ -78,7 +78,7 @@ static void read_finished(void *ctx, uint64_t cookie, tick_t finish)
 {
     struct world *w = ctx;
     struct tx *t = (struct tx *)(uintptr_t)cookie;
-    shared_event(w, later(w, finish), w->n + 1, &w->seq_fill, EV_FILL, t);
+    shared_event(w, finish, w->n + 1, &w->seq_fill, EV_FILL, t);
 }
 
 static void dram_feed(struct world *w)
@@ -321,7 +321,7 @@ void o_llc_fill(struct world *w, struct tx *t)
     x->dirty = t->dirty; /* a PUTM came while it was fetched */
     char state = t->req->kind == EV_GETM ? 'M' : t->req->kind == EV_GETS ? 'E' : 'S';
     become(x, t->req, state);
-    grant(w, t->req, state, w->now);
+    grant(w, t->req, state, later(w, w->now));
     tx_end(w, t);
     o_check_line(w, t->line);
 }
