@@ -103,7 +103,11 @@ static void init_chan(struct dram *d, struct chan *c, unsigned index)
 
 int dram_new(struct dram **out, const struct dram_config *cfg, struct err *err)
 {
+    struct dram_config with_ranks = *cfg;
     *out = NULL;
+    if (!cfg->ranks)
+        with_ranks.ranks = 1;
+    cfg = &with_ranks;
     if (check_config(cfg, err))
         return -1;
     struct dram *d = calloc(1, sizeof *d);

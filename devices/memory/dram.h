@@ -49,7 +49,7 @@ enum dram_mapping {
 struct dram_config {
     int standard;     /* enum dram_standard */
     uint32_t channels; /* independent channels (a DDR5 module has two); need not be a power of two */
-    uint32_t ranks;   /* per channel, power of two */
+    uint32_t ranks;   /* per channel, power of two; 0: dram_ranks_for, 1 in dram_new */
     int mapping, scheduler, page_policy;
     bool bank_xor;    /* bank ^= low row bits */
     uint64_t page_timeout; /* ps, DRAM_PAGE_TIMEOUT */
@@ -68,7 +68,9 @@ extern const size_t dram_params_count;
 void dram_config_default(struct dram_config *c); /* the defaults of dram_params */
 
 /* Bytes of all channels together. Addresses beyond it wrap (rows alias); the machine builder checks memory.size. */
-uint64_t dram_capacity(const struct dram_config *c);
+uint64_t dram_capacity(const struct dram_config *c); /* ranks 0: with the most that there can be */
+/* The ranks of the configuration, or the fewest that hold `bytes` if it leaves the choice (at most 8). */
+uint32_t dram_ranks_for(const struct dram_config *c, uint64_t bytes);
 
 /* A request is one row hit, row miss or row conflict by the first command that is issued for it: column command,
  * ACT, or PRE. Forwarded reads and merged writes are none of them:

@@ -52,7 +52,18 @@ int dram_map_init(struct dram_map *m, const struct dram_config *c, const struct 
 uint64_t dram_capacity(const struct dram_config *c)
 {
     const struct dram_std *s = dram_std_get((enum dram_standard)c->standard);
-    return (uint64_t)c->channels * c->ranks * s->bank_groups * s->banks * s->rows * s->row_lines * LINE_BYTES;
+    uint64_t ranks = c->ranks ? c->ranks : MAX_RANKS;
+    return c->channels * ranks * s->bank_groups * s->banks * s->rows * s->row_lines * LINE_BYTES;
+}
+
+uint32_t dram_ranks_for(const struct dram_config *c, uint64_t bytes)
+{
+    struct dram_config one = *c;
+    if (c->ranks)
+        return c->ranks;
+    for (one.ranks = 1; one.ranks < MAX_RANKS && dram_capacity(&one) < bytes; one.ranks *= 2)
+        ;
+    return one.ranks;
 }
 
 struct dram_place dram_locate(const struct dram *d, pa_t line)

@@ -17,8 +17,8 @@ const struct param dram_params[] = {
       .help = "speed bin: geometry and timings (JESD79-4, JESD79-5; x86-hardware.md 4.2)" },
     { .key = "channels", .type = P_U32, .offset = AT(channels), .def = 1, .min = 1, .max = 64,
       .help = "independent channels; a DDR5 module has two" },
-    { .key = "ranks", .type = P_U32, .offset = AT(ranks), .def = 1, .min = 1, .max = 8, .flags = PARAM_POW2,
-      .help = "ranks per channel" },
+    { .key = "ranks", .type = P_U32, .offset = AT(ranks), .def = 0, .min = 1, .max = 8,
+      .flags = PARAM_POW2 | PARAM_OR_ZERO, .help = "ranks per channel; 0: as many as memory.size needs" },
     { .key = "mapping", .type = P_ENUM, .offset = AT(mapping), .def = DRAM_MAP_ROBARACOCH, .names = mapping_names,
       .help = "address fields from the most significant down: Ro row, Ba bank, Ra rank, Co column, Bg bank group, "
               "Ch channel" },

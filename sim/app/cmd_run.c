@@ -35,7 +35,7 @@ static void help(FILE *f)
           "  -o, --output DIR      the result folder (default: mmulab-out)\n"
           "  -q, --quiet           no progress, no summary\n"
           "      --status SECONDS  a line of progress every so often when stderr is no terminal\n"
-          "      --check           the expensive checks, as -s sim.check=true\n"
+          "      --check           the expensive checks, as -s sim.checks=true\n"
           "  -h, --help            this page\n\n"
           "Ctrl-C ends the run; what is there is written and marked. SIGUSR1 prints a line of progress.\n"
           "Then: mmulab plot free_blocks DIR; mmulab stats show DIR\n", f);
@@ -50,10 +50,13 @@ static void on_sample(void *self, struct machine *m)
     if (series_due(r->series, refs))
         series_sample(r->series, refs);
     uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
-    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && refs)
-        left = (uint64_t)((double)left * ((double)cycles / (double)refs));
-    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && left < SAMPLE_CYCLES_MIN)
-        left = SAMPLE_CYCLES_MIN;
+    /* Several timed cores are sampled by cycles: as many as the wanted references took so far. */
+    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1) {
+        if (refs)
+            left = (uint64_t)((double)left * ((double)cycles / (double)refs));
+        if (left < SAMPLE_CYCLES_MIN)
+            left = SAMPLE_CYCLES_MIN;
+    }
     machine_set_sample_interval(m, left);
 }
 
@@ -230,7 +233,7 @@ static int parse(int argc, char **argv, struct options *o)
             o->set[o->n_set++] = optarg;
             break;
         case 2:
-            o->set[o->n_set++] = "sim.check=true";
+            o->set[o->n_set++] = "sim.checks=true";
             break;
         case 'o':
             o->output = optarg;

@@ -53,7 +53,8 @@ int core_init(struct core *c, struct machine *m, unsigned id, struct err *err)
     char name[40];
     *c = (struct core){.id = id, .machine = m, .cfg = cfg, .timed = cfg->sim.mode == SIM_MODE_TIMED,
                        .mmu_on = cfg->mmu.enabled, .mem = &m->mem, .has_l2 = cfg->cache.l2.enabled,
-                       .last_fetch_line = UINT64_MAX, .va_bits = 12u + 9u * cfg->mmu.levels, .asid = VM_ASID_NONE, .process = UINT32_MAX};
+                       .last_fetch_line = UINT64_MAX, .mark_at = UINT64_MAX, .asid = VM_ASID_NONE, .process = UINT32_MAX};
+    seg_state_init_long(&c->seg, 12u + 9u * cfg->mmu.levels);
 #define NAME(what) (snprintf(name, sizeof name, "cpu%u." what, id), name)
     if (tlb_init(&c->itlb, &cfg->mmu.itlb, seed, NAME("itlb"), err) < 0 ||
         tlb_init(&c->dtlb, &cfg->mmu.dtlb, seed, NAME("dtlb"), err) < 0 ||

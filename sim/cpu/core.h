@@ -98,7 +98,7 @@ struct walker_stats {
     X(cycles, "cycles", "cycle in which the core was last active")                                                      \
     X(switches, "switches", "changes of thread")                                                                        \
     X(dropped, "references", "references of a process that had ended")                                                  \
-    X(noncanonical, "references", "references to addresses outside the canonical range (#GP or #SS), not performed")
+    X(segment_faults, "references", "references that segmentation refused (#GP or #SS: not canonical, ...), not performed")
 struct core_stats {
     CORE_STATS(STAT_FIELD)
 };
@@ -134,7 +134,7 @@ struct core {
     struct machine *machine;
     const struct machine_config *cfg;
     bool timed, mmu_on, serial, window_one;
-    unsigned va_bits; /* of a canonical address */
+    struct seg_state seg;
     cyc_t now, next;
     cyc_t l1i_lat, l1d_lat, l2_extra_i, l2_extra_d;
     /* translation */
@@ -155,6 +155,7 @@ struct core {
     uint32_t thread;
     bool has_thread, ended;
     uint64_t limit; /* references, 0 none */
+    uint64_t mark_at; /* references at which the machine wants to know */
     uint64_t last_fetch_line; /* functional: a fetch of this line is a hit of ITLB and L1I */
     uint8_t last_fetch_size;  /* ... of a page of this size (enum page_size) */
     /* timed */

@@ -22,11 +22,12 @@ struct sim_config {
     int mode; /* enum sim_mode */
     uint64_t seed;
     uint64_t warmup;   /* references before measuring */
+    uint64_t measure;  /* references measured after the warm-up; 0: to the end */
     uint64_t limit;    /* references after which the run ends; 0: the whole trace */
     uint64_t interval; /* references between rows of the series; 0: chosen */
     uint32_t window;   /* cycles a core may run in a round, 0: all that are exact */
-    uint32_t quantum;  /* references a thread runs before the next thread of its core has its turn */
-    bool check;        /* the expensive checks */
+    uint32_t quantum;  /* functional mode: references of a core before the next core's turn */
+    bool checks;       /* the expensive ones */
 };
 
 extern const struct param cpu_params[], sim_params[];

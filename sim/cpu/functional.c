@@ -6,6 +6,8 @@
  */
 #include "cpu/functional.h"
 
+#include "cpu/linear.h"
+
 #include "cpu/machine_internal.h"
 #include "cpu/priv.h"
 
@@ -171,6 +173,7 @@ static bool fault(struct core *c, va_t va, unsigned error)
     if (a.result == FAULT_SEGV || a.result == FAULT_OOM) {
         machine_tell(c->machine, a.result == FAULT_OOM ? "oom_kill" : "segfault", c, va.v,
                      vm_rss_pages(machine_vm(c->machine), c->asid));
+        c->machine->oom.kills += a.result == FAULT_OOM;
         machine_kill(c->machine, c);
         return false;
     }
@@ -306,26 +309,19 @@ static void cachegrind_ref(struct core *c, uint64_t addr, uint32_t size, bool fe
     cache_count(ll, ORIGIN_cpu, !miss, write);
 }
 
-static bool noncanonical(struct core *c, const struct trace_rec *r)
-{
-    if (va_range_canonical(r->addr, r->size ? r->size : 1, c->va_bits) || !c->mmu_on)
-        return false;
-    c->st.noncanonical++;
-    return true;
-}
-
 /* False: not performed, or the process ended in it. */
 static __attribute__((noinline)) bool slow_ref(struct core *c, const struct trace_rec *r)
 {
     unsigned kind = r->kind;
-    if (noncanonical(c, r))
+    va_t va;
+    if (!core_linear(c, r, &va))
         return false;
     if (kind == TRACE_MODIFY && c->cfg->cache.modify_counts == MODIFY_COUNTS_READ)
         kind = TRACE_LOAD;
     if (c->cfg->cache.straddle == STRADDLE_CACHEGRIND)
-        cachegrind_ref(c, r->addr, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
+        cachegrind_ref(c, va.v, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
     else
-        return split_ref(c, r->addr, r->size, kind);
+        return split_ref(c, va.v, r->size, kind);
     return true;
 }
 
@@ -392,10 +388,10 @@ static void flush_tally(struct core *c, struct tally *t)
 static inline __attribute__((always_inline)) bool hot_data(struct core *c, const struct trace_rec *r, bool write,
                                                            unsigned class, struct tally *t)
 {
-    va_t va = {r->addr};
+    va_t va;
     struct xlat x;
     pa_t pa;
-    if (unlikely((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || !va_canonical(va, c->va_bits)))
+    if (unlikely(!core_segment(c, r, false, write, &va) || (va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES))
         return false;
     if (unlikely(!tlb_mru(&c->dtlb, c->asid, va, &c->check[class], &x))) {
         x = tlb_lookup(&c->dtlb, c->asid, va, &c->check[class]);
@@ -439,9 +435,10 @@ static bool is_hot(const struct core *c)
 
 static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
 {
-    va_t va = {r->addr};
+    va_t va;
     struct xlat x;
-    if ((va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES || !va_canonical(va, c->va_bits) || !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
+    if (!core_segment(c, r, true, false, &va) || (va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES ||
+        !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
         return true;
     uint64_t line = ((x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1))) >> LINE_SHIFT;
     const struct assoc *a = &c->l1i.tags;

@@ -61,6 +61,10 @@ static const struct stat_desc total_descs[] = {
     STAT_ENTRY(struct sim_totals, cycles, "cycles", "cycle in which the last core was last active")
 };
 
+static const struct stat_desc oom_descs[] = {
+    STAT_ENTRY(struct oom_stats, kills, "processes", "processes ended because no frame could be had")
+};
+
 static int build(struct machine *m, struct err *err)
 {
     struct machine_config *cfg = &m->cfg;
@@ -79,6 +83,7 @@ static int build(struct machine *m, struct err *err)
                                  .flags = mmu_config_paging_flags(&cfg->mmu)};
     if (vm_new(&m->vm, &cfg->vm, m->frames, &m->mem, &paging, err) < 0)
         return -1;
+    cfg->dram.ranks = dram_ranks_for(&cfg->dram, cfg->memory.size_bytes);
     struct memsys_config mc = {.cache = &cfg->cache, .bus = &cfg->bus, .dram = &cfg->dram, .cores = m->cores,
                                .period = m->period, .seed = cfg->sim.seed, .timed = timed, .extra_sources = 1,
                                .ops = {.self = m, .deliver = deliver, .snoop = snoop,
@@ -94,6 +99,7 @@ static int build(struct machine *m, struct err *err)
     memsys_add_stats(m->memsys, m->stats);
     if (cfg->mmu.enabled) {
         stats_add(m->stats, "vm", &m->vm->st, vm_stat_descs, vm_n_stat_descs);
+        stats_add(m->stats, "oom", &m->oom, oom_descs, ARRAY_LEN(oom_descs));
         frames_add_stats(m->frames, m->stats);
     }
     stats_freeze(m->stats);
@@ -108,6 +114,9 @@ int machine_new(struct machine **out, const struct machine_config *cfg, struct e
         return err_set(err, ERR_RUN, "out of host memory for the machine");
     m->cfg = *cfg;
     m->interval = cfg->sim.interval ? cfg->sim.interval : 4096;
+    struct sim_config *sim = &m->cfg.sim;
+    if (sim->measure && (!sim->limit || sim->warmup + sim->measure < sim->limit))
+        sim->limit = sim->warmup + sim->measure;
     if (build(m, err) < 0) {
         machine_free(m);
         return -1;
@@ -195,12 +204,27 @@ bool is_call(const struct trace_rec *r)
     }
 }
 
+/* Payload word i of a record, 0 if it is not there. */
+static uint64_t word(const struct trace_rec *r, unsigned i)
+{
+    const union trace_slot *s = (const union trace_slot *)(r + 1);
+    return i / 2 < r->slots ? s[i / 2].u[i % 2] : 0;
+}
+
 void core_note(struct core *c, const struct trace_rec *r)
 {
-    if (r->kind == TRACE_INSNS)
+    if (r->kind == TRACE_INSNS) {
         c->st.instructions += r->addr;
-    else if (r->kind == TRACE_EXIT && r->size == CORE_EXIT_LATER)
+    } else if (r->kind == TRACE_SEGLOAD && r->addr < SEG_COUNT) {
+        c->seg.reg[r->addr] = (struct seg_reg){.base = word(r, 0), .limit = (uint32_t)word(r, 1),
+                                               .attributes = (uint16_t)word(r, 2), .selector = (uint16_t)r->size,
+                                               .valid = (r->size & ~3u) != 0};
+        if (c->seg.mode == SEG_MODE_LONG && r->addr != SEG_FS && r->addr != SEG_GS)
+            c->seg.reg[r->addr].base = 0; /* 64-bit mode ignores it */
+        c->last_fetch_line = UINT64_MAX;
+    } else if (r->kind == TRACE_EXIT && r->size == CORE_EXIT_LATER) {
         c->machine->process[c->process].exits = true;
+    }
 }
 
 static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry)
@@ -252,13 +276,6 @@ void machine_kill(struct machine *m, struct core *c)
         return;
     vm_kill(m->vm, c->asid);
     bury(m, c->process);
-}
-
-/* Payload word i of a record, 0 if it is not there. */
-static uint64_t word(const struct trace_rec *r, unsigned i)
-{
-    const union trace_slot *s = (const union trace_slot *)(r + 1);
-    return i / 2 < r->slots ? s[i / 2].u[i % 2] : 0;
 }
 
 enum { MAP_FLAG_GROWSDOWN = 0x100, MREMAP_FLAG_DONTUNMAP = 4 }; /* Linux uapi, x86-64 */
@@ -333,11 +350,11 @@ static bool interrupted(struct machine *m)
     return m->hooks.interrupted && m->hooks.interrupted(m->hooks.self);
 }
 
-/* With sim.check: now and then, ever more rarely, so that a long run stays feasible. */
+/* With sim.checks: now and then, ever more rarely, so that a long run stays feasible. */
 static void check_now_and_then(struct machine *m)
 {
     struct err err;
-    if (!m->cfg.sim.check || m->totals.references < m->next_check)
+    if (!m->cfg.sim.checks || m->totals.references < m->next_check)
         return;
     m->next_check = m->totals.references + m->totals.references / 4 + 10000;
     if (machine_check(m, &err) < 0)
@@ -479,7 +496,7 @@ int machine_check(struct machine *m, struct err *err)
     if (free_pages + used != f->managed)
         return err_set(err, ERR_RUN, "conservation: %llu free + %llu allocated frames are not %llu managed ones",
                        (unsigned long long)free_pages, (unsigned long long)used, (unsigned long long)f->managed);
-    if (!m->cfg.sim.check)
+    if (!m->cfg.sim.checks)
         return 0;
     /* While a handler's stores are under way, tables are allocated that no entry points to yet. */
     if (frames_check(f, err) < 0 || (!m->os_locked && vm_check(m->vm, err) < 0))

@@ -57,7 +57,7 @@ void machine_set_hooks(struct machine *m, const struct machine_hooks *h);
 void machine_set_order(struct machine *m, const unsigned *order);
 
 enum machine_end machine_run(struct machine *m, struct err *err);
-/* All checks that `sim.check` asks for, and those of every run's end. */
+/* All checks that `sim.checks` asks for, and those of every run's end. */
 int machine_check(struct machine *m, struct err *err);
 
 struct stats *machine_stats(struct machine *m);

@@ -17,12 +17,14 @@ struct action { /* global action of docs/model/timing.md section 1 */
     enum action_kind kind;
 };
 
+struct oom_stats { uint64_t kills; };
 struct sim_totals { uint64_t references, instructions, cycles; };
 
 struct machine {
     struct machine_config cfg;
     struct stats *stats;
     struct sim_totals totals;
+    struct oom_stats oom;
     struct frame_map *frames;
     struct phys_mem mem;
     struct vm *vm;
@@ -58,6 +60,8 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
 /* Performs an address-space record; drops what the TLBs of all cores know of it. */
 void machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
+/* The core has reached mark_at references: the machine samples, or ends the warm-up, at the next cycle. */
+void machine_mark(struct machine *m, struct core *c);
 void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);

@@ -7,7 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARMUP_CHECK_CYCLES = 1024 }; /* how often the warm-up's end is looked for: samples clip the window */
+/*
+ * Samples and the end of the warm-up are global actions. A single core stops at the cycle in which it reaches the
+ * reference; with several cores, whose references only add up at a common cycle, that is looked at every so often.
+ */
+enum { WARMUP_CHECK_CYCLES = 64 };
+
+/* The next reference at which a single core stops. */
+static void set_mark(struct machine *m)
+{
+    struct core *c = &m->core[0];
+    c->mark_at = m->next_sample;
+    if (!m->warm && m->cfg.sim.warmup < c->mark_at)
+        c->mark_at = m->cfg.sim.warmup;
+}
+
+void machine_mark(struct machine *m, struct core *c)
+{
+    c->mark_at = UINT64_MAX;
+    if (!m->warm && c->st.references >= m->cfg.sim.warmup)
+        machine_add_action(m, c->now + 1, 0, ACTION_WARMUP);
+    if (c->st.references >= m->next_sample)
+        machine_add_action(m, c->now + 1, 0, ACTION_SAMPLE);
+}
 
 void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind)
 {
@@ -109,6 +131,7 @@ static void run_action(struct machine *m, const struct action *a)
     case ACTION_KILL:
         machine_tell(m, c->answer.result == FAULT_OOM ? "oom_kill" : "segfault", c, c->os_va.v,
                      c->process_dead ? 0 : vm_rss_pages(m->vm, c->asid));
+        m->oom.kills += c->answer.result == FAULT_OOM;
         machine_kill(m, c);
         break;
     case ACTION_WARMUP:
@@ -117,13 +140,20 @@ static void run_action(struct machine *m, const struct action *a)
             stats_snapshot(m->stats);
             m->warm = true;
             machine_tell(m, "warmup_end", &m->core[0], 0, 0);
+            if (m->cores == 1)
+                set_mark(m);
         } else {
             machine_add_action(m, a->when + WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
         }
         break;
     case ACTION_SAMPLE:
         machine_sample(m);
-        machine_add_action(m, a->when + m->interval, 0, ACTION_SAMPLE);
+        if (m->cores > 1) {
+            machine_add_action(m, a->when + m->interval, 0, ACTION_SAMPLE);
+        } else {
+            m->next_sample = m->totals.references + m->interval;
+            set_mark(m);
+        }
         break;
     }
 }
@@ -204,9 +234,14 @@ int machine_run_timed(struct machine *m)
         /* Processes are created in the order of the cores, before anything runs. */
         core_refill(c);
     }
-    machine_add_action(m, m->interval, 0, ACTION_SAMPLE);
-    if (!m->warm)
-        machine_add_action(m, WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
+    if (m->cores == 1) {
+        m->next_sample = m->interval;
+        set_mark(m);
+    } else {
+        machine_add_action(m, m->interval, 0, ACTION_SAMPLE);
+        if (!m->warm)
+            machine_add_action(m, WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
+    }
     bool ended = windows_run(&wc, &ops);
     if (ended) {
         assert(all_finished(m));

@@ -77,11 +77,12 @@ static bool begin(struct core *c)
         if (r->kind == TRACE_FETCH)
             c->s_alone = false;
         c->rec++;
-        if (!supply_count(c, r))
+        va_t va;
+        if (!supply_count(c, r, &va))
             continue;
         c->s_kind = kind[r->kind];
-        c->s_addr = r->addr;
-        c->s_end = r->addr + (r->size ? r->size : 1);
+        c->s_addr = va.v;
+        c->s_end = va.v + (r->size ? r->size : 1);
         return true;
     }
 }

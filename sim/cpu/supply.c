@@ -1,5 +1,6 @@
 #include "cpu/supply.h"
 
+#include "cpu/linear.h"
 #include "cpu/machine_internal.h"
 #include "cpu/timed.h"
 
@@ -76,7 +77,7 @@ void supply_drained(struct core *c)
     os_ask_call(c);
 }
 
-bool supply_count(struct core *c, const struct trace_rec *r)
+bool supply_count(struct core *c, const struct trace_rec *r, va_t *va)
 {
     if (unlikely(c->process_dead)) {
         c->st.dropped++;
@@ -88,11 +89,7 @@ bool supply_count(struct core *c, const struct trace_rec *r)
     c->st.loads += r->kind == TRACE_LOAD;
     c->st.stores += r->kind == TRACE_STORE;
     c->st.modifies += r->kind == TRACE_MODIFY;
-    if (c->mmu_on && !va_range_canonical(r->addr, r->size ? r->size : 1, c->va_bits)) {
-        c->st.noncanonical++;
-        return false;
-    }
-    return true;
+    return core_linear(c, r, va);
 }
 
 void supply_drop(struct core *c)
@@ -100,7 +97,8 @@ void supply_drop(struct core *c)
     while (c->process_dead && supply_peek(c) == SUPPLY_RECORD) {
         const struct trace_rec *r = c->rec;
         if (r->kind <= TRACE_REF_MAX) {
-            supply_count(c, r);
+            va_t va;
+            supply_count(c, r, &va);
             c->rec += 1 + r->slots;
         } else {
             supply_other(c);

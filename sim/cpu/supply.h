@@ -12,8 +12,8 @@ enum supply supply_peek(struct core *c);
 bool supply_other(struct core *c);
 /* The core has drained: makes the call or changes the thread. */
 void supply_drained(struct core *c);
-/* Counts a reference record; false if it must not be performed (limit aside). */
-bool supply_count(struct core *c, const struct trace_rec *r);
+/* Counts a reference record and gives its linear address; false if it must not be performed. */
+bool supply_count(struct core *c, const struct trace_rec *r, va_t *va);
 /* Drops the records of a process that has ended. */
 void supply_drop(struct core *c);
 

@@ -188,5 +188,9 @@ void timed_run(struct core *c, cyc_t limit)
             c->next = w;
         if (i < c->next)
             c->next = i;
+        if (unlikely(c->st.references >= c->mark_at)) {
+            machine_mark(c->machine, c);
+            limit = c->now + 1;
+        }
     }
 }

@@ -227,9 +227,10 @@ static bool is_data(const struct trace_rec *r)
 
 static void data_ref(struct core *c, struct rob_entry *e, const struct trace_rec *r, bool now)
 {
-    if (!supply_count(c, r))
+    va_t va;
+    if (!supply_count(c, r, &va))
         return;
-    uint64_t addr = r->addr, end = addr + (r->size ? r->size : 1);
+    uint64_t addr = va.v, end = addr + (r->size ? r->size : 1);
     enum part_kind kind = r->kind == TRACE_LOAD ? PART_LOAD : r->kind == TRACE_STORE ? PART_STORE : PART_MODIFY;
     for (; addr < end; addr = (addr | (LINE_BYTES - 1)) + 1) {
         if (now && kind == PART_LOAD && load_at_once(c, e, addr))
@@ -347,9 +348,10 @@ static bool dispatch_one(struct core *c, bool may_begin)
         }
         c->rec++;
         c->fe_addr = c->fe_end = 0;
-        if (supply_count(c, r)) {
-            c->fe_addr = r->addr;
-            c->fe_end = r->addr + (r->size ? r->size : 1);
+        va_t va;
+        if (supply_count(c, r, &va)) {
+            c->fe_addr = va.v;
+            c->fe_end = va.v + (r->size ? r->size : 1);
         }
         c->fe_busy = true;
     }

@@ -299,7 +299,7 @@ static void any_machine(struct machine_config *m, int i, uint32_t cores)
 {
     plain_machine(m, cores);
     m->mmu.enabled = true;
-    m->sim.check = true;
+    m->sim.checks = true;
     m->sim.mode = i == 2 ? SIM_MODE_FUNCTIONAL : SIM_MODE_TIMED;
     m->cpu.model = i == 1 ? CPU_MODEL_WINDOW : CPU_MODEL_INORDER;
     m->cpu.window = 32;
@@ -513,7 +513,7 @@ static void run_case(struct run *r, const struct random_case *c, bool functional
     struct machine_config m = c->m;
     struct rec_list l[RANDOM_CORES];
     uint32_t process[RANDOM_CORES];
-    m.sim.check = true;
+    m.sim.checks = true;
     m.sim.mode = functional ? SIM_MODE_FUNCTIONAL : SIM_MODE_TIMED;
     for (size_t k = 0; k < c->n_streams; k++) {
         l[k] = c->rec[k];
