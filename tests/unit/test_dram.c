@@ -470,6 +470,13 @@ START_TEST(configuration_errors)
     struct err err;
     dram_config_default(&good);
     ck_assert_uint_eq(good.controller_latency, 10000);
+    ck_assert_uint_eq(good.ranks, 0); /* the machine chooses: the fewest that hold its memory */
+    ck_assert_uint_eq(dram_ranks_for(&good, 4ull << 30), 1);
+    ck_assert_uint_eq(dram_ranks_for(&good, 8ull << 30), 1);
+    ck_assert_uint_eq(dram_ranks_for(&good, (8ull << 30) + 1), 2);
+    ck_assert_uint_eq(dram_ranks_for(&good, 1ull << 40), 8);
+    ck_assert_uint_eq(dram_capacity(&good), 64ull << 30);
+    good.ranks = 1;
     ck_assert_uint_eq(dram_capacity(&good), 8ull << 30);
 #define REFUSED(change) \
     do { \
