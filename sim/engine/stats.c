@@ -303,8 +303,14 @@ void stats_snapshot(struct stats *s)
         bug("snapshot before the freeze", "", "");
     for (size_t i = 0; i < s->n; i++) {
         s->snap[i] = present(&s->e[i]);
-        if (s->e[i].hist)
-            s->snap_hist[s->e[i].hist_slot] = *s->e[i].hist;
+        if (s->e[i].hist) {
+            /* Owners register through pointers to const; the histograms themselves are their counters, never const. */
+            struct stat_hist *h = (struct stat_hist *)(uintptr_t)s->e[i].hist, *w = &s->snap_hist[s->e[i].hist_slot];
+            uint64_t max = w->max > h->max ? w->max : h->max; /* of an earlier snapshot, if this is not the first */
+            *w = *h;
+            w->max = max;
+            h->max = 0;
+        }
     }
     s->has_snap = true;
 }
@@ -344,8 +350,12 @@ struct stat_hist stat_hist_in(const struct stat_value *v, enum stat_phase phase)
     const struct stat_hist *w = v->hist_warmup;
     if (phase == STAT_WARMUP)
         return w ? *w : (struct stat_hist){0};
-    if (phase == STAT_TOTAL || !w)
+    if (!w)
         return h;
+    if (phase == STAT_TOTAL) {
+        h.max = w->max > h.max ? w->max : h.max;
+        return h;
+    }
     for (size_t i = 0; i < STAT_HIST_BUCKETS; i++)
         h.count[i] -= w->count[i];
     h.n -= w->n;

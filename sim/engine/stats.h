@@ -32,7 +32,8 @@ struct stat_desc {
 #define STAT_HIST_BUCKETS 40
 struct stat_hist {
     uint64_t count[STAT_HIST_BUCKETS];
-    uint64_t n, sum, max;
+    uint64_t n, sum;
+    uint64_t max; /* since the snapshot, if one was taken (stats_snapshot): stat_hist_in tells that of a phase */
 };
 static inline void stat_hist_add(struct stat_hist *h, uint64_t v)
 {
@@ -51,7 +52,8 @@ void stats_free(struct stats *s); /* NULL is fine */
 /* Registers `n` counters of the struct at `base` under `path`. `path` is copied; base, d and the strings in d must
  * outlive the tree. Registering after stats_freeze, or running out of memory, aborts. */
 void stats_add(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n);
-/* Here `name`, `unit` and `help` are copied too. */
+/* Here `name`, `unit` and `help` are copied too. *h is read, but for stats_snapshot, which starts its maximum anew; so
+ * it must be an object that can be written. */
 void stats_add_hist(struct stats *s, const char *path, const char *name, const struct stat_hist *h, const char *unit,
                     const char *help);
 /* A ratio scale * num / den of two counters named in full ("cpu0.walker.cycles"), which may be registered later. All
@@ -63,7 +65,8 @@ void stats_add_ratio(struct stats *s, const char *path, const char *name, const 
  * and `cycles`, unless it registered a ratio of that name itself. A name registered twice, a name that is also a
  * component's path, or a ratio of unknown counters is our own mistake and aborts with the name. */
 void stats_freeze(struct stats *s);
-/* Remembers the present values as the end of the warm-up. */
+/* Remembers the present values as the end of the warm-up, and sets the maximum of each histogram to 0: a maximum cannot
+ * be subtracted afterwards as a count can. */
 void stats_snapshot(struct stats *s);
 bool stats_has_snapshot(const struct stats *s);
 
@@ -81,7 +84,7 @@ size_t stats_count(const struct stats *s);
 void stats_get(const struct stats *s, size_t i, struct stat_value *out);
 /* The value in one phase: measure = total - warmup, for gauges the value at the phase's end. */
 uint64_t stat_value_in(const struct stat_value *v, enum stat_phase phase);
-/* A histogram in one phase; `max` is the largest of the whole run, since a maximum cannot be subtracted. */
+/* A histogram in one phase, with the maximum of that phase. */
 struct stat_hist stat_hist_in(const struct stat_value *v, enum stat_phase phase);
 
 /* Ratios, after stats_freeze. `den` may be 0: then the ratio has no value in that phase. `applies` is false for the

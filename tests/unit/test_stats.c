@@ -87,6 +87,19 @@ START_TEST(values_and_warmup)
     ck_assert_uint_eq(m.count[3], 1); /* 4 to 7 */
     ck_assert_uint_eq(m.count[7], 0); /* 64 to 127: in the warm-up */
     ck_assert_uint_eq(w.count[7], 1);
+    ck_assert_uint_eq(w.max, 100);
+    ck_assert_uint_eq(m.max, 7); /* not the warm-up's 100 */
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_TOTAL).max, 100);
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_TOTAL).sum, 107);
+    stats_snapshot(s); /* a later snapshot: all before it is warm-up */
+    x = get(s, "cpu0.walker", "latency");
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_WARMUP).max, 100);
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_MEASURE).max, 0);
+    stat_hist_add(&h, 200);
+    x = get(s, "cpu0.walker", "latency");
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_MEASURE).max, 200);
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_WARMUP).max, 100);
+    ck_assert_uint_eq(stat_hist_in(&x, STAT_TOTAL).max, 200);
     ck_assert(stats_find(s, "cpu0.dtlb.misses", &v) && v == 8);
     ck_assert_ptr_eq(stats_where(s, "cpu0.dtlb.misses"), &a.misses);
     ck_assert(!stats_find(s, "cpu0.dtlb", &v));
