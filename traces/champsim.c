@@ -176,21 +176,22 @@ static int read_batch(void *state, struct trace_input *in, struct trace_sink *si
         if (trace_input_avail(in) < 2 * CHAMPSIM_BYTES)
             status = trace_input_fill(in, 2 * CHAMPSIM_BYTES, err);
         size_t avail = trace_input_avail(in);
-        uint64_t pos = trace_input_pos(in), number = pos / CHAMPSIM_BYTES;
+        uint64_t number = trace_input_pos(in) / CHAMPSIM_BYTES;
+        char digits[32];
         if (avail < CHAMPSIM_BYTES) {
             if (status < 0)
                 return -1;
             if (avail == 0)
                 return sink->n > 0;
-            err_set(err, ERR_RUN, "instruction %llu (byte %llu) is cut off: %zu of %d bytes are there",
-                    (unsigned long long)number, (unsigned long long)pos, avail, CHAMPSIM_BYTES);
+            err_set(err, ERR_RUN, "instruction %s is cut off: %zu of %d bytes are there",
+                    trace_commas(digits, number), avail, CHAMPSIM_BYTES);
             err_remedy(err, "fetch or record the file again");
             return err_at(err, trace_input_name(in), 0, 0);
         }
         struct insn i = decode(in->p);
         if (i.is_branch > 1 || i.taken > 1) {
-            err_set(err, ERR_RUN, "instruction %llu (byte %llu): is_branch %u, taken %u are not 0 or 1",
-                    (unsigned long long)number, (unsigned long long)pos, i.is_branch, i.taken);
+            err_set(err, ERR_RUN, "instruction %s: is_branch %u, taken %u are not 0 or 1",
+                    trace_commas(digits, number), i.is_branch, i.taken);
             err_remedy(err,
                        "only ChampSim's 64-byte input_instr records are read; cloudsuite traces have others");
             return err_at(err, trace_input_name(in), 0, 0);

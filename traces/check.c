@@ -269,8 +269,10 @@ int trace_check_batch(struct trace_check *c, const struct trace_batch *b, struct
         }
         if (r->kind <= TRACE_REF_MAX)
             check_ref(c, r);
-        else if (check_event(c, r) < 0)
-            return err_set(err, ERR_RUN, "out of memory at record %llu", (unsigned long long)c->number);
+        else if (check_event(c, r) < 0) {
+            char number[32];
+            return err_set(err, ERR_RUN, "out of memory at record %s", trace_commas(number, c->number));
+        }
     }
     return 0;
 }

@@ -113,13 +113,13 @@ void codec_free(struct codec *c)
 static int cut_off(const struct codec *c, struct err *err)
 {
     err_set(err, ERR_RUN, "the %s data is cut off: the file ends in the middle of it", codec_name(c->kind));
-    return err_remedy(err, "copy or record the file again; what comes before the cut was read");
+    return err_remedy(err, "copy or record the file again");
 }
 
 static int damaged(const struct codec *c, struct err *err, const char *what)
 {
     err_set(err, ERR_RUN, "the %s data is damaged (%s)", codec_name(c->kind), what);
-    return err_remedy(err, "copy or record the file again; what comes before the damage was read");
+    return err_remedy(err, "copy or record the file again");
 }
 
 static int run_zstd(struct codec *c, const unsigned char *in, size_t *in_n, bool last, unsigned char *out,

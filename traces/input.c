@@ -33,6 +33,8 @@ struct trace_source {
     bool ended;
     bool broken;
     struct err why; /* of broken */
+    bool marked;    /* `mark` is the byte that an error is about */
+    uint64_t mark;
 };
 
 /* Bytes as stored: up to n into dst; 0 at the end, -1 on error. */
@@ -162,6 +164,20 @@ uint64_t trace_input_pos(const struct trace_input *in)
 {
     return in->src->buf_pos + (uint64_t)(in->p - in->src->buf);
 }
+
+void trace_input_mark(const struct trace_input *in, uint64_t byte)
+{
+    in->src->marked = true;
+    in->src->mark = byte;
+}
+
+uint64_t trace_input_marked(const struct trace_input *in)
+{
+    if (in->src->marked)
+        return in->src->mark;
+    return trace_input_pos(in) + (in->src->broken ? trace_input_avail(in) : 0);
+}
+
 const char *trace_input_name(const struct trace_input *in)
 {
     return in->src->name;
@@ -197,6 +213,7 @@ static int source_restart(struct trace_input *in, uint64_t pos, struct err *err)
     s->raw_p = s->raw_n = 0;
     s->raw_end = s->ended = s->broken = false;
     s->buf_pos = pos;
+    s->marked = false;
     in->p = in->end = s->buf;
     memset(s->buf, 0, PAD);
     in->line = 0;
@@ -207,6 +224,7 @@ int trace_input_seek(struct trace_input *in, uint64_t pos, struct err *err)
 {
     struct trace_source *s = in->src;
 
+    s->marked = false;
     if (pos >= s->buf_pos && pos <= s->buf_pos + (uint64_t)(in->end - s->buf)) {
         in->p = s->buf + (pos - s->buf_pos);
         if (!pos)
@@ -345,5 +363,7 @@ int trace_line_error(const struct trace_input *in, const char *line, size_t len,
         err_set(err, ERR_RUN, "%s", what);
     if (remedy)
         err_remedy(err, "%s", remedy);
+    if (line)
+        trace_input_mark(in, in->src->buf_pos + (uint64_t)((const unsigned char *)line - in->src->buf));
     return err_at(err, trace_input_name(in), in->line > UINT32_MAX ? UINT32_MAX : (unsigned)in->line, 0);
 }

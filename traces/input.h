@@ -109,10 +109,16 @@ int trace_input_seek(struct trace_input *in, uint64_t pos, struct err *err);
 
 /*
  * An error of a text reader: "NAME:LINE: error: MESSAGE: `the line`" with the remedy; returns -1. `line` may
- * be NULL. Long lines and control characters are shortened for the message.
+ * be NULL; else it is one that trace_input_line gave, and its first byte is marked (trace_input_mark). Long lines and control characters are shortened for the message.
  */
 int trace_line_error(const struct trace_input *in, const char *line, size_t len, struct err *err,
                      const char *remedy, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* A reader's error is about that byte of the decompressed stream; the core adds it and the number of the record
+ * to the message: "record 81,204 (byte 1,299,264): MESSAGE". Without a mark it is the reader's position, or the
+ * end of what could be read of a broken stream. A mark lasts until the next seek. */
+void trace_input_mark(const struct trace_input *in, uint64_t byte);
+uint64_t trace_input_marked(const struct trace_input *in);
 
 /* --- records out ---------------------------------------------------------------------------------------- */
 

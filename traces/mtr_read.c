@@ -2,7 +2,6 @@
 #include "traces/mtr.h"
 #include "traces/trace.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -36,26 +35,24 @@ static int mtr_probe(const unsigned char *head, size_t n, bool whole)
 
 /* --- errors --------------------------------------------------------------------------------------------- */
 
-static int broken(const struct mtr_reader *m, uint64_t byte, struct err *err, const char *what)
+/* `byte` is where the block or the index that is wrong begins. */
+static int broken(const struct trace_input *in, uint64_t byte, struct err *err, const char *what)
 {
-    err_set(err, ERR_RUN, "record %" PRIu64 " (byte %" PRIu64 "): %s; the first %" PRIu64 " records are good",
-            m->next_record, byte, what, m->next_record);
+    trace_input_mark(in, byte);
+    err_set(err, ERR_RUN, "%s", what);
     return err_remedy(err, "copy or record the file again");
 }
 
 /* The stream ended (status 0) or broke (-1, *err is set) inside a block or before the index. */
-static int cut_off(struct mtr_reader *m, int status, uint64_t byte, struct err *err)
+static int cut_off(struct mtr_reader *m, const struct trace_input *in, int status, uint64_t byte,
+                   struct err *err)
 {
-    struct err why;
-
-    if (status < 0) {
-        why = err ? *err : (struct err){0};
-        return broken(m, byte, err, why.message);
-    }
+    if (status < 0)
+        return -1; /* the position is that of the damage */
     m->incomplete = true;
     if (m->header.flags & MTR_F_OPEN)
         return 0; /* being written, or its recorder was killed: what is complete is the trace so far */
-    return broken(m, byte, err, "the file is cut off");
+    return broken(in, byte, err, "the file is cut off");
 }
 
 /* --- the index ------------------------------------------------------------------------------------------ */
@@ -155,7 +152,7 @@ static int mtr_open(void *state, struct trace_input *in, const char *path, const
         return err_remedy(err, "copy it again, as binary");
     }
     if (r == 0)
-        return broken(m, 0, err, "the file is cut off in its header");
+        return broken(in, 0, err, "the file is cut off in its header");
     memcpy(h, in->p, sizeof *h);
     if (memcmp(h->magic, MTR_MAGIC, 8))
         return err_set(err, ERR_RUN, "this is not a .mtr file");
@@ -165,15 +162,15 @@ static int mtr_open(void *state, struct trace_input *in, const char *path, const
         return err_remedy(err, "use a newer program, or convert the file with the one that wrote it");
     }
     if (h->checksum != XXH3_64bits(h, offsetof(struct mtr_file_header, checksum)))
-        return broken(m, 0, err, "the file header's checksum is wrong");
+        return broken(in, 0, err, "the file header's checksum is wrong");
     if (h->bytes < sizeof *h || h->bytes > 1u << 16)
-        return broken(m, 0, err, "the file header's length is wrong");
+        return broken(in, 0, err, "the file header's length is wrong");
     m->zstd = ZSTD_createDCtx();
     if (!m->zstd || mtr_decoder_init(&m->dec, err) < 0 || index_load(m, in, err) < 0) {
         mtr_close(m);
         return err_set(err, ERR_RUN, "out of memory");
     }
-    m->incomplete = (h->flags & MTR_F_OPEN) || (!m->indexed && trace_input_size(in) != UINT64_MAX);
+    m->incomplete = !m->indexed && ((h->flags & MTR_F_OPEN) || trace_input_size(in) != UINT64_MAX);
     if (trace_input_seek(in, 0, err) < 0 || mtr_rewind(m, in, err) < 0) {
         mtr_close(m);
         return -1;
@@ -194,7 +191,7 @@ static bool header_valid(const struct mtr_block_header *h)
 }
 
 /* Decompresses the streams behind the header at `p` and begins the block. */
-static int block_unpack(struct mtr_reader *m, const unsigned char *p, struct err *err)
+static int block_unpack(struct mtr_reader *m, const struct trace_input *in, const unsigned char *p, struct err *err)
 {
     const struct mtr_block_header *h = &m->block;
     const unsigned char *stream[MTR_STREAMS];
@@ -218,7 +215,7 @@ static int block_unpack(struct mtr_reader *m, const unsigned char *p, struct err
         if (h->stored[i] == h->raw[i])
             memcpy(dst, p, h->raw[i]);
         else if (ZSTD_decompressDCtx(m->zstd, dst, h->raw[i], p, h->stored[i]) != h->raw[i])
-            return broken(m, m->block_pos, err, "the block cannot be decompressed");
+            return broken(in, m->block_pos, err, "the block cannot be decompressed");
         memset(dst + h->raw[i], 0, MTR_STREAM_PAD);
         p += h->stored[i];
         dst += h->raw[i] + MTR_STREAM_PAD;
@@ -237,20 +234,20 @@ static int at_index(struct mtr_reader *m, struct trace_input *in, struct err *er
     int r = trace_input_fill(in, sizeof t, err);
 
     if (r <= 0)
-        return cut_off(m, r, pos, err);
+        return cut_off(m, in, r, pos, err);
     if (m->indexed)
         return 0; /* it was checked when the file was opened */
     memcpy(&t, in->p, sizeof t);
     length = sizeof t + t.blocks * sizeof *m->entry;
     if (t.blocks != m->next_block || t.records != m->next_record || t.entry_bytes != sizeof *m->entry)
-        return broken(m, pos, err, "the index does not fit the blocks before it");
+        return broken(in, pos, err, "the index does not fit the blocks before it");
     if (length + sizeof(struct mtr_trailer) <= TRACE_INPUT_MAX) {
         r = trace_input_fill(in, (size_t)length + sizeof(struct mtr_trailer), err);
         if (r <= 0)
-            return cut_off(m, r, pos, err);
+            return cut_off(m, in, r, pos, err);
         if (t.checksum != XXH3_64bits(in->p + skip, (size_t)length - skip) ||
             memcmp(in->p + length + offsetof(struct mtr_trailer, magic), MTR_END_MAGIC, 8))
-            return broken(m, pos, err, "the index is damaged");
+            return broken(in, pos, err, "the index is damaged");
     }
     m->incomplete = false;
     return 0;
@@ -265,28 +262,28 @@ static int block_begin(struct mtr_reader *m, struct trace_input *in, struct err 
     m->block_pos = trace_input_pos(in);
     r = trace_input_fill(in, 4, err);
     if (r <= 0)
-        return cut_off(m, r, m->block_pos, err);
+        return cut_off(m, in, r, m->block_pos, err);
     if (!memcmp(in->p, MTR_INDEX_MAGIC, 4))
         return at_index(m, in, err);
     if (memcmp(in->p, MTR_BLOCK_MAGIC, 4))
-        return broken(m, m->block_pos, err, "neither a block nor the index begins here");
+        return broken(in, m->block_pos, err, "neither a block nor the index begins here");
     r = trace_input_fill(in, length, err);
     if (r <= 0)
-        return cut_off(m, r, m->block_pos, err);
+        return cut_off(m, in, r, m->block_pos, err);
     memcpy(h, in->p, sizeof *h);
     if (!header_valid(h))
-        return broken(m, m->block_pos, err, "the block's header is damaged");
+        return broken(in, m->block_pos, err, "the block's header is damaged");
     for (int i = 0; i < MTR_STREAMS; i++)
         length += h->stored[i];
     r = trace_input_fill(in, length, err);
     if (r <= 0)
-        return cut_off(m, r, m->block_pos, err);
+        return cut_off(m, in, r, m->block_pos, err);
     if (h->checksum != XXH3_64bits(in->p + offsetof(struct mtr_block_header, sequence),
                                    length - offsetof(struct mtr_block_header, sequence)))
-        return broken(m, m->block_pos, err, "the block's checksum is wrong");
+        return broken(in, m->block_pos, err, "the block's checksum is wrong");
     if (h->sequence != m->next_block || h->first_record != m->next_record)
-        return broken(m, m->block_pos, err, "a block is missing or out of order");
-    r = block_unpack(m, in->p, err);
+        return broken(in, m->block_pos, err, "a block is missing or out of order");
+    r = block_unpack(m, in, in->p, err);
     trace_input_consume(in, length);
     return r;
 }
@@ -302,7 +299,7 @@ static int mtr_read_batch(void *state, struct trace_input *in, struct trace_sink
     r = mtr_decode(&m->dec, sink, &why);
     if (r < 0) {
         m->in_block = false;
-        return broken(m, m->block_pos, err, why);
+        return broken(in, m->block_pos, err, why);
     }
     if (r == 0) {
         m->in_block = false;

@@ -22,6 +22,7 @@ struct trace {
 
     struct ring *ring;
     uint32_t process, thread; /* of the sink, carried from chunk to chunk by the filling side */
+    uint64_t decoded;         /* records that the reader put, or sought over: the filling side's */
 
     struct chunk *chunk; /* handed out now; NULL: none */
     uint32_t run, at;    /* next element to hand out: run number, element */
@@ -52,6 +53,30 @@ static void reader_info(const struct trace *t, struct trace_info *info)
     info->compression = trace_input_compression(t->in);
 }
 
+const char *trace_commas(char buf[32], uint64_t v)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)v), k = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0)
+            buf[k++] = ',';
+        buf[k++] = digits[i];
+    }
+    buf[k] = '\0';
+    return buf;
+}
+
+/* Puts before an error's message which record could not be read and where it would have begun. */
+static void locate(const struct trace *t, struct err *err)
+{
+    char record[32], byte[32], message[sizeof err->message];
+
+    memcpy(message, err->message, sizeof message);
+    snprintf(err->message, sizeof err->message, "record %s (byte %s): %.900s", trace_commas(record, t->decoded),
+             trace_commas(byte, trace_input_marked(t->in)), message);
+}
+
 static void fill(void *self, struct chunk *c)
 {
     struct trace *t = self;
@@ -71,8 +96,12 @@ static void fill(void *self, struct chunk *c)
         s->run[s->nruns++] = (struct trace_run){s->process, s->thread, s->run_start, s->n - s->run_start};
     t->process = s->process;
     t->thread = s->thread;
-    if (c->status < 0 && !c->err.file[0])
-        err_at(&c->err, trace_input_name(t->in), 0, 0);
+    t->decoded += s->n - s->payload;
+    if (c->status < 0) {
+        locate(t, &c->err);
+        if (!c->err.file[0])
+            err_at(&c->err, trace_input_name(t->in), 0, 0);
+    }
     reader_info(t, &c->info);
 }
 
@@ -225,13 +254,14 @@ void trace_close(struct trace *t)
 static int note_thread(struct trace *t, uint32_t process, uint32_t thread, struct err *err)
 {
     uint64_t pair = (uint64_t)process << 32 | thread;
+    char number[32];
 
     if (t->has_run && t->last_pair == pair)
         return 0;
     if (!pairs_add(&t->seen, process, thread))
         return err_set(err, ERR_RUN,
-                       "the trace has more than %u threads, or thread %u of process %u is out of range",
-                       PAIRS_MAX, thread, process);
+                       "record %s: the trace has more than %u threads, or thread %u of process %u is out of range",
+                       trace_commas(number, t->next_record), PAIRS_MAX, thread, process);
     t->has_run = true;
     t->last_pair = pair;
     return 0;
@@ -324,6 +354,7 @@ static void forget_position(struct trace *t)
     t->skip = 0;
     t->next_record = 0;
     t->process = t->thread = 0;
+    t->decoded = 0;
 }
 
 int trace_rewind(struct trace *t, struct err *err)
@@ -351,7 +382,7 @@ int trace_seek(struct trace *t, uint64_t record, struct err *err)
         return -1;
     if (r == 0 && trace_rewind(t, err) < 0)
         return -1;
-    t->next_record = r ? first : 0;
+    t->next_record = t->decoded = r ? first : 0;
     t->skip = record - t->next_record;
     return 0;
 }

@@ -4,7 +4,8 @@
  *   struct trace *t;
  *   if (trace_open(&t, path, NULL, &err)) ...
  *   while ((r = trace_next(t, &batch, &err)) > 0) use(batch.rec, batch.n);
- *   r == 0: the end; r < 0: err tells record and byte; all batches handed out before were good.
+ *   r == 0: the end; r < 0: err says "record 81,204 (byte 1,299,264): what is wrong", text forms with their line
+ *   too; records count from 0, bytes are those of the decompressed stream. All batches handed out before were good.
  *
  * With options.ahead a second thread decodes ahead; the batches are the same. Not thread-safe otherwise.
  */
@@ -71,6 +72,8 @@ static inline uint16_t trace_slots_bytes(size_t bytes)
 {
     return (uint16_t)((bytes + 15) / 16);
 }
+/* "1,299,264" into buf, for messages and tables; returns buf. */
+const char *trace_commas(char buf[32], uint64_t v);
 const char *trace_kind_name(uint8_t kind); /* text mnemonic; NULL for an unknown kind */
 
 /* --- one reader a format: the plug-in point ------------------------------------------------------------- */

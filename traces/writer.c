@@ -71,8 +71,9 @@ int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, 
     while (i < n) {
         const char *why = trace_rec_problem(rec + i, n - i);
         if (why) {
-            err_set(err, ERR_RUN, "cannot write record %llu (kind %u, %s): %s",
-                    (unsigned long long)w->records, rec[i].kind,
+            char number[32];
+            err_set(err, ERR_RUN, "cannot write record %s (kind %u, %s): %s",
+                    trace_commas(number, w->records), rec[i].kind,
                     trace_kind_name(rec[i].kind) ? trace_kind_name(rec[i].kind) : "unknown", why);
             return err_at(err, w->file.path, 0, 0);
         }

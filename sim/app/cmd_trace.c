@@ -95,7 +95,7 @@ int verb_broken(const struct err *err, uint64_t good)
 {
     char n[32];
     int code = verb_error(err);
-    fprintf(stderr, "mmulab: the first %s records are good\n", with_commas(n, good));
+    fprintf(stderr, "mmulab: the first %s records are good\n", trace_commas(n, good));
     return code;
 }
 
@@ -120,19 +120,6 @@ int verb_end(int code)
         return code;
     fprintf(stderr, "mmulab trace: error: cannot write the result: %s\n", strerror(errno));
     return code ? code : EXIT_FAILURE;
-}
-
-const char *with_commas(char buf[32], uint64_t v)
-{
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)v), k = 0;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0)
-            buf[k++] = ',';
-        buf[k++] = digits[i];
-    }
-    buf[k] = '\0';
-    return buf;
 }
 
 int cmd_trace(int argc, char **argv)

@@ -18,7 +18,7 @@ static void report(void *ctx, const struct trace_problem *p)
     char n[32];
     if (r->quiet || r->shown[p->kind]++ >= r->most)
         return;
-    printf("%s: record %s (thread %u): %s: %s: %s\n", r->path, with_commas(n, p->record), p->thread,
+    printf("%s: record %s (thread %u): %s: %s: %s\n", r->path, trace_commas(n, p->record), p->thread,
            trace_check_is_error(p->kind) ? "error" : "warning", trace_check_name(p->kind), p->text);
 }
 
@@ -110,15 +110,23 @@ int trace_verb_check(int argc, char **argv)
             printf("%s: %s: %llu in all, %llu shown\n", r.path, trace_check_name(k), (unsigned long long)n,
                    (unsigned long long)r.most);
     }
+    struct trace_info ti;
+    trace_get_info(t, &ti);
     int code = errors ? 1 : 0;
+    if (got == 0 && ti.incomplete) {
+        warnings++;
+        if (!r.quiet)
+            printf("%s: warning: not closed, so still being written or its recorder was killed; what is complete was "
+                   "checked\n", r.path);
+    }
     if (got < 0)
         verb_broken(&err, trace_check_records(c));
     if (r.quiet) {
-        print_json(r.path, c, got == 0, errors, warnings);
+        print_json(r.path, c, got == 0 && !ti.incomplete, errors, warnings);
     } else {
         char n[32], e[32], w[32];
-        printf("%s: %s records, %s errors, %s warnings\n", r.path, with_commas(n, trace_check_records(c)),
-               with_commas(e, errors), with_commas(w, warnings));
+        printf("%s: %s records, %s errors, %s warnings\n", r.path, trace_commas(n, trace_check_records(c)),
+               trace_commas(e, errors), trace_commas(w, warnings));
     }
     trace_check_free(c);
     trace_close(t);

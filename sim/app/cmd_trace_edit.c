@@ -124,7 +124,7 @@ static int copy(const char *verb, const char *in, const char *out, const struct 
         if (got < 0)
             code = verb_broken(&err, put);
         char n[32];
-        fprintf(stderr, "mmulab trace %s: %s records in %s\n", verb, with_commas(n, put), out);
+        fprintf(stderr, "mmulab trace %s: %s records in %s\n", verb, trace_commas(n, put), out);
     }
     trace_close(t);
     return verb_end(code);

@@ -18,7 +18,8 @@ struct info {
     uint64_t last_code, last_data;  /* looked up last */
     uint64_t hash;
     uint64_t bytes; /* of the file, 0 if unknown */
-    bool complete;
+    bool complete; /* read to its end without an error, and closed by its writer */
+    bool unclosed;
 };
 
 /* Page and process in one number; exact for 4096 processes. */
@@ -101,7 +102,7 @@ static void line(const char *label, const char *value)
 static void number(const char *label, uint64_t v)
 {
     char buf[32];
-    line(label, with_commas(buf, v));
+    line(label, trace_commas(buf, v));
 }
 
 static void print_people(const char *path, const struct trace_info *ti, const struct info *in, bool quick)
@@ -145,7 +146,7 @@ static void print_people(const char *path, const struct trace_info *ti, const st
         line("hash", a);
     }
     if (!in->complete)
-        line("complete", "no");
+        line("complete", in->unclosed ? "no: not closed, so still being written or its recorder was killed" : "no");
 }
 
 static void print_json(const char *path, const struct trace_info *ti, const struct info *in, bool quick)
@@ -260,8 +261,10 @@ int trace_verb_info(int argc, char **argv)
         in->refs = ti.refs;
         in->instructions = ti.insns;
         in->hash = ti.hash;
-        in->complete = !ti.incomplete;
+        in->complete = true;
     }
+    in->unclosed = ti.incomplete && rc == 0;
+    in->complete = in->complete && !ti.incomplete;
     in->threads = ti.threads;
     in->processes = ti.processes;
     if (json)

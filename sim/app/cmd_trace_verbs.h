@@ -30,7 +30,5 @@ int verb_broken(const struct err *err, uint64_t good);
 bool verb_number(const char *verb, const char *option, const char *text, uint64_t *out);
 /* Whether results reached stdout (full disk, closed pipe): the verb's last word, returns `code` or 1. */
 int verb_end(int code);
-/* 1234567 as "1,234,567". */
-const char *with_commas(char buf[32], uint64_t v);
 
 #endif

@@ -99,12 +99,31 @@ expect 1 check cut.lackey; has out '1 errors'
 expect 1 convert cut.lackey cut.mtr; has err 'records are good'
 expect 0 check cut.mtr; has out ' 0 errors'
 printf '0 1000\n0 2000\n0 3000\nfree 10\n' >bad.din
-expect 1 check bad.din; has err 'bad.din:4'
+expect 1 check bad.din; has err 'bad.din:4: error: record 3 (byte 21): the label'
 printf '# mmulab trace 1\nfree 10\nfree 20\nfree 30\n' >bad.txt
 expect 1 check --max 2 bad.txt; has out 'record 0'; has out 'free: 3 in all, 2 shown'; has out '3 errors'
 : >empty.mtr
 expect 1 info empty.mtr; empty out
 expect 1 print bad.din; has out '3000'
+# one that was never closed: what is there is good, and it is said that this is not all
+"$prog" trace gen uniform -n 300000 -s size=64KiB -o whole.mtr || fail gen
+"$prog" trace info --json whole.mtr | grep -q '"complete": true' || fail 'a closed trace is complete'
+{ # the header of a file that is being written: version 1.0, 64 bytes, flag "not closed", 39 zeros, checksum
+    printf '\211MTR\r\n\032\n\001\0\0\0\100\0\0\0\001'
+    head -c 39 /dev/zero
+    printf '\133\267\065\256\066\271\357\110'
+    tail -c +65 whole.mtr
+} >live.mtr
+expect 0 info --json live.mtr; has out '"complete": true' # it has its index
+head -c "$(($(wc -c <live.mtr) - 10))" live.mtr >unclosed.mtr
+expect 0 info unclosed.mtr; empty err; has out 'complete              no: not closed'; has out 'references            1,500,000'
+expect 0 info --json unclosed.mtr; has out '"complete": false'
+expect 0 info --json --quick unclosed.mtr; has out '"complete": false'
+expect 0 check unclosed.mtr; has out 'warning: not closed'; has out '1 warnings'
+head -c 100000 "$samples/gzip.mtr" >cut.mtr
+expect 1 info cut.mtr; has err 'error: record '; has err '): the file is cut off; copy'; has err 'records are good'
+[ "$(grep -c 'are good' err)" = 1 ] || fail 'said twice'
+has out 'complete              no'
 
 if [ -e /dev/full ]; then
     "$prog" trace info small.din >/dev/full 2>err; [ $? = 1 ] || fail 'a full disk went unnoticed'

@@ -77,6 +77,7 @@ START_TEST(din_errors)
         ck_assert_uint_eq(r.records, 3); /* what was good is kept */
         ck_assert_uint_eq(r.err.line, bad[i].line);
         ck_assert_msg(strstr(r.err.message, bad[i].says) != NULL, "%s", r.err.message);
+        ck_assert_msg(strstr(r.err.message, "record 3 (byte 21): ") == r.err.message, "%s", r.err.message);
         ck_assert_int_eq(r.err.kind, ERR_RUN);
         ck_assert_int_ne(r.err.remedy[0], 0);
         read_free(&r);
@@ -199,8 +200,9 @@ START_TEST(champsim_cut_off)
         ck_assert_int_eq(r.status, n % 64 ? -1 : 0);
         if (n % 64) {
             char want[64];
-            snprintf(want, sizeof want, "instruction %zu (byte %zu) is cut off", n / 64, n / 64 * 64);
-            ck_assert_msg(strstr(r.err.message, want) != NULL, "%s", r.err.message);
+            snprintf(want, sizeof want, "record %llu (byte %zu): instruction %zu is cut off",
+                     (unsigned long long)r.records, n / 64 * 64, n / 64);
+            ck_assert_msg(strstr(r.err.message, want) == r.err.message, "%s", r.err.message);
         }
         read_free(&r);
     }

@@ -149,6 +149,7 @@ START_TEST(test_errors)
         ck_assert_msg(strstr(e.message, bad[i].says) != NULL, "%s: %s", bad[i].line, e.message);
         ck_assert_msg(strstr(e.message, bad[i].line) != NULL, "%s: %s", bad[i].line, e.message);
         ck_assert_uint_eq(e.line, 4);
+        ck_assert_msg(strstr(e.message, "record 1 (byte 27): ") == e.message, "%s", e.message);
         ck_assert_uint_eq(f.records, 1); /* what came before is good */
         flat_free(&f);
     }
@@ -165,6 +166,41 @@ START_TEST(test_errors)
     ck_assert_int_eq(r, -1);
     ck_assert_msg(strstr(e.message, "longer than") != NULL, "%s", e.message);
     free(lng);
+}
+END_TEST
+
+/* Numbers have their thousands marked, wherever the record is: in the first batch, in a later one, after a seek. */
+START_TEST(test_positions)
+{
+    enum { RECORDS = 81204, HEAD = 17, LINE = 9, MARK = 80000 };
+    char *text = malloc(HEAD + RECORDS * LINE + 100), *p = text;
+    struct flat f = {0};
+    struct err e = {0};
+    struct trace *t;
+    struct trace_batch b;
+    int r;
+
+    p = stpcpy(p, "# mmulab trace 1\n");
+    for (int i = 0; i < RECORDS; i++) /* one with a payload, which counts once */
+        p = stpcpy(p, i == MARK ? "mark 1 \"a long text, and more\"\n" : "L 1000 4\n");
+    stpcpy(p, "L 1000 x\n");
+    parse(text, &f, &e, &r);
+    ck_assert_int_eq(r, -1);
+    ck_assert_uint_eq(f.records, RECORDS);
+    ck_assert_msg(strstr(e.message, "record 81,204 (byte 730,875): ") == e.message, "%s", e.message);
+    ck_assert_uint_eq(e.line, RECORDS + 2);
+    for (int ahead = 0; ahead < 2; ahead++) {
+        struct trace_options opt = {.ahead = ahead};
+        ck_assert_int_eq(trace_open_memory(&t, text, strlen(text), &opt, &e), 0);
+        ck_assert_int_eq(trace_seek(t, 81200, &e), 0);
+        while ((r = trace_next(t, &b, &e)) > 0)
+            continue;
+        ck_assert_int_eq(r, -1);
+        ck_assert_msg(strstr(e.message, "record 81,204 (byte 730,875): ") == e.message, "%s", e.message);
+        trace_close(t);
+    }
+    free(text);
+    flat_free(&f);
 }
 END_TEST
 
@@ -264,6 +300,7 @@ int main(void)
     tcase_add_test(t, test_example);
     tcase_add_test(t, test_sample);
     tcase_add_test(t, test_errors);
+    tcase_add_test(t, test_positions);
     tcase_add_test(t, test_truncation);
     tcase_add_test(t, test_kinds);
     tcase_add_test(t, test_shapes);
