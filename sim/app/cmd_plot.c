@@ -17,11 +17,11 @@
 
 static const char help_text[] =
     "usage: mmulab plot KIND DIR... [-f svg|png|pdf|term] [-o FILE]\n"
-    "       mmulab plot list\n"
+    "       mmulab plot list [DIR]\n"
     "\n"
     "Draws a picture of a result folder with gnuplot; several folders (up to 8) are compared in one picture.\n"
     "Writes KIND.gp (a script to change and run again by hand), KIND.dat (its numbers) and the picture into\n"
-    "DIR/plots/, and prints the picture's name.\n"
+    "DIR/plots/, and prints the picture's name. `list` names the kinds, `list DIR` the columns of DIR's series.\n"
     "\n"
     "  -f, --format F   svg (default), png, pdf, or term: draw in the terminal\n"
     "  -o, --output F   name of the picture; script and data are written beside it\n"
@@ -45,6 +45,19 @@ static int list_kinds(void)
     const struct plot_kind *k = plot_kinds(&n);
     for (size_t i = 0; i < n; i++)
         printf("%-15s %s\n", k[i].name, k[i].help);
+    return 0;
+}
+
+static int list_columns(const char *dir, struct err *err)
+{
+    struct plot_table t;
+    char path[4096];
+    snprintf(path, sizeof path, "%.4000s/series.csv", dir);
+    if (table_open(&t, path, err))
+        return -1;
+    for (size_t i = 0; i < t.n_columns; i++)
+        puts(t.name[i]);
+    table_close(&t);
     return 0;
 }
 
@@ -298,6 +311,8 @@ int cmd_plot(int argc, char **argv)
         rc = usage(&err, "which kind of plot, and of which result folder?");
     if (!rc && !strcmp(argv[optind], "list") && !n)
         return list_kinds();
+    if (!rc && !strcmp(argv[optind], "list") && n == 1)
+        return list_columns(argv[optind + 1], &err) ? cmd_error("plot", &err) : 0;
     if (!rc)
         rc = find_kind(argv[optind], &p.kind, &err);
     if (!rc && !n)

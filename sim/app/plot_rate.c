@@ -1,5 +1,6 @@
 /* Rates per interval out of cumulative counters: TLB and cache misses, faults, swap, IPC, DRAM; and single columns. */
 #include "app/plot.h"
+#include "app/suggest.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -362,11 +363,41 @@ int plot_dram(struct plot *p, struct err *err)
 
 /* ---- any column as it is ---- */
 
+/* The remedy where no column was named: the first ones, and how to see all. */
+static int column_names(const struct plot_run *r, struct err *err)
+{
+    enum { SHOWN = 12 };
+    char names[320] = "";
+    for (size_t i = 0; i < r->table.n_columns && i < SHOWN; i++) {
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%.64s", i ? ", " : "", r->table.name[i]);
+    }
+    return err_remedy(err, "add --stat NAME: %s%s (mmulab plot list %.100s has all %zu)", names,
+                      r->table.n_columns > SHOWN ? ", ..." : "", r->dir, r->table.n_columns);
+}
+
+static int unknown_column(const struct plot_run *r, const char *name, struct err *err)
+{
+    const char **names = calloc(r->table.n_columns + 1, sizeof *names);
+    const char *near = NULL;
+    if (names) {
+        memcpy(names, r->table.name, r->table.n_columns * sizeof *names);
+        near = suggest(name, names);
+    }
+    err_set(err, ERR_USAGE, "the series has no column %s", name);
+    if (near)
+        err_remedy(err, "did you mean \"%.64s\"?", near);
+    else
+        err_remedy(err, "mmulab plot list %.200s names all of this run", r->dir);
+    free(names);
+    return err_at(err, r->table.path, 1, 0);
+}
+
 int plot_column(struct plot *p, struct err *err)
 {
     if (!p->stat) {
         err_set(err, ERR_USAGE, "which column of series.csv?");
-        return err_remedy(err, "add --stat NAME, one of: head -1 %s", p->run[0].table.path);
+        return column_names(&p->run[0], err);
     }
     struct columns c[PLOT_RUNS_MAX];
     char name[256];
@@ -376,7 +407,7 @@ int plot_column(struct plot *p, struct err *err)
     for (size_t i = 0; i < p->n_runs; i++) {
         find_columns(&p->run[i], name, &c[i]);
         if (!c[i].n)
-            return no_column(&p->run[i], name, err);
+            return unknown_column(&p->run[i], name, err);
     }
     struct plot_axis a;
     plot_axis_want(p);

@@ -1,5 +1,7 @@
 #include "app/run_columns.h"
 
+#include "frames/fragmentation.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
@@ -15,6 +17,29 @@ static uint64_t get_free(const void *ctx, uint64_t arg)
     struct frame_map *f = machine_frames((struct machine *)ctx);
     return f->zones[arg >> 8].nr_free[arg & 0xff];
 }
+
+/* Thousandths; series.h takes the two's complement of what is signed. */
+static uint64_t get_unusable(const void *ctx, uint64_t arg)
+{
+    struct frame_map *f = machine_frames((struct machine *)ctx);
+    return (uint64_t)(int64_t)frag_unusable_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
+}
+
+static uint64_t get_extfrag(const void *ctx, uint64_t arg)
+{
+    struct frame_map *f = machine_frames((struct machine *)ctx);
+    return (uint64_t)(int64_t)frag_extfrag_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
+}
+
+static const struct zone_column {
+    const char *name, *unit;
+    enum series_kind kind;
+    series_get get;
+} zone_columns[] = {
+    {"free", "blocks", SERIES_U64, get_free},
+    {"unusable", "ratio", SERIES_MILLI, get_unusable},
+    {"extfrag", "ratio", SERIES_MILLI, get_extfrag},
+};
 
 void run_add_columns(struct series *s, struct machine *m)
 {
@@ -32,10 +57,12 @@ void run_add_columns(struct series *s, struct machine *m)
         for (const char *p = f->zones[z].name; *p && i + 1 < sizeof zone; p++)
             zone[i++] = (char)tolower((unsigned char)*p);
         zone[i] = 0;
-        for (unsigned o = 0; o <= f->max_order; o++) {
-            snprintf(name, sizeof name, "zone_%s_free_%u", zone, o);
-            series_add(s, name, "blocks", SERIES_U64, get_free, m, z << 8 | o);
-        }
+        for (size_t c = 0; c < ARRAY_LEN(zone_columns); c++)
+            for (unsigned o = 0; o <= f->max_order; o++) {
+                const struct zone_column *k = &zone_columns[c];
+                snprintf(name, sizeof name, "zone_%s_%s_%u", zone, k->name, o);
+                series_add(s, name, k->unit, k->kind, k->get, m, z << 8 | o);
+            }
     }
     series_add_defaults(s, st);
 }

@@ -1,4 +1,5 @@
-/* The columns of series.csv that the machine adds to the defaults: time, free blocks a zone and order. */
+/* The columns of series.csv that the machine adds to the defaults: time, and a zone and order the free
+ * blocks and the indices of fragmentation. */
 #ifndef APP_RUN_COLUMNS_H
 #define APP_RUN_COLUMNS_H
 

@@ -53,6 +53,13 @@ for f in config.json stats.json series.csv events.jsonl host.json proc/buddyinfo
     [ -f "good/$f" ] || fail "good/$f is missing"
 done
 has good/stats.json '"complete": true'
+# the last row of the series holds the fragmentation that proc/ shows
+for index in unusable:unusable_index extfrag:extfrag_index; do
+    awk -F, -v want="${index%:*}" 'NR == 1 { for (i = 1; i <= NF; i++) name[i] = $i } { last = $0 }
+        END { split(last, v); for (i = 1; i in name; i++) if (name[i] ~ "^zone_.*_" want "_") print v[i] }' good/series.csv >a
+    sed 's/^Node 0, zone *[^ ]* *//' "good/proc/${index#*:}" | tr -s ' ' '\n' >b
+    [ -s a ] && cmp -s a b || fail "series.csv: $index"
+done
 [ "$(stat good sim.references)" = 4544 ] || fail "$(stat good sim.references) references"
 expect 0 run -q -t "$samples/small.lackey" -o good; empty out; empty err
 cp "$samples/small.lackey" alone.lackey # without the address map beside it, which standard input has not

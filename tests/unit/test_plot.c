@@ -254,6 +254,15 @@ START_TEST(broken_tables)
     broken_series("time_ps,references,cpu0_dtlb_misses\n", "tlb_misses", "no rows");
     broken_series("time_ps,references,cpu0_dtlb_misses\n0,0,0\n1,x,2\n", "tlb_misses", "series.csv:3: error: column references");
     broken_series("cpu0_dtlb_misses\n0\n", "tlb_misses", "references");
+    broken_series("time_ps,references\n0,0\n", "column", "which column of series.csv?; add --stat NAME: time_ps, references "
+                                                           "(mmulab plot list run has all 2)");
+    ck_assert_int_eq(PLOT("column", "run", "--stat", "referenecs"), 2);
+    ck_assert_ptr_nonnull(strstr(text_of("err"), "no column referenecs; did you mean \"references\"?"));
+    ck_assert_int_eq(PLOT("column", "run", "--stat", "zzzzzzzzzzzz"), 2);
+    ck_assert_ptr_nonnull(strstr(text_of("err"), "mmulab plot list run names all"));
+    ck_assert_int_eq(PLOT("list", "run"), 0);
+    ck_assert_str_eq(text_of("out"), "time_ps\nreferences\n");
+    ck_assert_int_eq(PLOT("list", "nowhere"), 2);
     broken_series("references,zone_normal_free_99\n0,0\n", "free_blocks", "zone_NAME_free_ORDER");
 }
 END_TEST
