@@ -132,8 +132,7 @@ static void grant(struct memsys *m, uint32_t req, enum line_state state, tick_t 
 {
     struct mem_req *r = &m->reqs.req[req];
     req_advance(r, REQ_QUEUED, REQ_SERVICED);
-    m->cfg.ops.deliver(m->cfg.ops.self, r->source, seen(m, when), MSG_GRANT, r->line, state);
-    req_put(&m->reqs, req);
+    m->cfg.ops.deliver(m->cfg.ops.self, r->source, seen(m, when), MSG_GRANT, r->line, (uint64_t)req << 8 | state);
 }
 
 static void send_snoops(struct memsys *m, uint64_t line, uint64_t cores, bool invalidate, tick_t when)

@@ -25,11 +25,14 @@ enum memsys_event { MEMSYS_ARRIVE, MEMSYS_GRANT, MEMSYS_FILL, MEMSYS_ACK, MEMSYS
 
 /* Messages to cores. */
 enum core_msg_kind {
-    MSG_GRANT, /* a: line, b: enum line_state */
+    MSG_GRANT, /* a: line, b: MSG_STATE and MSG_REQ; the issuer gives the request back (req_put) when it gets this */
     MSG_INV,   /* a: line */
     MSG_DOWN,  /* a: line */
     MSG_MEMORY_KINDS
 };
+
+#define MSG_STATE(b) ((enum line_state)((b) & 0xff))
+#define MSG_REQ(b) ((uint32_t)((b) >> 8))
 
 struct memsys_ops {
     void *self;

@@ -275,8 +275,13 @@ static const char *ended_how(enum machine_end end, const struct err *e, int sig,
     case MACHINE_END_INTERRUPTED:
         snprintf(buf, size, "interrupted by signal %d", sig);
         return buf;
-    default:
-        return err_format(e, buf, size);
+    default: { /* without the folder: results do not depend on where the trace lies */
+        struct err plain = *e;
+        const char *slash = strrchr(plain.file, '/');
+        if (slash)
+            memmove(plain.file, slash + 1, strlen(slash));
+        return err_format(&plain, buf, size);
+    }
     }
 }
 

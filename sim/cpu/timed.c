@@ -114,7 +114,8 @@ static void message(struct core *c, const struct msg *m)
 {
     switch (m->kind) {
     case MSG_GRANT:
-        on_grant(c, m->a, (enum line_state)m->b);
+        req_put(memsys_requests(machine_memsys(c->machine)), MSG_REQ(m->b));
+        on_grant(c, m->a, MSG_STATE(m->b));
         break;
     case MSG_INV:
     case MSG_DOWN: {

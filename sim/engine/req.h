@@ -2,8 +2,8 @@
  * A request for one cache line at a shared part, and the port it goes through.
  *
  * Life cycle, asserted: NEW (its issuer fills it in) -> QUEUED (arrived at the shared part) -> SERVICED (the shared part
- * has decided) -> DONE (the answer reached the issuer; the request is free). Requests come from a pool of the issuer's
- * machine and return to it.
+ * has decided) -> DONE: the answer has reached the issuer, who gives the request back to the pool (req_put). A write-back
+ * has no answer: the shared part gives it back.
  */
 #ifndef ENGINE_REQ_H
 #define ENGINE_REQ_H

@@ -27,10 +27,11 @@ struct world {
 static void on_deliver(void *self, unsigned core, cyc_t when, enum core_msg_kind kind, uint64_t a, uint64_t b)
 {
     struct world *w = self;
-    if (kind != MSG_GRANT || b != LINE_E)
+    if (kind != MSG_GRANT || MSG_STATE(b) != LINE_E)
         ck_abort_msg("message %d %d", (int)kind, (int)b);
     (void)when;
     (void)a;
+    req_put(memsys_requests(w->m), MSG_REQ(b));
     w->granted = core + 1;
 }
 

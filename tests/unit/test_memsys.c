@@ -37,7 +37,9 @@ static void on_deliver(void *self, unsigned core, cyc_t when, enum core_msg_kind
 {
     struct world *w = self;
     ck_assert_uint_lt(w->n_msg, MAX_MSGS);
-    w->msg[w->n_msg] = (struct said){.core = core, .when = when, .kind = kind, .line = a, .state = b, .order = w->n_msg};
+    if (kind == MSG_GRANT)
+        req_put(memsys_requests(w->m), MSG_REQ(b));
+    w->msg[w->n_msg] = (struct said){.core = core, .when = when, .kind = kind, .line = a, .state = MSG_STATE(b), .order = w->n_msg};
     w->n_msg++;
 }
 
@@ -479,7 +481,9 @@ static void crowd_deliver(void *self, unsigned core, cyc_t when, enum core_msg_k
         c->cap_mail = c->cap_mail ? 2 * c->cap_mail : 64;
         c->mail = realloc(c->mail, c->cap_mail * sizeof *c->mail);
     }
-    c->mail[c->n_mail++] = (struct mail){core, when, kind, a, b, c->orders++};
+    if (kind == MSG_GRANT)
+        req_put(memsys_requests(c->m), MSG_REQ(b));
+    c->mail[c->n_mail++] = (struct mail){core, when, kind, a, MSG_STATE(b), c->orders++};
 }
 
 static void crowd_send(struct crowd *c, unsigned k, enum req_kind kind, uint64_t line, cyc_t now)
