@@ -109,7 +109,8 @@ int trace_input_seek(struct trace_input *in, uint64_t pos, struct err *err);
 
 /*
  * An error of a text reader: "NAME:LINE: error: MESSAGE: `the line`" with the remedy; returns -1. `line` may
- * be NULL; else it is one that trace_input_line gave, and its first byte is marked (trace_input_mark). Long lines and control characters are shortened for the message.
+ * be NULL; else it is one that trace_input_line gave, and its first byte is marked (trace_input_mark). Long
+ * lines and control characters are shortened for the message.
  */
 int trace_line_error(const struct trace_input *in, const char *line, size_t len, struct err *err,
                      const char *remedy, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
