@@ -327,6 +327,9 @@ static int simulate(struct options *o, struct config *c, int argc, char **argv)
     uint64_t total = workload_references(w);
     if (root->m.sim.limit && (!total || root->m.sim.limit < total))
         total = root->m.sim.limit;
+    /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
+    if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
+        r.series->interval = r.series->next = total / (SERIES_ROWS_MAX / 2);
     progress_start(&r.progress, stderr, "run", o->quiet ? 0 : total, o->status);
     if (o->quiet)
         r.progress.tty = false;
