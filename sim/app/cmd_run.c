@@ -188,6 +188,15 @@ static void summary(struct run *r, const char *dir, const char *how)
     printf("  %-12s %14" PRIu64 " reads %15" PRIu64 " writes\n", "dram", stat(m, "dram.reads"), stat(m, "dram.writes"));
     printf("  %-12s %14" PRIu64 " minor, %" PRIu64 " splits and %" PRIu64 " merges of the buddy allocator\n", "page faults",
            stat(m, "vm.faults_minor"), stat(m, "buddy.splits"), stat(m, "buddy.merges"));
+    uint64_t oom = stat(m, "oom.kills"), segv = stat(m, "vm.segfaults"), dropped = 0;
+    for (unsigned k = 0; k < machine_cfg(m)->cpu.count; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "cpu%u.dropped", k);
+        dropped += stat(m, name);
+    }
+    if (oom || segv)
+        printf("  %-12s %14" PRIu64 " processes killed, %" PRIu64 " of them for want of memory; %" PRIu64
+               " references of theirs were not replayed\n", "KILLED", oom + segv, oom, dropped);
     if (r->events)
         printf("  %-12s %14" PRIu64 " (see events.jsonl)\n", "events", r->events);
     if (machine_cfg(m)->sim.warmup)
@@ -309,6 +318,13 @@ static int simulate(struct options *o, struct config *c, int argc, char **argv)
         t[n++] = o->trace[i];
     for (size_t i = 0; i < n; i++)
         inputs[n_inputs++] = t[i].path;
+    for (size_t i = 0; i < n; i++)
+        if (t[i].core >= (int64_t)root->m.cpu.count) {
+            err_set(&err, ERR_USAGE, "workload.processes[%zu].core is %lld, but cpu.count is %u", i, (long long)t[i].core,
+                    root->m.cpu.count);
+            err_remedy(&err, "cores are numbered from 0; -1 leaves the choice");
+            goto fail;
+        }
     if (n == 0) {
         err_set(&err, ERR_USAGE, "there is nothing to replay");
         err_remedy(&err, "name a trace with -t, for instance -t traces/samples/gzip.mtr, or in workload.processes");
@@ -353,11 +369,16 @@ static int simulate(struct options *o, struct config *c, int argc, char **argv)
         goto done;
     }
     if (end == MACHINE_END_ERROR) {
-        err_remedy(&err, "the first %" PRIu64 " references were replayed; their results are in %s, marked incomplete",
-                   machine_references(r.m), o->output);
+        char remedy[sizeof err.remedy];
+        snprintf(remedy, sizeof remedy, "%s", err.remedy);
+        err_remedy(&err, "%.300s%sthe first %" PRIu64 " references were replayed; their results are in %.120s, marked incomplete", remedy,
+                   remedy[0] ? "; " : "", machine_references(r.m), o->output);
         code = cmd_error("run", &err);
         code = code == 2 ? 1 : code;
     } else {
+        if (root->m.sim.warmup && root->m.sim.warmup >= machine_references(r.m))
+            fprintf(stderr, "mmulab run: warning: the warm-up of %" PRIu64 " references was not over when the run ended after %" PRIu64
+                            ": nothing was measured\n", root->m.sim.warmup, machine_references(r.m));
         if (!o->quiet)
             summary(&r, o->output, end == MACHINE_END_INTERRUPTED ? "interrupted" : "done");
         code = end == MACHINE_END_INTERRUPTED ? 128 + sig : 0;

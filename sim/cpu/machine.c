@@ -533,3 +533,12 @@ void machine_fail(struct machine *m, const struct err *err)
         m->err = *err;
     m->failed = true;
 }
+
+void core_refuse(struct core *c, const struct trace_rec *r)
+{
+    struct err err;
+    err_set(&err, ERR_RUN, "reference %llu of cpu%u is of %u bytes at 0x%llx, no instruction accesses more than 65,536 at once",
+            (unsigned long long)c->st.references, c->id, r->size, (unsigned long long)r->addr);
+    err_remedy(&err, "the trace is damaged or badly converted; mmulab trace print shows the record");
+    machine_fail(c->machine, &err);
+}

@@ -74,5 +74,7 @@ uint64_t machine_sample_interval(const struct machine *m); /* references (functi
 void machine_set_sample_interval(struct machine *m, uint64_t interval);
 /* Tells why a source ended early; the run ends with MACHINE_END_ERROR. */
 void machine_fail(struct machine *m, const struct err *err);
+/* Fails because of a reference that no program makes. */
+void core_refuse(struct core *c, const struct trace_rec *r);
 
 #endif
