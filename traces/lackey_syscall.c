@@ -250,7 +250,7 @@ static const char *string_end(const char *s, const char *end, bool last)
 static uint64_t scan_arg(const char **p, const char *end, bool hex)
 {
     uint64_t v = 0;
-    const char *s = *p, *t = s;
+    const char *s = *p, *t;
     bool minus = scan_word(&s, end, "-");
     if (scan_word(&s, end, "0x")) {
         scan_hex(&s, end, &v);

@@ -30,7 +30,7 @@ char *trace_maps_name(const char *trace_path)
     memcpy(s, trace_path, n + 1);
     strip(s, packed);
     strip(s, form);
-    strcat(s, ending);
+    memcpy(s + strlen(s), ending, sizeof ending);
     return s;
 }
 

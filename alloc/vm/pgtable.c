@@ -2,6 +2,8 @@
 
 #include "vm/gigantic.h"
 
+#include <assert.h>
+
 static struct vm_process *proc(struct vm *vm, uint32_t asid) { return &vm->process[asid]; }
 
 uint64_t table_vpn(const struct vm *vm, va_t va, unsigned level)
@@ -153,6 +155,7 @@ static void zap_leaf(struct edit *e, pa_t entry_pa, uint64_t va, unsigned level)
 /* Calls e->leaf on every leaf below `table` (entries of `level`, the first one translating `base`) that meets the range. */
 static void edit_table(struct edit *e, pa_t table, unsigned level, uint64_t base)
 {
+    assert(level >= 1); /* every present entry of level 1 is a leaf */
     unsigned shift = level_shift(level);
     uint64_t first = e->start > base ? (e->start - base) >> shift : 0;
     uint64_t last = (e->end - 1 - base) >> shift;

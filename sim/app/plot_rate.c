@@ -235,7 +235,7 @@ static double last_value(const struct plot_run *r, int column)
 
 int plot_ipc(struct plot *p, struct err *err)
 {
-    int instructions[PLOT_RUNS_MAX], references[PLOT_RUNS_MAX], cycles[PLOT_RUNS_MAX];
+    int instructions[PLOT_RUNS_MAX] = {0}, references[PLOT_RUNS_MAX] = {0}, cycles[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++) {
         struct plot_run *r = &p->run[i];
         instructions[i] = plot_find(r, "instructions", "sim_instructions");
@@ -311,7 +311,7 @@ int plot_dram(struct plot *p, struct err *err)
     static const char *const names[3] = {"dram_row_hits", "dram_row_misses", "dram_row_conflicts"};
     static const char *const labels[3] = {"row hit", "row miss", "row conflict"};
     static const size_t colours[3] = {2, 4, 1};
-    int column[PLOT_RUNS_MAX][3];
+    int column[PLOT_RUNS_MAX][3] = {{0}};
     struct columns reads, writes, references;
     for (size_t i = 0; i < p->n_runs; i++)
         for (int k = 0; k < 3; k++) {
@@ -399,7 +399,7 @@ int plot_column(struct plot *p, struct err *err)
         err_set(err, ERR_USAGE, "which column of series.csv?");
         return column_names(&p->run[0], err);
     }
-    struct columns c[PLOT_RUNS_MAX];
+    struct columns c[PLOT_RUNS_MAX] = {{.n = 0}};
     char name[256];
     snprintf(name, sizeof name, "%s", p->stat);
     for (char *s = name; *s; s++) /* the name of a statistic is accepted too */
@@ -415,7 +415,7 @@ int plot_column(struct plot *p, struct err *err)
         return -1;
     gp_begin(p, name, 1);
     plot_axis_write(p, &a, p->n_runs == 1 ? 0 : PLOT_NO_MARKS);
-    unsigned block[PLOT_RUNS_MAX];
+    unsigned block[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++) {
         const struct plot_run *r = &p->run[i];
         size_t step = plot_step(r->table.rows, 1000);

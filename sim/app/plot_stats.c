@@ -65,10 +65,9 @@ static int no_hist(const struct plot_run *r, const char *pattern, struct err *er
     char have[400] = "";
     for (size_t i = 0; i < r->stats.n; i++) {
         char name[300];
-        if (hist_name(r->stats.v[i].path, name, sizeof name) && strlen(have) + strlen(name) + 3 < sizeof have) {
-            strcat(have, *have ? ", " : "");
-            strcat(have, name);
-        }
+        size_t len = strlen(have);
+        if (hist_name(r->stats.v[i].path, name, sizeof name) && len + strlen(name) + 3 < sizeof have)
+            snprintf(have + len, sizeof have - len, "%s%s", len ? ", " : "", name);
     }
     char file[4096];
     snprintf(file, sizeof file, "%.4000s/stats.json", r->dir);

@@ -2,6 +2,7 @@
 #include "app/plot.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,9 +167,8 @@ static void block_lines(struct plot *p, const struct selection *sel, unsigned bl
     gp_ylabel(p, "free blocks");
     fputs("# logarithmic, with room for 0\nset nonlinear y via log10(y + 1) inverse 10**y - 1\nset ytics (0",
           f);
-    double tic = 1;
-    for (; tic < max * 10; tic *= 10)
-        fprintf(f, ", %.0f", tic);
+    for (uint64_t tic = 1; (double)tic < max * 10 && tic < UINT64_MAX / 10; tic *= 10)
+        fprintf(f, ", %" PRIu64, tic);
     fprintf(f, ")\nset yrange [0:%.9g]\nplot \\\n", max < 1 ? 1 : max * 1.3);
     for (unsigned o = sel->orders; o-- > 0;) {
         char colour[8];
@@ -183,7 +183,7 @@ static void block_lines(struct plot *p, const struct selection *sel, unsigned bl
 
 int plot_free_blocks(struct plot *p, struct err *err)
 {
-    struct selection sel[PLOT_RUNS_MAX];
+    struct selection sel[PLOT_RUNS_MAX] = {{.n = 0}};
     struct plot_axis a;
     struct largest max;
     for (size_t i = 0; i < p->n_runs; i++)
@@ -229,7 +229,7 @@ static const char *usual_zone(const struct plot_run *r, char *name, size_t size)
 
 int plot_unusable(struct plot *p, struct err *err)
 {
-    struct selection sel[PLOT_RUNS_MAX];
+    struct selection sel[PLOT_RUNS_MAX] = {{.n = 0}};
     struct plot_axis a;
     char name[32];
     struct largest max;

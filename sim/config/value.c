@@ -264,10 +264,13 @@ static char *expand(struct loader *ld, const struct config_node *n, const struct
         while (i < c->n_env && strcmp(c->env[i].name, name) != 0)
             i++;
         if (i == c->n_env && i < sizeof c->env / sizeof c->env[0]) {
-            c->env[i].name = arena_strndup(&c->arena, name, name_len);
-            c->env[i].value = arena_strndup(&c->arena, value, strlen(value));
-            if (c->env[i].name && c->env[i].value)
+            char *own_name = arena_strndup(&c->arena, name, name_len);
+            char *own_value = arena_strndup(&c->arena, value, strlen(value));
+            if (own_name && own_value) {
+                c->env[i].name = own_name;
+                c->env[i].value = own_value;
                 c->n_env++;
+            }
         }
         fputs(value, to);
         p = end + 1;
@@ -329,7 +332,7 @@ static int read_list(struct loader *ld, const struct param *p, const struct conf
     }
     int rc = 0;
     struct kpath sub = {path, NULL, 0};
-    for (const struct config_node *e = n->child; e; e = e->next, sub.index++) {
+    for (const struct config_node *e = n->child; e && sub.index < n->n; e = e->next, sub.index++) {
         uint64_t v = 0;
         if (e->bad) {
             rc = -1;

@@ -29,7 +29,7 @@ int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy p
     a->touch_on_mru = policy == REPL_srrip;
     size_t n = (size_t)sets * ways;
     bool heads = ways <= ASSOC_HEAD_WAYS;
-    a->full = heads ? (uint16_t)((1u << ways) - 1) : 0;
+    a->full = (uint16_t)(heads ? (1u << ways) - 1 : 0);
     a->last_shift = heads ? (uint8_t)(4 * (ways - 1)) : 0;
     a->lru_heads = heads && policy == REPL_lru;
     a->key = malloc(n * sizeof *a->key);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_setv(struct err *e, enum err_kind kind, const char *fmt, va_list ap)
+int (err_setv)(struct err *e, enum err_kind kind, const char *fmt, va_list ap)
 {
     if (!e)
         return -1;
@@ -12,7 +12,7 @@ int err_setv(struct err *e, enum err_kind kind, const char *fmt, va_list ap)
     return -1;
 }
 
-int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
+int (err_set)(struct err *e, enum err_kind kind, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -21,7 +21,7 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
     return -1;
 }
 
-int err_at(struct err *e, const char *file, unsigned line, unsigned column)
+int (err_at)(struct err *e, const char *file, unsigned line, unsigned column)
 {
     if (!e)
         return -1;
@@ -31,7 +31,7 @@ int err_at(struct err *e, const char *file, unsigned line, unsigned column)
     return -1;
 }
 
-int err_remedy(struct err *e, const char *fmt, ...)
+int (err_remedy)(struct err *e, const char *fmt, ...)
 {
     if (!e)
         return -1;

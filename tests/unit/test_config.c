@@ -207,7 +207,7 @@ START_TEST(test_extends)
     free(out);
     /* doubling at each level: the number of files is bounded */
     for (int i = 0; i < 12; i++) {
-        char name[16], text[64];
+        char name[24], text[64];
         snprintf(name, sizeof name, "l%d.json", i);
         snprintf(text, sizeof text, "{\"extends\": [\"l%d.json\", \"l%d.json\"]}", i + 1, i + 1);
         write_file(name, text);
