@@ -156,6 +156,7 @@ static inline uint64_t mtr_link_succ(uint64_t link, unsigned succ)
 
 struct mtr_shape {
     uint8_t head, size, flags, nf;
+    uint32_t zero; /* in the place of padding: shapes are compared as bytes */
     uint64_t meta[2];
 };
 
