@@ -43,9 +43,9 @@ counters() {
     "$prog" stats show "$1" |
         awk '$1 !~ /cycles|ipc$|^bus\.|^dram\.|latency|mshr|walker\.merges|wait_ps/ && $1 !~ /^time/ { print $1, $2 }'
 }
-equal() { # equal TRACE
-    run t -t "$1" -s cpu.window=1 -s sim.limit=1500000
-    run f -t "$1" -s sim.mode=functional -s sim.limit=1500000
+equal() { # equal TRACE [OPTION]...
+    run t -s sim.limit=1500000 -s cpu.window=1 -t "$@"
+    run f -s sim.limit=1500000 -s sim.mode=functional -t "$@"
     counters t >x
     counters f >y
     [ "$(wc -l <x)" -gt 100 ] || fail 'few counters'
@@ -53,6 +53,15 @@ equal() { # equal TRACE
 }
 for f in "$src"/traces/samples/*; do
     case $f in *.md | *.c | *.maps.txt) ;; *) equal "$f" ;; esac
+done
+# Caches so small that the last level evicts all the time, every policy: back-invalidations must come in the same order.
+"$prog" trace gen uniform -n 50000 -s size=8MiB -s store_fraction=0.3 -o u.mtr
+for policy in lru tree_plru srrip fifo random; do
+    set --
+    for level in cache.l1i cache.l1d cache.l2 cache.llc mmu.dtlb; do set -- "$@" -s "$level.replacement=$policy"; done
+    for level in l1i=4KiB l1d=4KiB l2=32KiB llc=64KiB; do set -- "$@" -s "cache.${level%=*}.size=${level#*=}"; done
+    equal u.mtr "$@"
+    equal "$src/traces/samples/gzip.mtr" "$@" -s mmu.walker.entry=l2 -s memory.size=2MiB -s sim.limit=300000
 done
 if [ -d "$data/traces/user" ]; then
     for f in "$data"/traces/user/*.lackey.zst; do equal "$f"; done
