@@ -240,7 +240,7 @@ void trace_close(struct trace *t)
     if (!t)
         return;
     ring_free(t->ring);
-    if (t->opened && t->ops->close)
+    if (t->opened && t->ops && t->ops->close)
         t->ops->close(t->state);
     free(t->state);
     trace_input_close(t->in);
