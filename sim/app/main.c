@@ -28,7 +28,7 @@ static void usage(FILE *f)
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].help);
     fprintf(f, "\n`mmulab VERB --help` tells the rest. Start here: mmulab run @default -t traces/samples/gzip.mtr -o out\n"
-               "Exit codes: 0 success, 1 the simulation failed, 2 usage or configuration error, 3 a sweep with failed points,\n"
+               "Exit codes: 0 success, 1 the simulation failed, 2 usage or configuration error,\n"
                "128 + n ended by signal n.\n");
 }
 

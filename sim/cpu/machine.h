@@ -70,7 +70,7 @@ uint64_t machine_references(const struct machine *m);     /* at the last sample 
 uint64_t machine_references_now(const struct machine *m); /* cores may be at different times within a window */
 tick_t machine_time(const struct machine *m);   /* functional: 0 */
 cyc_t machine_finish(const struct machine *m, unsigned core);
-uint64_t machine_sample_interval(const struct machine *m); /* references (functional) or cycles (timed) */
+uint64_t machine_sample_interval(const struct machine *m); /* references; cycles with several timed cores */
 void machine_set_sample_interval(struct machine *m, uint64_t interval);
 /* Tells why a source ended early; the run ends with MACHINE_END_ERROR. */
 void machine_fail(struct machine *m, const struct err *err);

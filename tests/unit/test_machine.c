@@ -550,7 +550,7 @@ static bool of_time(const char *path, const char *name)
 
 /*
  * One core with a window of one does one thing after the other, as functional mode does: every counter of state is the
- * same. (The LLC holds all of memory here: what it gave up would leave the core later in time than at once.)
+ * same. The LLC is small, so that it takes lines back all the time.
  */
 START_TEST(test_functional_is_timed)
 {
@@ -560,7 +560,7 @@ START_TEST(test_functional_is_timed)
         struct run f, t;
         random_case_new(&c, seed * 31, 1, 400);
         c.m.cpu.window = 1;
-        shape(&c.m.cache.llc, 65536, 16, REPL_lru);
+        shape(&c.m.cache.llc, 64, 4, (enum repl_policy)(seed % REPL_COUNT));
         run_case(&f, &c, true);
         run_case(&t, &c, false);
         struct stats *s = machine_stats(f.m);
