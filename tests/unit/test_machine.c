@@ -560,7 +560,7 @@ START_TEST(test_functional_is_timed)
         struct run f, t;
         random_case_new(&c, seed * 31, 1, 400);
         c.m.cpu.window = 1;
-        shape(&c.m.cache.llc, 64, 4, (enum repl_policy)(seed % REPL_COUNT));
+        shape(&c.m.cache.llc, 64, 4, (int)(seed % REPL_COUNT));
         run_case(&f, &c, true);
         run_case(&t, &c, false);
         struct stats *s = machine_stats(f.m);
