@@ -1,4 +1,4 @@
-# mmulab_library(NAME DEPS lib...): one static library from the .c files of the current folder.
+# mmulab_library(NAME DEPS lib...): one static library from the .c files of the current folder and its sub-folders.
 #
 # Headers are included as "NAME/header.h". The folder is visible under that name only to targets that link the
 # library, so an include that breaks the rules of docs/architecture.md does not compile.
@@ -37,7 +37,8 @@ endfunction()
 
 function(mmulab_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE" ${ARGN})
-  file(GLOB srcs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  file(GLOB_RECURSE srcs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  list(FILTER srcs EXCLUDE REGEX "/samples/") # sources of recorded programs
   if(NOT srcs) # a folder that has only headers so far
     set(srcs ${CMAKE_CURRENT_BINARY_DIR}/${name}_empty.c)
     file(WRITE ${srcs} "typedef int mmulab_${name}_has_no_sources;\n")

@@ -1,6 +1,6 @@
 #include "traces/input.h"
 
-#include "traces/codec.h"
+#include "traces/io/codec.h"
 
 #include <errno.h>
 #include <fcntl.h>

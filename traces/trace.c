@@ -2,8 +2,8 @@
 #include "traces/trace.h"
 
 #include "traces/input.h"
-#include "traces/pairs.h"
-#include "traces/ring.h"
+#include "traces/analysis/pairs.h"
+#include "traces/io/ring.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
 #include "app/progress.h"
-#include "app/result.h"
-#include "app/run_columns.h"
+#include "app/result/result.h"
+#include "app/result/run_columns.h"
 #include "app/workload.h"
 
 #include "frames/fragmentation.h"

@@ -4,7 +4,7 @@
  */
 #include "app/machine_root.h"
 #include "app/cmd_config.h"
-#include "app/cmd_stats.h"
+#include "app/result/cmd_stats.h"
 
 #include "cpu/machine.h"
 

@@ -1,9 +1,9 @@
 /* mmulab: dispatches to the subcommands; the only file that exits. */
 #include "app/cmd_config.h"
-#include "app/cmd_plot.h"
+#include "app/plot/cmd_plot.h"
 #include "app/cmd_run.h"
-#include "app/cmd_stats.h"
-#include "app/cmd_trace.h"
+#include "app/result/cmd_stats.h"
+#include "app/trace/cmd_trace.h"
 #include "app/suggest.h"
 
 #include <stdio.h>

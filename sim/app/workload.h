@@ -9,7 +9,7 @@
 
 #include "app/machine_root.h"
 #include "cpu/machine.h"
-#include "traces/hash.h"
+#include "traces/native/hash.h"
 
 enum { WORKLOAD_PROCESSES = 4096 }; /* processes of one trace at most */
 

@@ -1,4 +1,4 @@
 /* `mmulab trace` alone, for trace.sh. */
-#include "app/cmd_trace.h"
+#include "app/trace/cmd_trace.h"
 
 int main(int argc, char **argv) { return cmd_trace(argc - 1, argv + 1); }

@@ -1,6 +1,6 @@
 /* The mappings beside a lackey trace, and the name rule. */
 #include "traces/input.h"
-#include "traces/maps.h"
+#include "traces/readers/maps.h"
 
 #include <stdlib.h>
 

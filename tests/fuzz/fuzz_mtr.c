@@ -4,7 +4,7 @@
  * both ways of reading.
  */
 #include "traces/input.h"
-#include "traces/mtr.h"
+#include "traces/native/mtr.h"
 #include "traces/trace.h"
 
 #include <stdlib.h>

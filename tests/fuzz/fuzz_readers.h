@@ -3,7 +3,7 @@
 #ifndef FUZZ_READERS_H
 #define FUZZ_READERS_H
 
-#include "traces/check.h"
+#include "traces/analysis/check.h"
 #include "traces/input.h"
 #include "traces/trace.h"
 

@@ -5,7 +5,7 @@
 #ifndef RESULT_SYNTHETIC_H
 #define RESULT_SYNTHETIC_H
 
-#include "app/result.h"
+#include "app/result/result.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /* Made-up traces: closed forms of every pattern, the same for the same seed, clean in the structural check.
  */
-#include "traces/addrset.h"
-#include "traces/check.h"
-#include "traces/gen.h"
-#include "traces/gen_pattern.h"
+#include "traces/analysis/addrset.h"
+#include "traces/analysis/check.h"
+#include "traces/gen/gen.h"
+#include "traces/gen/gen_pattern.h"
 #include "traces/input.h"
 
 #include <check.h>

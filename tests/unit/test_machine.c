@@ -7,7 +7,7 @@
 #include "unit/test_machine_util.h"
 
 #include "frames/frames.h"
-#include "traces/gen.h"
+#include "traces/gen/gen.h"
 
 enum { FILL = 7 + 3 + 48 + 16 + 20 + 5, ROW_HIT = FILL - 22, L1 = 2, ROW = 8192, BASE = 0x100000, CODE = 0x3e440 };
 

@@ -1,8 +1,8 @@
 /* The native binary format: what goes in comes out, and every kind of damage is noticed. */
 #include "test_mtr_util.h"
 
-#include "traces/hash.h"
-#include "traces/mtr.h"
+#include "traces/native/hash.h"
+#include "traces/native/mtr.h"
 
 static uint64_t flat_hash(const struct flat *f)
 {

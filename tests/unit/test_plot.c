@@ -2,8 +2,8 @@
  * is ever interpreted. Pictures need gnuplot: without it those tests say that they are skipped. */
 #include "result_synthetic.h"
 
-#include "app/cmd_plot.h"
-#include "app/plot.h"
+#include "app/plot/cmd_plot.h"
+#include "app/plot/plot.h"
 
 #include <check.h>
 #include <dirent.h>

@@ -1,9 +1,9 @@
 /* The structural check, address ranges, the address set and symbol names. */
 #include "readers_util.h"
-#include "traces/addrset.h"
-#include "traces/check.h"
-#include "traces/space.h"
-#include "traces/symbols.h"
+#include "traces/analysis/addrset.h"
+#include "traces/analysis/check.h"
+#include "traces/analysis/space.h"
+#include "traces/analysis/symbols.h"
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /* Lackey text: references, every form of system call line, mappings, threads, processes, broken files. */
 #include "readers_util.h"
-#include "traces/maps.h"
-#include "traces/scan.h"
+#include "traces/readers/maps.h"
+#include "traces/readers/scan.h"
 
 START_TEST(hex8)
 {

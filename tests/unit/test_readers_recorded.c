@@ -3,8 +3,8 @@
  * the structural check. Reads MMULAB_DATA/traces; absent files are skipped, and said so.
  */
 #include "readers_util.h"
-#include "traces/addrset.h"
-#include "traces/check.h"
+#include "traces/analysis/addrset.h"
+#include "traces/analysis/check.h"
 
 static const struct recorded {
     const char *file;

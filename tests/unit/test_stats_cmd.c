@@ -1,7 +1,7 @@
 /* mmulab stats: the list of a machine, the exact numbers of a result, errors that help. */
 #include "result_synthetic.h"
 
-#include "app/cmd_stats.h"
+#include "app/result/cmd_stats.h"
 
 #include <check.h>
 #include <string.h>

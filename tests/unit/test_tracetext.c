@@ -1,7 +1,7 @@
 /* The text form: what a person writes, what they get wrong, and that nothing is lost through it. */
 #include "test_mtr_util.h"
 
-#include "traces/text.h"
+#include "traces/native/text.h"
 
 static const char example[] = "# mmulab trace 1\n"
                               "# a small program, by hand\n"

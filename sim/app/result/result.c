@@ -1,0 +1,442 @@
+#include "app/result/result.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TMP_PREFIX ".mmulab-tmp."
+#define NAME_MAX_LEN 200
+
+struct result {
+    char *dir;
+    int fd; /* of dir; its lock keeps a second run out */
+    char **names;
+    size_t n_names, cap_names;
+    char **created; /* folders that result_open made, outermost first */
+    size_t n_created;
+    FILE *events;
+    struct json_out event;
+    uint64_t n_events;
+    bool event_open;
+};
+
+const char *result_dir(const struct result *r) { return r->dir; }
+
+/* ---- names ---- */
+
+char *result_safe_name(char *buf, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (; text[n] && n + 1 < size; n++) {
+        char c = text[n];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  (c == '.' && n);
+        buf[n] = ok ? c : '_';
+    }
+    if (!n && size > 1)
+        buf[n++] = '_';
+    buf[n] = '\0';
+    return buf;
+}
+
+static bool name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    if (!len || len > NAME_MAX_LEN || (strchr(name, '/') && strncmp(name, "proc/", 5)))
+        return false;
+    for (const char *part = name;; part++) {
+        size_t n = strcspn(part, "/");
+        char copy[NAME_MAX_LEN + 1], safe[NAME_MAX_LEN + 1];
+        memcpy(copy, part, n);
+        copy[n] = '\0';
+        if (strcmp(result_safe_name(safe, sizeof safe, copy), copy))
+            return false;
+        part += n;
+        if (!*part)
+            return true;
+    }
+}
+
+/* "proc/12/maps" -> "proc/12/.mmulab-tmp.maps" */
+static void tmp_name(char *buf, size_t size, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    int folder = slash ? (int)(slash + 1 - name) : 0;
+    snprintf(buf, size, "%.*s" TMP_PREFIX "%s", folder, name, name + folder);
+}
+
+static int fail(struct err *err, const char *dir, const char *name, const char *what)
+{
+    int e = errno;
+    err_set(err, ERR_RUN, "%s %s/%s: %s", what, dir, name, strerror(e));
+    return err_remedy(err, e == ENOSPC ? "free some space or name another folder with -o" : "");
+}
+
+/* ---- opening ---- */
+
+static bool has_mark(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    char head[4096];
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    static const char mark[] = "\"tool\": \"mmulab\"";
+    return n > 0 && memmem(head, (size_t)n, mark, sizeof mark - 1);
+}
+
+enum folder { FOLDER_EMPTY, FOLDER_OURS, FOLDER_FOREIGN };
+
+static DIR *list_at(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d && fd >= 0)
+        close(fd);
+    return d;
+}
+
+static enum folder look(int dirfd)
+{
+    if (has_mark(dirfd, "stats.json") || has_mark(dirfd, "host.json"))
+        return FOLDER_OURS;
+    enum folder is = FOLDER_EMPTY;
+    DIR *d = list_at(dirfd, ".");
+    for (struct dirent *e; d && is != FOLDER_OURS && (e = readdir(d));) {
+        if (!strncmp(e->d_name, TMP_PREFIX, sizeof TMP_PREFIX - 1))
+            is = FOLDER_OURS; /* a run that was killed here */
+        else if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+            is = FOLDER_FOREIGN;
+    }
+    if (d)
+        closedir(d);
+    return is;
+}
+
+/* Removes files below `name` (depth folders deep): temporaries, or everything but temporaries; then empty folders. */
+static void sweep(int at, const char *name, bool temporaries, unsigned depth)
+{
+    DIR *d = list_at(at, name);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        struct stat st;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            if (depth) {
+                sweep(dirfd(d), e->d_name, temporaries, depth - 1);
+                unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR); /* refused unless empty, as it should be */
+            }
+        } else if (temporaries == !strncmp(e->d_name, TMP_PREFIX, sizeof TMP_PREFIX - 1)) {
+            unlinkat(dirfd(d), e->d_name, 0);
+        }
+    }
+    closedir(d);
+}
+
+#define PROC_DEPTH 4
+static void drop_temporaries(int dirfd)
+{
+    sweep(dirfd, ".", true, 0);
+    sweep(dirfd, "proc", true, PROC_DEPTH);
+    unlinkat(dirfd, "proc", AT_REMOVEDIR);
+}
+
+/* mkdir -p, remembering what it made. */
+static int make_folders(struct result *r, struct err *err)
+{
+    size_t len = strlen(r->dir), parts = 1;
+    for (size_t i = 0; i < len; i++)
+        parts += r->dir[i] == '/';
+    r->created = calloc(parts, sizeof *r->created);
+    if (!r->created)
+        return err_set(err, ERR_RUN, "out of memory");
+    for (size_t i = 1; i <= len; i++) {
+        if (r->dir[i] != '/' && r->dir[i])
+            continue;
+        char *part = strndup(r->dir, i);
+        if (!part)
+            return err_set(err, ERR_RUN, "out of memory");
+        if (!mkdir(part, 0777)) {
+            r->created[r->n_created++] = part;
+            continue;
+        }
+        int e = errno;
+        struct stat st;
+        bool there = !stat(part, &st) && S_ISDIR(st.st_mode);
+        if (!there) {
+            err_set(err, ERR_USAGE, "cannot make the folder \"%s\": %s", part,
+                    e == EEXIST ? "a file of that name exists" : strerror(e));
+            err_remedy(err, "name another folder with -o");
+        }
+        free(part);
+        if (!there)
+            return -1;
+    }
+    return 0;
+}
+
+static int open_tmp(struct result *r, const char *name, FILE **f, struct err *err);
+
+int result_open(struct result **out, const char *dir, struct err *err)
+{
+    *out = NULL;
+    if (!*dir) {
+        err_set(err, ERR_USAGE, "the name of the result folder is empty");
+        return err_remedy(err, "write -o FOLDER");
+    }
+    struct result *r = calloc(1, sizeof *r);
+    if (!r || !(r->dir = strdup(dir))) {
+        free(r);
+        return err_set(err, ERR_RUN, "out of memory");
+    }
+    r->fd = -1;
+    for (size_t n = strlen(r->dir); n > 1 && r->dir[n - 1] == '/'; n--)
+        r->dir[n - 1] = '\0';
+    if (make_folders(r, err))
+        goto bad;
+    r->fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->fd < 0 || faccessat(r->fd, ".", W_OK | X_OK, AT_EACCESS)) {
+        err_set(err, ERR_USAGE, "cannot write into the folder \"%s\": %s", r->dir, strerror(errno));
+        err_remedy(err, "name another folder with -o");
+        goto bad;
+    }
+    /* Some network file systems have no locks on folders: then nothing keeps two runs apart, as usual there. */
+    if (flock(r->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        err_set(err, ERR_USAGE, "another run is writing into \"%s\"", r->dir);
+        err_remedy(err, "name another folder with -o, or wait for it");
+        goto bad;
+    }
+    if (look(r->fd) == FOLDER_FOREIGN) {
+        err_set(err, ERR_USAGE, "the folder \"%s\" exists and holds files that are no mmulab result", r->dir);
+        err_remedy(err, "name a new folder with -o, or empty this one");
+        goto bad;
+    }
+    drop_temporaries(r->fd);
+    if (open_tmp(r, "events.jsonl", &r->events, err))
+        goto bad;
+    *out = r;
+    return 0;
+bad:
+    result_free(r);
+    return -1;
+}
+
+void result_free(struct result *r)
+{
+    if (!r)
+        return;
+    if (r->events)
+        fclose(r->events);
+    for (size_t i = 0; i < r->n_names; i++) {
+        char tmp[NAME_MAX_LEN + 32];
+        tmp_name(tmp, sizeof tmp, r->names[i]);
+        if (r->fd >= 0)
+            unlinkat(r->fd, tmp, 0);
+        free(r->names[i]);
+    }
+    if (r->fd >= 0) {
+        if (r->n_names) /* empty folders that were made for files below proc/ */
+            drop_temporaries(r->fd);
+        close(r->fd);
+    }
+    for (size_t i = r->n_created; i-- > 0;) {
+        rmdir(r->created[i]); /* refused unless empty */
+        free(r->created[i]);
+    }
+    free(r->created);
+    free(r->names);
+    free(r->dir);
+    free(r);
+}
+
+/* ---- writing ---- */
+
+static int make_proc_folders(struct result *r, const char *name, struct err *err)
+{
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        char part[NAME_MAX_LEN + 1];
+        snprintf(part, sizeof part, "%.*s", (int)(slash - name), name);
+        if (mkdirat(r->fd, part, 0777) && errno != EEXIST)
+            return fail(err, r->dir, part, "cannot make the folder");
+    }
+    return 0;
+}
+
+/* Opens the temporary of `name` and remembers the name. */
+static int open_tmp(struct result *r, const char *name, FILE **f, struct err *err)
+{
+    char tmp[NAME_MAX_LEN + 32];
+    if (!name_ok(name))
+        return err_set(err, ERR_RUN, "internal error: \"%s\" is no name for a file of a result", name);
+    if (make_proc_folders(r, name, err))
+        return -1;
+    bool known = false;
+    for (size_t i = 0; i < r->n_names && !known; i++)
+        known = !strcmp(r->names[i], name);
+    if (!known) {
+        if (r->n_names == r->cap_names) {
+            size_t cap = r->cap_names ? r->cap_names * 2 : 32;
+            char **names = reallocarray(r->names, cap, sizeof *names);
+            if (!names)
+                return err_set(err, ERR_RUN, "out of memory");
+            r->names = names;
+            r->cap_names = cap;
+        }
+        if (!(r->names[r->n_names] = strdup(name)))
+            return err_set(err, ERR_RUN, "out of memory");
+        r->n_names++;
+    }
+    tmp_name(tmp, sizeof tmp, name);
+    int fd = openat(r->fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0 || !(*f = fdopen(fd, "w"))) {
+        fail(err, r->dir, name, "cannot write");
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return 0;
+}
+
+/* Flushes, syncs and closes; an error of an earlier write shows here at the latest. */
+static int close_synced(struct result *r, const char *name, FILE *f, struct err *err)
+{
+    errno = 0;
+    bool bad = ferror(f) || fflush(f) || (fsync(fileno(f)) && errno != EINVAL && errno != EROFS);
+    int e = errno;
+    if (fclose(f) && !bad) {
+        bad = true;
+        e = errno;
+    }
+    errno = e ? e : EIO;
+    return bad ? fail(err, r->dir, name, "cannot write") : 0;
+}
+
+int result_write(struct result *r, const char *name, result_writer fn, void *ctx, struct err *err)
+{
+    FILE *f;
+    if (open_tmp(r, name, &f, err))
+        return -1;
+    if (fn(f, ctx, err)) {
+        fclose(f);
+        return -1;
+    }
+    return close_synced(r, name, f, err);
+}
+
+static int put_text(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    fputs(ctx, f);
+    return 0;
+}
+
+int result_write_text(struct result *r, const char *name, const char *text, struct err *err)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return err_set(err, ERR_RUN, "out of memory");
+    int rc = result_write(r, name, put_text, copy, err);
+    free(copy);
+    return rc;
+}
+
+static int put_series(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    const struct series *const *s = ctx;
+    series_write_csv(*s, f);
+    return 0;
+}
+
+int result_write_series(struct result *r, const struct series *series, struct err *err)
+{
+    return result_write(r, "series.csv", put_series, &series, err);
+}
+
+struct json_out *result_event(struct result *r, uint64_t time_ps, const char *kind)
+{
+    assert(!r->event_open);
+    r->event_open = true;
+    /* Past the bound the writer has no file and the members go nowhere. */
+    bool kept = r->n_events++ < RESULT_EVENTS_MAX;
+    json_out_init(&r->event, kept ? r->events : NULL, true);
+    json_begin_object(&r->event, NULL);
+    json_u64(&r->event, "time_ps", time_ps);
+    json_str(&r->event, "kind", kind);
+    return &r->event;
+}
+
+void result_event_end(struct result *r)
+{
+    assert(r->event_open);
+    json_end_document(&r->event);
+    r->event_open = false;
+}
+
+/* ---- commit ---- */
+
+static bool written(const struct result *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_names; i++)
+        if (!strcmp(r->names[i], name))
+            return true;
+    return false;
+}
+
+static int put_in_place(struct result *r, const char *name, struct err *err)
+{
+    char tmp[NAME_MAX_LEN + 32];
+    tmp_name(tmp, sizeof tmp, name);
+    return renameat(r->fd, tmp, r->fd, name) ? fail(err, r->dir, name, "cannot rename to") : 0;
+}
+
+int result_commit(struct result *r, struct err *err)
+{
+    if (r->n_events > RESULT_EVENTS_MAX) {
+        json_out_init(&r->event, r->events, true);
+        json_begin_object(&r->event, NULL);
+        json_str(&r->event, "kind", "events_dropped");
+        json_u64(&r->event, "count", r->n_events - RESULT_EVENTS_MAX);
+        json_end_document(&r->event);
+    }
+    FILE *events = r->events;
+    r->events = NULL;
+    if (close_synced(r, "events.jsonl", events, err))
+        return -1;
+
+    /* From here until stats.json is back the folder shows no result; a kill in between leaves temporaries, by which
+     * the next run knows the folder as ours. */
+    static const char *const ours[] = {"stats.json", "config.json", "series.csv", "host.json"};
+    unlinkat(r->fd, "stats.json", 0);
+    for (size_t i = 1; i < ARRAY_LEN(ours); i++)
+        if (!written(r, ours[i]))
+            unlinkat(r->fd, ours[i], 0);
+    sweep(r->fd, "proc", false, PROC_DEPTH);
+    unlinkat(r->fd, "proc", AT_REMOVEDIR); /* stays if this run wrote into it */
+    for (size_t i = 0; i < r->n_names; i++)
+        if (strcmp(r->names[i], "stats.json") && put_in_place(r, r->names[i], err))
+            return -1;
+    fsync(r->fd);
+    if (written(r, "stats.json") && put_in_place(r, "stats.json", err))
+        return -1;
+    fsync(r->fd);
+    for (size_t i = 0; i < r->n_names; i++)
+        free(r->names[i]);
+    r->n_names = 0;
+    for (size_t i = 0; i < r->n_created; i++)
+        free(r->created[i]);
+    r->n_created = 0;
+    return 0;
+}

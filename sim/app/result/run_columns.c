@@ -1,0 +1,68 @@
+#include "app/result/run_columns.h"
+
+#include "frames/fragmentation.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+static uint64_t get_time(const void *ctx, uint64_t arg)
+{
+    (void)arg;
+    return machine_time(ctx);
+}
+
+/* arg: zone << 8 | order */
+static uint64_t get_free(const void *ctx, uint64_t arg)
+{
+    struct frame_map *f = machine_frames((struct machine *)ctx);
+    return f->zones[arg >> 8].nr_free[arg & 0xff];
+}
+
+/* Thousandths; series.h takes the two's complement of what is signed. */
+static uint64_t get_unusable(const void *ctx, uint64_t arg)
+{
+    struct frame_map *f = machine_frames((struct machine *)ctx);
+    return (uint64_t)(int64_t)frag_unusable_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
+}
+
+static uint64_t get_extfrag(const void *ctx, uint64_t arg)
+{
+    struct frame_map *f = machine_frames((struct machine *)ctx);
+    return (uint64_t)(int64_t)frag_extfrag_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
+}
+
+static const struct zone_column {
+    const char *name, *unit;
+    enum series_kind kind;
+    series_get get;
+} zone_columns[] = {
+    {"free", "blocks", SERIES_U64, get_free},
+    {"unusable", "ratio", SERIES_MILLI, get_unusable},
+    {"extfrag", "ratio", SERIES_MILLI, get_extfrag},
+};
+
+void run_add_columns(struct series *s, struct machine *m)
+{
+    const struct stats *st = machine_stats(m);
+    const struct frame_map *f = machine_frames(m);
+    series_add(s, "time_ps", "ps", SERIES_U64, get_time, m, 0);
+    series_add_stats(s, st, "sim.references");
+    series_add_stats(s, st, "sim.instructions");
+    series_add_stats(s, st, "sim.cycles");
+    for (unsigned z = 0; z < N_ZONES; z++) {
+        if (!f->zones[z].managed)
+            continue;
+        char zone[16], name[64];
+        unsigned i = 0;
+        for (const char *p = f->zones[z].name; *p && i + 1 < sizeof zone; p++)
+            zone[i++] = (char)tolower((unsigned char)*p);
+        zone[i] = 0;
+        for (size_t c = 0; c < ARRAY_LEN(zone_columns); c++)
+            for (unsigned o = 0; o <= f->max_order; o++) {
+                const struct zone_column *k = &zone_columns[c];
+                snprintf(name, sizeof name, "zone_%s_%s_%u", zone, k->name, o);
+                series_add(s, name, k->unit, k->kind, k->get, m, z << 8 | o);
+            }
+    }
+    series_add_defaults(s, st);
+}

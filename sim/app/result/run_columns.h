@@ -1,0 +1,11 @@
+/* The columns of series.csv that the machine adds to the defaults: time, and a zone and order the free
+ * blocks and the indices of fragmentation. */
+#ifndef APP_RUN_COLUMNS_H
+#define APP_RUN_COLUMNS_H
+
+#include "app/result/result_series.h"
+#include "cpu/machine.h"
+
+void run_add_columns(struct series *s, struct machine *m);
+
+#endif
