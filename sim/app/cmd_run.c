@@ -2,28 +2,12 @@
 
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
-#include "app/progress.h"
-#include "app/result/result.h"
-#include "app/result/run_columns.h"
-#include "app/workload.h"
-
-#include "frames/fragmentation.h"
+#include "app/simulate.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SAMPLE_CYCLES_MIN = 256 }; /* samples clip the window: not more often than this in timed mode */
-
-struct run {
-    struct machine *m;
-    struct series *series;
-    struct result *result;
-    struct progress progress;
-    unsigned skip;  /* calls until the clock is looked at again */
-    uint64_t events;
-};
 
 static void help(FILE *f)
 {
@@ -39,101 +23,6 @@ static void help(FILE *f)
           "  -h, --help            this page\n\n"
           "Ctrl-C ends the run; what is there is written and marked. SIGUSR1 prints a line of progress.\n"
           "Then: mmulab plot free_blocks DIR; mmulab stats show DIR\n", f);
-}
-
-/* ---- hooks ---- */
-
-static void on_sample(void *self, struct machine *m)
-{
-    struct run *r = self;
-    uint64_t refs = machine_references(m), cycles = machine_time(m) / cpu_period_ps(&machine_cfg(m)->cpu);
-    if (series_due(r->series, refs))
-        series_sample(r->series, refs);
-    uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
-    /* Several timed cores are sampled by cycles: as many as the wanted references took so far. */
-    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1) {
-        if (refs)
-            left = (uint64_t)((double)left * ((double)cycles / (double)refs));
-        if (left < SAMPLE_CYCLES_MIN)
-            left = SAMPLE_CYCLES_MIN;
-    }
-    machine_set_sample_interval(m, left);
-}
-
-static void on_event(void *self, const struct machine_event *e)
-{
-    struct run *r = self;
-    struct json_out *j = result_event(r->result, e->time, e->kind);
-    json_u64(j, "references", e->references);
-    json_u64(j, "instructions", e->instructions);
-    json_u64(j, "core", e->core);
-    json_u64(j, "process", e->process);
-    if (e->va)
-        json_hex(j, "va", e->va);
-    json_u64(j, "resident_pages", e->pages);
-    result_event_end(r->result);
-    r->events++;
-}
-
-static bool on_interrupted(void *self)
-{
-    struct run *r = self;
-    if (r->skip--)
-        return false;
-    r->skip = machine_cfg(r->m)->sim.mode == SIM_MODE_TIMED ? 4096 : 0;
-    progress_update(&r->progress, machine_references_now(r->m), machine_time(r->m));
-    return progress_interrupted() != 0;
-}
-
-/* ---- result ---- */
-
-static int write_config(FILE *f, void *ctx, struct err *err)
-{
-    return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
-}
-
-static int write_buddyinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_buddyinfo(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_pagetypeinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_pagetypeinfo(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_unusable(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_unusable_index(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_extfrag(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_extfrag_index(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_result(struct run *r, struct config *c, const struct result_run *rr, const struct result_host *host,
-                        struct err *err)
-{
-    series_finish(r->series, machine_references(r->m));
-    if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
-        result_write(r->result, "proc/buddyinfo", write_buddyinfo, r->m, err) < 0 ||
-        result_write(r->result, "proc/pagetypeinfo", write_pagetypeinfo, r->m, err) < 0 ||
-        result_write(r->result, "proc/unusable_index", write_unusable, r->m, err) < 0 ||
-        result_write(r->result, "proc/extfrag_index", write_extfrag, r->m, err) < 0 ||
-        result_write_series(r->result, r->series, err) < 0 ||
-        result_write_stats(r->result, rr, machine_stats(r->m), r->series, err) < 0 ||
-        result_write_host(r->result, host, err) < 0)
-        return -1;
-    return result_commit(r->result, err);
 }
 
 /* ---- summary ---- */
@@ -157,9 +46,10 @@ static void misses(struct machine *m, const char *label, const char *path)
         printf("  %-12s %14" PRIu64 " accesses %12" PRIu64 " misses  %6.3f %%\n", label, n, x, percent(x, n));
 }
 
-static void summary(struct run *r, const char *dir, const char *how)
+static void summary(const struct simulated *r, const char *dir)
 {
-    struct machine *m = r->m;
+    struct machine *m = r->machine;
+    const char *how = r->end == SIMULATED_INTERRUPTED ? "interrupted" : "done";
     bool timed = machine_cfg(m)->sim.mode == SIM_MODE_TIMED;
     uint64_t instructions = stat(m, "sim.instructions"), cycles = stat(m, "sim.cycles");
     printf("%s: %" PRIu64 " references, %" PRIu64 " instructions", how, machine_references(m), instructions);
@@ -274,125 +164,38 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
-static const char *ended_how(enum machine_end end, const struct err *e, int sig, char *buf, size_t size)
+static int run(const struct options *o, struct config *c, int argc, char **argv)
 {
-    switch (end) {
-    case MACHINE_END_TRACE:
-        return "end of trace";
-    case MACHINE_END_LIMIT:
-        return "limit";
-    case MACHINE_END_INTERRUPTED:
-        snprintf(buf, size, "interrupted by signal %d", sig);
-        return buf;
-    default: { /* without the folder: results do not depend on where the trace lies */
-        struct err plain = *e;
-        const char *slash = strrchr(plain.file, '/');
-        if (slash)
-            memmove(plain.file, slash + 1, strlen(slash));
-        return err_format(&plain, buf, size);
-    }
-    }
-}
-
-static int simulate(struct options *o, struct config *c, int argc, char **argv)
-{
-    const struct machine_root *root = config_root(c);
-    struct run r = {0};
-    struct workload *w = NULL;
-    struct err err = {0};
-    size_t n = root->workload.processes.n;
-    struct workload_trace *t = calloc(n + o->n_trace + 1, sizeof *t);
-    const char **inputs = calloc(n + o->n_trace + 2, sizeof *inputs);
-    int code = 1;
-    if (!t || !inputs) {
-        err_set(&err, ERR_RUN, "out of host memory");
-        goto fail;
-    }
-    const struct workload_process *p = root->workload.processes.o;
-    size_t n_inputs = 0;
-    if (o->config && o->config[0] != '@')
-        inputs[n_inputs++] = o->config;
-    for (size_t i = 0; i < n; i++)
-        t[i] = (struct workload_trace){.path = p[i].trace, .core = p[i].core};
-    for (size_t i = 0; i < o->n_trace; i++)
-        t[n++] = o->trace[i];
-    for (size_t i = 0; i < n; i++)
-        inputs[n_inputs++] = t[i].path;
-    for (size_t i = 0; i < n; i++)
-        if (t[i].core >= (int64_t)root->m.cpu.count) {
-            err_set(&err, ERR_USAGE, "workload.processes[%zu].core is %lld, but cpu.count is %u", i, (long long)t[i].core,
-                    root->m.cpu.count);
-            err_remedy(&err, "cores are numbered from 0; -1 leaves the choice");
-            goto fail;
-        }
-    if (n == 0) {
-        err_set(&err, ERR_USAGE, "there is nothing to replay");
-        err_remedy(&err, "name a trace with -t, for instance -t traces/samples/gzip.mtr, or in workload.processes");
-        goto fail;
-    }
-    if (machine_new(&r.m, &root->m, &err) < 0 ||
-        workload_new(&w, t, n, root->m.cpu.count, true, &err) < 0 ||
-        result_open(&r.result, o->output, &err) < 0 ||
-        series_new(&r.series, root->m.sim.interval, &err) < 0)
-        goto fail;
-    workload_attach(w, r.m);
-    run_add_columns(r.series, r.m);
-    struct machine_hooks hooks = {.self = &r, .event = on_event, .sample = on_sample, .interrupted = on_interrupted};
-    machine_set_hooks(r.m, &hooks);
-    progress_signals_install();
-    uint64_t total = workload_references(w);
-    if (root->m.sim.limit && (!total || root->m.sim.limit < total))
-        total = root->m.sim.limit;
-    /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
-    if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
-        r.series->interval = r.series->next = total / (SERIES_ROWS_MAX / 2);
-    progress_start(&r.progress, stderr, "run", o->quiet ? 0 : total, o->status);
-    if (o->quiet)
-        r.progress.tty = false;
-    enum machine_end end = machine_run(r.m, &err);
-    uint64_t wall = progress_wall_ns(&r.progress);
-    progress_end(&r.progress);
-
-    char reason[2400], hash[1024], config_digest[CONFIG_HASH_BUF];
-    int sig = progress_interrupted();
-    config_hash(c, config_digest);
-    struct result_run rr = {.version = MMULAB_VERSION, .config_hash = config_digest,
-                            .trace_hash = workload_hash(w, hash, sizeof hash), .seed = root->m.sim.seed,
-                            .complete = end == MACHINE_END_TRACE || end == MACHINE_END_LIMIT,
-                            .reason = ended_how(end, &err, sig, reason, sizeof reason)};
-    struct result_host host = {.argc = argc, .argv = argv, .wall_ns = wall, .references = machine_references(r.m),
-                               .version = MMULAB_VERSION, .inputs = inputs, .n_inputs = n_inputs};
-    struct err werr;
-    if (write_result(&r, c, &rr, &host, &werr) < 0) {
-        cmd_error("run", &werr);
+    struct simulation s = {.config = c, .config_path = o->config, .trace = o->trace, .n_trace = o->n_trace, .output = o->output,
+                           .label = "run", .quiet = o->quiet, .status = o->status, .argc = argc, .argv = argv};
+    struct simulated r;
+    const struct sim_config *sim = &((const struct machine_root *)config_root(c))->m.sim;
+    int code = 0;
+    switch (simulate(&s, &r)) {
+    case SIMULATED_NOT:
+        code = cmd_error("run", &r.err);
+        break;
+    case SIMULATED_PART: {
+        char remedy[sizeof r.err.remedy];
+        snprintf(remedy, sizeof remedy, "%s", r.err.remedy);
+        err_remedy(&r.err, "%.300s%sthe first %" PRIu64 " references were replayed; their results are in %.120s, marked incomplete",
+                   remedy, remedy[0] ? "; " : "", machine_references(r.machine), o->output);
+        cmd_error("run", &r.err);
         code = 1;
-        goto done;
+        break;
     }
-    if (end == MACHINE_END_ERROR) {
-        char remedy[sizeof err.remedy];
-        snprintf(remedy, sizeof remedy, "%s", err.remedy);
-        err_remedy(&err, "%.300s%sthe first %" PRIu64 " references were replayed; their results are in %.120s, marked incomplete", remedy,
-                   remedy[0] ? "; " : "", machine_references(r.m), o->output);
-        code = cmd_error("run", &err);
-        code = code == 2 ? 1 : code;
-    } else {
-        if (root->m.sim.warmup && root->m.sim.warmup >= machine_references(r.m))
+    case SIMULATED_INTERRUPTED:
+        code = 128 + r.sig;
+        /* fall through */
+    case SIMULATED_WHOLE:
+        if (sim->warmup && sim->warmup >= machine_references(r.machine))
             fprintf(stderr, "mmulab run: warning: the warm-up of %" PRIu64 " references was not over when the run ended after %" PRIu64
-                            ": nothing was measured\n", root->m.sim.warmup, machine_references(r.m));
+                            ": nothing was measured\n", sim->warmup, machine_references(r.machine));
         if (!o->quiet)
-            summary(&r, o->output, end == MACHINE_END_INTERRUPTED ? "interrupted" : "done");
-        code = end == MACHINE_END_INTERRUPTED ? 128 + sig : 0;
+            summary(&r, o->output);
+        break;
     }
-    goto done;
-fail:
-    code = cmd_error("run", &err);
-done:
-    result_free(r.result);
-    series_free(r.series);
-    machine_free(r.m);
-    workload_free(w);
-    free(t);
-    free(inputs);
+    simulated_fini(&r);
     return code;
 }
 
@@ -412,7 +215,7 @@ int cmd_run(int argc, char **argv)
                 fprintf(stderr, "mmulab run: \"%s\" was read as a configuration; a trace goes behind -t\n", o.config);
             code = 2;
         } else {
-            code = simulate(&o, c, argc, argv);
+            code = run(&o, c, argc, argv);
         }
         config_free(c);
         diag_free(d);

@@ -1,0 +1,253 @@
+#include "app/simulate.h"
+
+#include "app/cmd_config.h"
+#include "app/progress.h"
+#include "app/result/result.h"
+#include "app/result/run_columns.h"
+
+#include "frames/fragmentation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLE_CYCLES_MIN = 256 }; /* samples clip the window: not more often than this in timed mode */
+
+struct run {
+    struct machine *m;
+    struct workload *workload;
+    struct series *series;
+    struct result *result;
+    struct progress progress;
+    unsigned skip; /* calls until the clock is looked at again */
+    uint64_t events;
+    struct workload_trace *trace; /* of the configuration, then those added */
+    size_t n_trace;
+    const char **input; /* files, for host.json */
+    size_t n_input;
+};
+
+/* ---- hooks ---- */
+
+static void on_sample(void *self, struct machine *m)
+{
+    struct run *r = self;
+    uint64_t refs = machine_references(m), cycles = machine_time(m) / cpu_period_ps(&machine_cfg(m)->cpu);
+    if (series_due(r->series, refs))
+        series_sample(r->series, refs);
+    uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
+    /* Several timed cores are sampled by cycles: as many as the wanted references took so far. */
+    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1) {
+        if (refs)
+            left = (uint64_t)((double)left * ((double)cycles / (double)refs));
+        if (left < SAMPLE_CYCLES_MIN)
+            left = SAMPLE_CYCLES_MIN;
+    }
+    machine_set_sample_interval(m, left);
+}
+
+static void on_event(void *self, const struct machine_event *e)
+{
+    struct run *r = self;
+    struct json_out *j = result_event(r->result, e->time, e->kind);
+    json_u64(j, "references", e->references);
+    json_u64(j, "instructions", e->instructions);
+    json_u64(j, "core", e->core);
+    json_u64(j, "process", e->process);
+    if (e->va)
+        json_hex(j, "va", e->va);
+    json_u64(j, "resident_pages", e->pages);
+    result_event_end(r->result);
+    r->events++;
+}
+
+static bool on_interrupted(void *self)
+{
+    struct run *r = self;
+    if (r->skip--)
+        return false;
+    r->skip = machine_cfg(r->m)->sim.mode == SIM_MODE_TIMED ? 4096 : 0;
+    progress_update(&r->progress, machine_references_now(r->m), machine_time(r->m));
+    return progress_interrupted() != 0;
+}
+
+/* ---- result ---- */
+
+static int write_config(FILE *f, void *ctx, struct err *err)
+{
+    return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
+}
+
+static int write_buddyinfo(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    frames_print_buddyinfo(machine_frames(ctx), f);
+    return 0;
+}
+
+static int write_pagetypeinfo(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    frames_print_pagetypeinfo(machine_frames(ctx), f);
+    return 0;
+}
+
+static int write_unusable(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    frames_print_unusable_index(machine_frames(ctx), f);
+    return 0;
+}
+
+static int write_extfrag(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    frames_print_extfrag_index(machine_frames(ctx), f);
+    return 0;
+}
+
+static int write_result(struct run *r, struct config *c, const struct result_run *rr, const struct result_host *host,
+                        struct err *err)
+{
+    series_finish(r->series, machine_references(r->m));
+    if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
+        result_write(r->result, "proc/buddyinfo", write_buddyinfo, r->m, err) < 0 ||
+        result_write(r->result, "proc/pagetypeinfo", write_pagetypeinfo, r->m, err) < 0 ||
+        result_write(r->result, "proc/unusable_index", write_unusable, r->m, err) < 0 ||
+        result_write(r->result, "proc/extfrag_index", write_extfrag, r->m, err) < 0 ||
+        result_write_series(r->result, r->series, err) < 0 ||
+        result_write_stats(r->result, rr, machine_stats(r->m), r->series, err) < 0 ||
+        result_write_host(r->result, host, err) < 0)
+        return -1;
+    return result_commit(r->result, err);
+}
+
+/* ---- one simulation ---- */
+
+static const char *ended_how(enum machine_end end, const struct err *e, int sig, char *buf, size_t size)
+{
+    switch (end) {
+    case MACHINE_END_TRACE:
+        return "end of trace";
+    case MACHINE_END_LIMIT:
+        return "limit";
+    case MACHINE_END_INTERRUPTED:
+        snprintf(buf, size, "interrupted by signal %d", sig);
+        return buf;
+    default: { /* without the folder: results do not depend on where the trace lies */
+        struct err plain = *e;
+        const char *slash = strrchr(plain.file, '/');
+        if (slash)
+            memmove(plain.file, slash + 1, strlen(slash));
+        return err_format(&plain, buf, size);
+    }
+    }
+}
+
+/* The traces of the configuration and those added to it. */
+static int list_traces(struct run *r, const struct simulation *s, const struct machine_root *root, struct err *err)
+{
+    const struct workload_process *p = root->workload.processes.o;
+    size_t named = root->workload.processes.n, n = named + s->n_trace;
+    r->trace = calloc(n + 1, sizeof *r->trace);
+    r->input = calloc(n + 2, sizeof *r->input);
+    if (!r->trace || !r->input)
+        return err_set(err, ERR_RUN, "out of host memory");
+    if (s->config_path && s->config_path[0] != '@')
+        r->input[r->n_input++] = s->config_path;
+    for (size_t i = 0; i < n; i++) {
+        r->trace[i] = i < named ? (struct workload_trace){.path = p[i].trace, .core = p[i].core} : s->trace[i - named];
+        r->input[r->n_input++] = r->trace[i].path;
+        if (r->trace[i].core >= (int64_t)root->m.cpu.count) {
+            err_set(err, ERR_USAGE, "workload.processes[%zu].core is %lld, but cpu.count is %u", i,
+                    (long long)r->trace[i].core, root->m.cpu.count);
+            return err_remedy(err, "cores are numbered from 0; -1 leaves the choice");
+        }
+    }
+    r->n_trace = n;
+    if (n)
+        return 0;
+    err_set(err, ERR_USAGE, "there is nothing to replay");
+    return err_remedy(err, "name a trace with -t, for instance -t traces/samples/gzip.mtr, or in workload.processes");
+}
+
+static int prepare(struct run *r, const struct simulation *s, const struct machine_root *root, struct err *err)
+{
+    if (list_traces(r, s, root, err) < 0 || machine_new(&r->m, &root->m, err) < 0 ||
+        workload_new(&r->workload, r->trace, r->n_trace, root->m.cpu.count, !s->inline_decoding, err) < 0 ||
+        result_open(&r->result, s->output, err) < 0 || series_new(&r->series, root->m.sim.interval, err) < 0)
+        return -1;
+    workload_attach(r->workload, r->m);
+    run_add_columns(r->series, r->m);
+    struct machine_hooks hooks = {.self = r, .event = on_event, .sample = on_sample, .interrupted = on_interrupted};
+    machine_set_hooks(r->m, &hooks);
+    progress_signals_install();
+    return 0;
+}
+
+static void start_progress(struct run *r, const struct simulation *s, const struct machine_root *root)
+{
+    uint64_t total = workload_references(r->workload);
+    if (root->m.sim.limit && (!total || root->m.sim.limit < total))
+        total = root->m.sim.limit;
+    /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
+    if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
+        r->series->interval = r->series->next = total / (SERIES_ROWS_MAX / 2);
+    progress_start(&r->progress, stderr, s->label, s->quiet ? 0 : total, s->status);
+    if (s->quiet)
+        r->progress.tty = false;
+}
+
+static int finish(struct run *r, const struct simulation *s, enum machine_end end, int sig, const struct err *err,
+                  struct err *werr)
+{
+    const struct machine_root *root = config_root(s->config);
+    char reason[2400], hash[1024], config_digest[CONFIG_HASH_BUF];
+    if (config_hash(s->config, config_digest) < 0)
+        return err_set(werr, ERR_RUN, "out of host memory");
+    struct result_run rr = {.version = MMULAB_VERSION, .config_hash = config_digest,
+                            .trace_hash = workload_hash(r->workload, hash, sizeof hash), .seed = root->m.sim.seed,
+                            .complete = end == MACHINE_END_TRACE || end == MACHINE_END_LIMIT,
+                            .reason = ended_how(end, err, sig, reason, sizeof reason)};
+    struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
+                               .references = machine_references(r->m), .version = MMULAB_VERSION, .inputs = r->input,
+                               .n_inputs = r->n_input};
+    return write_result(r, s->config, &rr, &host, werr);
+}
+
+enum simulated_end simulate(const struct simulation *s, struct simulated *out)
+{
+    const struct machine_root *root = config_root(s->config);
+    struct run r = {0};
+    *out = (struct simulated){.end = SIMULATED_NOT};
+    if (prepare(&r, s, root, &out->err) == 0) {
+        struct err werr;
+        start_progress(&r, s, root);
+        enum machine_end end = machine_run(r.m, &out->err);
+        progress_end(&r.progress);
+        out->sig = progress_interrupted();
+        if (finish(&r, s, end, out->sig, &out->err, &werr) < 0)
+            out->err = werr;
+        else
+            out->end = end == MACHINE_END_ERROR ? SIMULATED_PART
+                       : end == MACHINE_END_INTERRUPTED ? SIMULATED_INTERRUPTED : SIMULATED_WHOLE;
+    }
+    result_free(r.result);
+    series_free(r.series);
+    if (out->end == SIMULATED_NOT) {
+        machine_free(r.m);
+    } else {
+        machine_set_hooks(r.m, &(struct machine_hooks){0}); /* they point into this frame */
+        out->machine = r.m;
+        out->events = r.events;
+    }
+    workload_free(r.workload);
+    free(r.trace);
+    free(r.input);
+    return out->end;
+}
+
+void simulated_fini(struct simulated *r)
+{
+    machine_free(r->machine);
+    r->machine = NULL;
+}
