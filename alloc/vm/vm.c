@@ -19,7 +19,7 @@ int vm_new(struct vm **out, const struct vm_config *config, struct frame_map *fr
 {
     *out = NULL;
     if (paging->max_phys_bits < 52 && frames->n_frames > UINT64_C(1) << (paging->max_phys_bits - PAGE_SHIFT)) {
-        err_set(err, ERR_USAGE, "physical memory reaches beyond the %u bits of a physical address", paging->max_phys_bits);
+        err_set(err, ERR_USAGE, "memory.size reaches beyond the %u bits of a physical address", paging->max_phys_bits);
         return err_remedy(err, "lower memory.size or raise mmu.max_phys_bits");
     }
     struct vm *vm = calloc(1, sizeof *vm);

@@ -81,6 +81,16 @@ static int check(const struct options *o)
             rc = 2;
             continue;
         }
+        struct err err;
+        if (machine_config_try(c, &err) < 0) {
+            struct diag *d = diag_new();
+            config_explain(c, d, &err);
+            diag_print(d, stderr);
+            diag_free(d);
+            config_free(c);
+            rc = 2;
+            continue;
+        }
         char hash[CONFIG_HASH_BUF];
         if (config_hash(c, hash) == 0)
             printf("%s: ok, %s\n", path ? path : "{}", hash);

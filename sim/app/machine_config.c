@@ -74,7 +74,7 @@ static void check_machine(const void *root, struct config_checker *ck)
         config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
                     (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
     if (mmu_config_check(&r->m.mmu, &err) < 0)
-        config_fail(ck, "mmu.enabled", "%s", err.message);
+        config_fail_err(ck, &err);
 }
 
 /* Built once, constant ever after: the tables' lengths are known to their own libraries only. */
@@ -131,6 +131,15 @@ const struct config_schema *machine_config_schema(void)
 {
     call_once(&built, build);
     return &store.schema;
+}
+
+int machine_config_try(const struct config *c, struct err *err)
+{
+    const struct machine_root *root = config_root(c);
+    struct machine *m = NULL;
+    int rc = machine_new(&m, &root->m, err);
+    machine_free(m);
+    return rc;
 }
 
 int machine_list_stats(struct machine **out, struct err *err)

@@ -44,6 +44,8 @@ typedef void (*config_check_fn)(const void *root, struct config_checker *ck);
  */
 void config_fail(struct config_checker *ck, const char *keys, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with what another part says of the values: the keys are those that its message and its remedy name. */
+void config_fail_err(struct config_checker *ck, const struct err *e);
 
 struct config_preset {
     const char *name; /* without the "@" */
@@ -83,7 +85,10 @@ struct config_request {
 int config_load(struct config **out, const struct config_schema *schema, const struct config_request *req,
                 struct diag *d);
 void config_free(struct config *c); /* NULL is fine; frees the root struct, its strings and lists */
-void *config_root(struct config *c);
+void *config_root(const struct config *c);
+/* Adds to `d` what a part that was built from this configuration says of its values: at the place of the first key that
+ * the message or the remedy names, with notes on the others. */
+void config_explain(const struct config *c, struct diag *d, const struct err *e);
 const struct config_schema *config_schema_of(const struct config *c);
 
 /* Fills one struct with its table's defaults (lists: empty). For unit tests of other libraries and for elements. */

@@ -331,7 +331,8 @@ size_t config_write_keys_markdown(const struct config_schema *s, const char *pre
     size_t n = 0;
     fprintf(to,
             "# %s: every key\n\nWritten by `mmulab config keys --markdown` from the tables that check a configuration; "
-            "do not edit.\nHow configurations work: [configuration.md](configuration.md).\n",
+            "do not edit.\nHow configurations work: [configuration.md](configuration.md). Sources in the last column are pages of\n"
+            "[docs/reference](reference/).\n",
             s->title ? s->title : "Configuration");
     for (size_t g = 0; g < s->n; g++) {
         const struct param_group *group = &s->groups[g];

@@ -400,7 +400,7 @@ void config_free(struct config *c)
     free(c);
 }
 
-void *config_root(struct config *c) { return c->root; }
+void *config_root(const struct config *c) { return c->root; }
 const struct config_schema *config_schema_of(const struct config *c) { return c->schema; }
 
 const struct config_node *config_section(const struct config *c, const char *name)

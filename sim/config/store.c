@@ -162,33 +162,46 @@ int store_values(struct loader *ld)
     return load_failed(ld) ? -1 : 0;
 }
 
-void config_fail(struct config_checker *ck, const char *keys, const char *fmt, ...)
+/* The value whose key is the `len` bytes at `p`, or c->n. */
+static size_t value_of_key(const struct config *c, const char *p, size_t len)
 {
-    struct config *c = ck->ld->c;
-    enum { KEYS_MAX = 8 };
-    size_t index[KEYS_MAX], n = 0, first = 0;
-    bool placed = false;
-    for (const char *p = keys; *p && n < KEYS_MAX;) {
-        size_t len = strcspn(p, " "), i = 0;
-        while (i < c->n && (strlen(c->values[i].key) != len || memcmp(c->values[i].key, p, len) != 0))
-            i++;
-        assert(i < c->n && "config_fail: unknown key");
-        if (!placed && c->values[i].node) { /* the first that somebody wrote is where to mend it */
-            placed = true;
-            first = n;
-        }
-        index[n++] = i;
-        p += len;
-        p += strspn(p, " ");
+    size_t i = 0;
+    while (i < c->n && (strlen(c->values[i].key) != len || memcmp(c->values[i].key, p, len) != 0))
+        i++;
+    return i;
+}
+
+enum { FAIL_KEYS_MAX = 8 };
+struct fail_keys {
+    size_t index[FAIL_KEYS_MAX], n, first; /* `first` was written by somebody, if `placed` */
+    bool placed;
+};
+
+static void fail_key(const struct config *c, struct fail_keys *k, size_t i)
+{
+    for (size_t j = 0; j < k->n; j++)
+        if (k->index[j] == i)
+            return;
+    if (k->n == FAIL_KEYS_MAX)
+        return;
+    if (!k->placed && c->values[i].node) { /* the first that somebody wrote is where to mend it */
+        k->placed = true;
+        k->first = k->n;
     }
-    struct diag_place at = placed ? c->values[index[first]].node->at : (struct diag_place){0};
-    va_list ap;
-    va_start(ap, fmt);
-    diag_errorv(ck->ld->d, at, NULL, fmt, ap);
-    va_end(ap);
-    for (size_t i = 0; i < n; i++) {
-        const struct config_value *v = &c->values[index[i]];
-        if (i == first && placed)
+    k->index[k->n++] = i;
+}
+
+static struct diag_place fail_place(const struct config *c, const struct fail_keys *k)
+{
+    return k->placed ? c->values[k->index[k->first]].node->at : (struct diag_place){0};
+}
+
+/* The other keys, with what they are and where that comes from. */
+static void fail_notes(const struct config *c, const struct fail_keys *k, struct diag *d)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        const struct config_value *v = &c->values[k->index[i]];
+        if (i == k->first && k->placed)
             continue;
         char *text = NULL;
         size_t len;
@@ -198,11 +211,58 @@ void config_fail(struct config_checker *ck, const char *keys, const char *fmt, .
         value_write(to, v->param, v->at, v->node);
         fclose(to);
         char word[TEXT_WORD];
-        diag_note(ck->ld->d, v->node ? v->node->at : (struct diag_place){0}, "%s is %s%s", v->key,
+        diag_note(d, v->node ? v->node->at : (struct diag_place){0}, "%s is %s%s", v->key,
                   text ? text_word(word, text, strlen(text)) : "?", v->node ? "" : " by default");
         free(text);
     }
 }
+
+void config_fail(struct config_checker *ck, const char *keys, const char *fmt, ...)
+{
+    struct config *c = ck->ld->c;
+    struct fail_keys k = {0};
+    for (const char *p = keys; *p;) {
+        size_t len = strcspn(p, " "), i = value_of_key(c, p, len);
+        assert(i < c->n && "config_fail: unknown key");
+        fail_key(c, &k, i);
+        p += len;
+        p += strspn(p, " ");
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    diag_errorv(ck->ld->d, fail_place(c, &k), NULL, fmt, ap);
+    va_end(ap);
+    fail_notes(c, &k, ck->ld->d);
+}
+
+static void keys_named(const struct config *c, const char *text, struct fail_keys *k)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789_.[]";
+    for (const char *p = text; *(p += strcspn(p, word));) {
+        size_t len = strspn(p, word), part = len;
+        while (part && p[part - 1] == '.')
+            part--;
+        size_t i = value_of_key(c, p, part);
+        if (i < c->n)
+            fail_key(c, k, i);
+        p += len;
+    }
+}
+
+void config_explain(const struct config *c, struct diag *d, const struct err *e)
+{
+    struct fail_keys k = {0};
+    keys_named(c, e->message, &k);
+    keys_named(c, e->remedy, &k);
+    if (!k.n) {
+        diag_err(d, e);
+        return;
+    }
+    diag_error(d, fail_place(c, &k), NULL, "%s%s%s", e->message, e->remedy[0] ? "; " : "", e->remedy);
+    fail_notes(c, &k, d);
+}
+
+void config_fail_err(struct config_checker *ck, const struct err *e) { config_explain(ck->ld->c, ck->ld->d, e); }
 
 char *config_node_path(const struct config *c, const struct config_node *n, struct diag *d)
 {

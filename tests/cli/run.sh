@@ -36,6 +36,10 @@ expect 2 run @nothing -t "$samples/small.din" -o r; has err '@nothing'; absent r
 expect 2 run nothing.json -t "$samples/small.din" -o r; has err nothing.json; absent r
 expect 2 run -s cpu.cuont=2 -t "$samples/small.din" -o r; has err 'did you mean "count"'; absent r
 expect 2 run -s cpu.count=0 -t "$samples/small.din" -o r; has err 'cpu.count'; absent r
+# what only building the machine tells: check says it too, at the place of the value
+expect 2 config check -s vm.gigantic_pages=9; empty out; has err '-s vm.gigantic_pages: error'; has err 'memory.size is'
+expect 2 config check -s mmu.stlb.ways=7; has err '-s mmu.stlb.ways: error'; has err 'mmu.stlb.entries is 1536 by default'
+expect 2 config check -s dram.drain_low=60; has err 'dram.write_queue is 32 by default'
 expect 2 run -t nothing-here -o r; empty out; has err nothing-here; absent r
 expect 2 run -t "$samples" -o r; has err folder; absent r
 expect 2 run --status x -t "$samples/small.din"; has err --status
