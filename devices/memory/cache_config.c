@@ -1,17 +1,19 @@
 #include "memory/cache_config.h"
 
+#define CACHE_BYTES_MAX (16ull << 30) /* far beyond any part; the tag arrays of one cache take an eighth of it */
+
 #define LEVEL(name, on, bytes, nways, lat, nmshr, what)                                                                 \
     const struct param name[] = {                                                                                       \
         {.key = "enabled", .type = P_BOOL, .offset = offsetof(struct cache_config, enabled), .def = on,                 \
          .help = what ": present"},                                                                                     \
         {.key = "size", .type = P_SIZE, .offset = offsetof(struct cache_config, size_bytes), .def = bytes, .min = 64,   \
-         .max = 1ull << 40, .help = "capacity; a multiple of ways times the 64-byte line"},                            \
+         .max = CACHE_BYTES_MAX, .help = "capacity in bytes; a multiple of ways times the 64-byte line"},               \
         {.key = "ways", .type = P_U32, .offset = offsetof(struct cache_config, ways), .def = nways, .min = 1,           \
          .max = 65536, .help = "lines in a set"},                                                                       \
         {.key = "latency", .type = P_CYC, .offset = offsetof(struct cache_config, latency_cycles), .def = lat,          \
-         .min = 1, .max = 1000000, .help = "load-to-use latency of a hit (LLC: from the bus grant)"},                   \
+         .min = 1, .max = 1000000, .help = "core cycles of a hit, load to use; LLC: from the bus grant (x86-hardware.md 3.4)"}, \
         {.key = "mshrs", .type = P_U32, .offset = offsetof(struct cache_config, mshrs), .def = nmshr, .min = 1,         \
-         .max = 1024, .help = "lines that can be outstanding at once (miss-status holding registers)"},                 \
+         .max = 1024, .help = "miss-status holding registers: lines outstanding at once (x86-hardware.md 5)"},          \
         {.key = "replacement", .type = P_ENUM, .offset = offsetof(struct cache_config, replacement),                    \
          .def = REPL_lru, .names = repl_policy_names, .help = "replacement policy"},                                    \
     }
@@ -45,11 +47,11 @@ const size_t caches_params_n = ARRAY_LEN(caches_params);
 
 const struct param bus_params[] = {
     {.key = "request_latency", .type = P_CYC, .offset = offsetof(struct bus_config, request_latency_cycles), .def = 8,
-     .min = 1, .max = 1000000, .help = "from a core to the shared side"},
+     .min = 1, .max = 1000000, .help = "core cycles from a core to the shared side; chosen so that an LLC hit takes the 60 to 70 of real parts"},
     {.key = "response_latency", .type = P_CYC, .offset = offsetof(struct bus_config, response_latency_cycles),
-     .def = 8, .min = 1, .max = 1000000, .help = "from the shared side to a core"},
+     .def = 8, .min = 1, .max = 1000000, .help = "core cycles from the shared side to a core; see request_latency"},
     {.key = "occupancy", .type = P_CYC, .offset = offsetof(struct bus_config, occupancy_cycles), .def = 1, .min = 1,
-     .max = 1000000, .help = "between two grants"},
+     .max = 1000000, .help = "core cycles between two grants: one request a cycle"},
     {.key = "arbiter", .type = P_ENUM, .offset = offsetof(struct bus_config, arbiter), .def = ARBITER_ROUND_ROBIN,
      .names = arbiter_names, .help = "who is granted when several masters wait"},
 };
