@@ -162,8 +162,7 @@ START_TEST(odd_results)
         {.length = 0}, {.length = 100}, {.length = 5000, .functional = true}, {.length = 5000, .no_instructions = true},
         {.length = 5000, .zones_empty = true}, {.length = 5000, .functional = true, .no_instructions = true},
     };
-    static const char *const always[] = {"free_blocks", "unusable_index", "tlb_misses", "cache_misses", "dram", "faults",
-                                         "swap"};
+    static const char *const always[] = {"free_blocks", "unusable_index", "tlb_misses", "cache_misses", "dram", "faults"};
     if (!have_gnuplot())
         return;
     make("odd run", odd[_i]);

@@ -13,7 +13,6 @@ const struct plot_kind *plot_kinds(size_t *n)
         {"ipc", "instructions per cycle over time, by core", plot_ipc, PLOT_NEEDS_SERIES},
         {"dram", "row hits, misses and conflicts, and traffic, over time", plot_dram, PLOT_NEEDS_SERIES},
         {"faults", "page faults per 1,000 references by kind, over time", plot_rates, PLOT_NEEDS_SERIES},
-        {"swap", "pages swapped and reclaimed per 1,000 references, over time", plot_rates, PLOT_NEEDS_SERIES},
         {"miss_ratios", "miss ratios of all TLBs and caches as bars", plot_miss_ratios, 0},
         {"column", "any column of series.csv over time (--stat NAME)", plot_column, PLOT_NEEDS_SERIES},
         {"histogram", "any histogram of stats.json (--stat NAME)", plot_histogram, 0},

@@ -1,4 +1,4 @@
-/* Rates per interval out of cumulative counters: TLB and cache misses, faults, swap, IPC, DRAM; and single columns. */
+/* Rates per interval out of cumulative counters: TLB and cache misses, faults, IPC, DRAM; and single columns. */
 #include "app/plot/plot.h"
 #include "app/suggest.h"
 
@@ -26,9 +26,6 @@ static const struct rate {
     {"faults", "Page faults", "faults per 1,000 references",
      {{"vm_faults_zero", "new zeroed page"}, {"vm_faults_file", "file page"}, {"vm_faults_cow", "copy on write"},
       {"vm_faults_minor", "minor, all"}, {"vm_faults_major", "major"}}},
-    {"swap", "Swap traffic", "pages per 1,000 references",
-     {{"swap_ins", "swapped in"}, {"swap_outs", "swapped out"}, {"reclaim_reclaimed", "reclaimed"},
-      {"reclaim_scanned", "scanned"}}},
 };
 
 /* The columns that a line adds up in one run. */
