@@ -164,6 +164,19 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
+/* What the machine refused is told at the value's place, as `config check` tells it. */
+static int refused(const struct config *c, const struct err *e)
+{
+    struct err again;
+    if (e->kind != ERR_USAGE || machine_config_try(c, &again) == 0)
+        return cmd_error("run", e);
+    struct diag *d = diag_new();
+    config_explain(c, d, &again);
+    diag_print(d, stderr);
+    diag_free(d);
+    return 2;
+}
+
 static int run(const struct options *o, struct config *c, int argc, char **argv)
 {
     struct simulation s = {.config = c, .config_path = o->config, .trace = o->trace, .n_trace = o->n_trace, .output = o->output,
@@ -173,7 +186,7 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
     int code = 0;
     switch (simulate(&s, &r)) {
     case SIMULATED_NOT:
-        code = cmd_error("run", &r.err);
+        code = refused(c, &r.err);
         break;
     case SIMULATED_PART: {
         char remedy[sizeof r.err.remedy];

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TMP_PREFIX ".mmulab-tmp."
@@ -319,7 +320,10 @@ static int close_synced(struct result *r, const char *name, FILE *f, struct err 
         bad = true;
         e = errno;
     }
-    errno = e ? e : EIO;
+    struct statvfs fs;
+    if (bad && !e) /* a write that failed earlier kept no errno */
+        e = fstatvfs(r->fd, &fs) == 0 && fs.f_bavail == 0 ? ENOSPC : EIO;
+    errno = e;
     return bad ? fail(err, r->dir, name, "cannot write") : 0;
 }
 
