@@ -1,7 +1,8 @@
 /* mmulab: dispatches to the subcommands; the only file that exits. */
 #include "app/cmd_config.h"
-#include "app/plot/cmd_plot.h"
 #include "app/cmd_run.h"
+#include "app/diff/cmd_diff.h"
+#include "app/plot/cmd_plot.h"
 #include "app/result/cmd_stats.h"
 #include "app/trace/cmd_trace.h"
 #include "app/suggest.h"
@@ -18,6 +19,7 @@ static const struct verb {
     {"plot", cmd_plot, "draw a result: mmulab plot KIND DIR... [-f svg|png|pdf|term]; mmulab plot list"},
     {"trace", cmd_trace, "look at, convert, cut, check and make traces: info print convert slice check gen"},
     {"config", cmd_config, "show, check and compare configurations; presets, schema, keys"},
+    {"diff", cmd_diff, "compare two results: changed parameters, then statistics; --fail-if for regression tests"},
     {"stats", cmd_stats, "list every statistic; show those of a result"},
 };
 

@@ -5,7 +5,6 @@
 #include "app/result/result_json.h"
 #include "config/text.h"
 
-#include <fnmatch.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -21,13 +20,6 @@ static const char help_text[] =
     "      --json     as a JSON array of {name, unit, kind, help}\n"
     "      --warmup   what was counted before the measured part\n"
     "  -h, --help\n";
-
-static bool matches(const char *pattern, const char *name)
-{
-    if (!pattern)
-        return true;
-    return strpbrk(pattern, "*?[") ? !fnmatch(pattern, name, 0) : strstr(name, pattern) != NULL;
-}
 
 /* ---- list ---- */
 
@@ -72,7 +64,7 @@ static int list(const char *pattern, bool json, struct err *err)
     size_t name_width = 0, unit_width = 0, shown = 0;
     for (size_t i = 0; i < listed_count(s); i++) {
         listed_get(s, i, &l);
-        if (!matches(pattern, l.name))
+        if (!result_name_matches(pattern, l.name))
             continue;
         name_width = strlen(l.name) > name_width ? strlen(l.name) : name_width;
         unit_width = strlen(l.unit) > unit_width ? strlen(l.unit) : unit_width;
@@ -82,7 +74,7 @@ static int list(const char *pattern, bool json, struct err *err)
     json_begin_array(&j, NULL);
     for (size_t i = 0; i < listed_count(s); i++) {
         listed_get(s, i, &l);
-        if (!matches(pattern, l.name))
+        if (!result_name_matches(pattern, l.name))
             continue;
         if (!json) {
             printf("%-*s  %-*s  %s\n", (int)name_width, l.name, (int)unit_width, l.unit, l.help);
@@ -138,7 +130,7 @@ static int show(const char *dir, const char *pattern, const char *phase, struct 
     size_t name_width = 0, value_width = 0, shown = 0;
     for (size_t i = 0; i < j.n; i++) {
         const char *name = shown_name(&j.v[i], phase);
-        if (!name || !matches(pattern, name))
+        if (!name || !result_name_matches(pattern, name))
             continue;
         size_t value = j.v[i].type == JSON_ARRAY ? 0 : strlen(j.v[i].text);
         name_width = strlen(name) > name_width ? strlen(name) : name_width;
@@ -147,7 +139,7 @@ static int show(const char *dir, const char *pattern, const char *phase, struct 
     }
     for (size_t i = 0; i < j.n; i++) {
         const char *name = shown_name(&j.v[i], phase);
-        if (!name || !matches(pattern, name))
+        if (!name || !result_name_matches(pattern, name))
             continue;
         int width = j.v[i].type == JSON_ARRAY ? 0 : (int)value_width;
         const char *text = strcmp(j.v[i].text, "null") ? j.v[i].text : "-";

@@ -134,6 +134,12 @@ void json_hex(struct json_out *j, const char *key, uint64_t v)
         fprintf(j->f, "\"0x%" PRIx64 "\"", v);
 }
 
+void json_number(struct json_out *j, const char *key, const char *text)
+{
+    if (before(j, key))
+        fputs(text, j->f);
+}
+
 void json_bool(struct json_out *j, const char *key, bool v)
 {
     if (before(j, key))

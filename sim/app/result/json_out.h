@@ -33,6 +33,8 @@ void json_end_document(struct json_out *j);                 /* closes everything
 void json_u64(struct json_out *j, const char *key, uint64_t v);
 void json_i64(struct json_out *j, const char *key, int64_t v);
 void json_hex(struct json_out *j, const char *key, uint64_t v); /* "0x...": addresses */
+/* A number as another JSON text has it. */
+void json_number(struct json_out *j, const char *key, const char *text);
 void json_bool(struct json_out *j, const char *key, bool v);
 void json_null(struct json_out *j, const char *key);
 /* NULL writes null. Bytes that are not UTF-8 are written as U+FFFD. */

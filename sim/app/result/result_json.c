@@ -1,6 +1,7 @@
 #include "app/result/result_json.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -394,4 +395,11 @@ int result_stats_load(struct json_flat *j, const char *dir, struct err *err)
     json_flat_free(j);
     err_set(err, ERR_USAGE, "this is no result of mmulab");
     return err_at(err, file, 0, 0);
+}
+
+bool result_name_matches(const char *pattern, const char *name)
+{
+    if (!pattern)
+        return true;
+    return strpbrk(pattern, "*?[") ? !fnmatch(pattern, name, 0) : strstr(name, pattern) != NULL;
 }

@@ -37,6 +37,9 @@ bool json_flat_u64(const char *text, uint64_t *out);
 /* Reads "[1, 2, 3]" into out, at most `max` elements; returns how many there are, -1 if one is no whole number. */
 int json_flat_u64_array(const char *text, uint64_t *out, size_t max);
 
+/* Which names a person means: those that a shell pattern matches, or that have the word as a part; NULL: all. */
+bool result_name_matches(const char *pattern, const char *name);
+
 /* stats.json of a result folder; the error says what to do if there is none. */
 int result_stats_load(struct json_flat *j, const char *dir, struct err *err);
 
