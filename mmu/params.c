@@ -47,9 +47,9 @@ static const struct param mmu_params[] = {
     {.key = "wp", .type = P_BOOL, .offset = offsetof(struct mmu_config, wp), .def = 1,
      .help = "CR0.WP: supervisor writes obey the R/W bit."},
     {.key = "walkers", .type = P_U32, .offset = offsetof(struct mmu_config, walkers), .def = 2, .min = 1, .max = 64,
-     .help = "Page walks in flight at once, a core (2 on Skylake, 4 on Golden Cove; x86-hardware.md 3.1)."},
+     .flags = PARAM_NOT_WARM, .help = "Page walks in flight at once, a core (2 on Skylake, 4 on Golden Cove; x86-hardware.md 3.1)."},
     {.key = "ad_assist", .type = P_CYC, .offset = offsetof(struct mmu_config, ad_assist), .def = 150, .max = 100000,
-     .help = "Core cycles of the assist that sets an accessed or dirty bit, beyond its memory access "
+     .flags = PARAM_NOT_WARM, .help = "Core cycles of the assist that sets an accessed or dirty bit, beyond its memory access "
              "(x86-hardware.md 2.7: hundreds)."},
 };
 
@@ -68,7 +68,7 @@ TLB_LARGE_PARAMS(dtlb_1g_params, 4, 4, 0);
 static const struct param stlb_params[] = {
     TLB_PARAMS(1536, 12),
     {.key = "latency", .type = P_CYC, .offset = offsetof(struct tlb_config, latency), .def = 9, .max = 10000,
-     .help = "Core cycles from a first-level miss to the second level's answer (Skylake-X 9, Golden Cove 7; "
+     .flags = PARAM_NOT_WARM, .help = "Core cycles from a first-level miss to the second level's answer (Skylake-X 9, Golden Cove 7; "
              "x86-hardware.md 3.2)."},
 };
 TLB_LARGE_PARAMS(stlb_2m_params, 0, 1, 1);
@@ -76,7 +76,7 @@ TLB_LARGE_PARAMS(stlb_1g_params, 16, 4, 0);
 
 static const struct param pwc_params[] = {
     {.key = "latency", .type = P_CYC, .offset = offsetof(struct psc_config, latency), .def = 1, .max = 1000,
-     .help = "Core cycles of the parallel probe of all levels before a walk's first read (x86-hardware.md 3.3)."},
+     .flags = PARAM_NOT_WARM, .help = "Core cycles of the parallel probe of all levels before a walk's first read (x86-hardware.md 3.3)."},
 };
 PSC_PARAMS(pde_params, 32, 4);
 PSC_PARAMS(pdpte_params, 4, 4);

@@ -188,3 +188,20 @@ int psc_check(const struct psc *p, uint32_t asid, const struct paging_root *root
     }
     return 0;
 }
+
+void psc_state(struct psc *p, uint64_t memory, struct state_io *io)
+{
+    for (unsigned level = PSC_MIN_LEVEL; level <= PSC_MAX_LEVEL; level++) {
+        struct psc_level *l = &p->level[level];
+        if (!l->present)
+            continue;
+        size_t n = (size_t)l->tags.sets * l->tags.ways;
+        assoc_state(&l->tags, io);
+        state_bytes(io, l->payload, n * sizeof *l->payload);
+        for (size_t e = 0; io->loading && e < n; e++)
+            if (l->tags.key[e] != ASSOC_EMPTY &&
+                !state_check(io, (l->payload[e] & PTE_ADDR) < memory, "a page table lies outside memory"))
+                return;
+    }
+    state_bytes(io, &p->st, sizeof p->st);
+}

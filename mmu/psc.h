@@ -68,6 +68,8 @@ void psc_fill(struct psc *p, uint32_t asid, const struct walk *w);
 void psc_invalidate_va(struct psc *p, uint32_t asid, va_t va); /* #PF, INVPCID type 0 */
 void psc_flush_asid(struct psc *p, uint32_t asid);             /* INVLPG: all of the address space (2.8) */
 void psc_flush_all(struct psc *p);
+/* All levels and statistics; the tables that entries point to lie below `memory` bytes. */
+void psc_state(struct psc *p, uint64_t memory, struct state_io *io);
 /* Every entry of `asid` points where the tables point and grants no more than they do. -1 and *err if not. */
 int psc_check(const struct psc *p, uint32_t asid, const struct paging_root *root, const struct pt_memory *mem,
               struct err *err);

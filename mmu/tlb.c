@@ -271,3 +271,33 @@ int tlb_check(const struct tlb *t, uint32_t asid, const struct paging_root *root
     }
     return 0;
 }
+
+void tlb_state(struct tlb *t, struct state_io *io)
+{
+    uint32_t count[PAGE_SIZE_COUNT] = {0}, globals = 0, fragments = 0;
+    for (unsigned s = 0; s < PAGE_SIZE_COUNT; s++) {
+        struct tlb_array *a = &t->array[s];
+        if (!a->tags.key)
+            continue;
+        size_t n = (size_t)a->tags.sets * a->tags.ways;
+        assoc_state(&a->tags, io);
+        state_bytes(io, a->xlat, n * sizeof *a->xlat);
+        for (size_t e = 0; e < n && !state_bad(io); e++) {
+            if (a->tags.key[e] == ASSOC_EMPTY)
+                continue;
+            struct xlat x = a->xlat[e];
+            if (!state_check(io, xlat_size(x) < PAGE_SIZE_COUNT && xlat_origin(x) < PAGE_SIZE_COUNT,
+                             "a translation's page size does not exist"))
+                return;
+            count[xlat_size(x)]++;
+            globals += xlat_global(x);
+            fragments += xlat_size(x) != xlat_origin(x);
+        }
+    }
+    state_bytes(io, &t->st, sizeof t->st);
+    if (io->loading) { /* follow from the entries */
+        memcpy(t->count, count, sizeof t->count);
+        t->globals = globals;
+        t->fragments = fragments;
+    }
+}

@@ -136,6 +136,9 @@ void tlb_invalidate_range(struct tlb *t, uint32_t asid, va_t start, uint64_t byt
 void tlb_flush_asid(struct tlb *t, uint32_t asid); /* global entries stay */
 void tlb_flush_all(struct tlb *t, bool globals);   /* globals: with the global entries */
 
+/* All arrays and statistics; `t` was built from the same configuration. */
+void tlb_state(struct tlb *t, struct state_io *io);
+
 /*
  * For --check: every entry of `asid` (and global ones) agrees with the tables: same frame, no right they do not grant,
  * D only if D is set there. -1 and *err says which does not.

@@ -147,6 +147,12 @@ bool frame_tag_movable(enum frame_tag tag);
 const char *frame_tag_name(enum frame_tag tag);
 const char *migratetype_name(enum migratetype mt); /* as /proc/pagetypeinfo writes it */
 
+/* The state of memory as bytes, with the contents of page tables in `mem`. Loading: the map is new, built from the same
+ * configuration; afterwards frames_check tells whether the parts fit together. */
+struct phys_mem;
+struct state_io;
+void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *io);
+
 /* Registers "buddy.*" and "zone.<name>.*". */
 struct stats;
 void frames_add_stats(const struct frame_map *map, struct stats *s);

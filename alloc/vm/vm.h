@@ -140,6 +140,12 @@ uint32_t vm_gigantic_free(const struct vm *vm);
 /* Reads page tables for mmu's checks: self is a struct phys_mem. set_bits is there too. */
 struct pt_memory vm_pt_memory(struct vm *vm);
 
+/* Processes, their mappings, the pool of 1 GiB pages, statistics. Loading: `vm` is new; tables are in the frames' state, which
+ * was loaded before, and vm_check tells whether they fit. After a failed load vm_forget, then vm_free. */
+struct state_io;
+void vm_state(struct vm *vm, struct state_io *io);
+void vm_forget(struct vm *vm); /* the processes are gone, their frames are not given back */
+
 /*
  * --check: every present entry points to a block allocated for it (owner asid and vpn), so no frame is mapped twice;
  * tables belong to their process and place; counts agree with the frame map's. All operations must have been performed.

@@ -26,6 +26,18 @@ void cache_fini(struct cache *c)
     c->flags = NULL;
 }
 
+void cache_state(struct cache *c, struct state_io *io)
+{
+    size_t n = (size_t)c->tags.sets * c->tags.ways;
+    assoc_state(&c->tags, io);
+    state_bytes(io, c->flags, n);
+    for (size_t i = 0; io->loading && i < n; i++)
+        if (!state_check(io, c->flags[i] <= LINE_M, "a cache line's state is impossible"))
+            return;
+    state_bytes(io, &c->st, sizeof c->st);
+    state_bytes(io, c->by, sizeof c->by);
+}
+
 static const struct stat_desc cache_descs[] = {
 #define X(name, unit, help) STAT_ENTRY(struct cache_stats, name, unit, help)
     CACHE_STATS(X)

@@ -47,6 +47,7 @@ struct cache {
 /* `name` seeds the random policy and appears in messages. */
 int cache_init(struct cache *c, const struct cache_config *cfg, uint64_t seed, const char *name, struct err *err);
 void cache_fini(struct cache *c);
+void cache_state(struct cache *c, struct state_io *io); /* tags, flags, statistics */
 /* Registers under `path` and `path.ORIGIN` for the origins of the mask (bit enum req_origin). */
 void cache_register_stats(const struct cache *c, struct stats *s, const char *path, unsigned origins);
 

@@ -11,9 +11,9 @@
         {.key = "ways", .type = P_U32, .offset = offsetof(struct cache_config, ways), .def = nways, .min = 1,           \
          .max = 65536, .help = "lines in a set"},                                                                       \
         {.key = "latency", .type = P_CYC, .offset = offsetof(struct cache_config, latency_cycles), .def = lat,          \
-         .min = 1, .max = 1000000, .help = "core cycles of a hit, load to use; LLC: from the bus grant (x86-hardware.md 3.4)"}, \
+         .min = 1, .max = 1000000, .flags = PARAM_NOT_WARM, .help = "core cycles of a hit, load to use; LLC: from the bus grant (x86-hardware.md 3.4)"}, \
         {.key = "mshrs", .type = P_U32, .offset = offsetof(struct cache_config, mshrs), .def = nmshr, .min = 1,         \
-         .max = 1024, .help = "miss-status holding registers: lines outstanding at once (x86-hardware.md 5)"},          \
+         .max = 1024, .flags = PARAM_NOT_WARM, .help = "miss-status holding registers: lines outstanding at once (x86-hardware.md 5)"},          \
         {.key = "replacement", .type = P_ENUM, .offset = offsetof(struct cache_config, replacement),                    \
          .def = REPL_lru, .names = repl_policy_names, .help = "replacement policy"},                                    \
     }
@@ -47,12 +47,12 @@ const size_t caches_params_n = ARRAY_LEN(caches_params);
 
 const struct param bus_params[] = {
     {.key = "request_latency", .type = P_CYC, .offset = offsetof(struct bus_config, request_latency_cycles), .def = 8,
-     .min = 1, .max = 1000000, .help = "core cycles from a core to the shared side; chosen so that an LLC hit takes the 60 to 70 of real parts"},
+     .min = 1, .max = 1000000, .flags = PARAM_NOT_WARM, .help = "core cycles from a core to the shared side; chosen so that an LLC hit takes the 60 to 70 of real parts"},
     {.key = "response_latency", .type = P_CYC, .offset = offsetof(struct bus_config, response_latency_cycles),
-     .def = 8, .min = 1, .max = 1000000, .help = "core cycles from the shared side to a core; see request_latency"},
+     .def = 8, .min = 1, .max = 1000000, .flags = PARAM_NOT_WARM, .help = "core cycles from the shared side to a core; see request_latency"},
     {.key = "occupancy", .type = P_CYC, .offset = offsetof(struct bus_config, occupancy_cycles), .def = 1, .min = 1,
-     .max = 1000000, .help = "core cycles between two grants: one request a cycle"},
+     .max = 1000000, .flags = PARAM_NOT_WARM, .help = "core cycles between two grants: one request a cycle"},
     {.key = "arbiter", .type = P_ENUM, .offset = offsetof(struct bus_config, arbiter), .def = ARBITER_ROUND_ROBIN,
-     .names = arbiter_names, .help = "who is granted when several masters wait"},
+     .names = arbiter_names, .flags = PARAM_NOT_WARM, .help = "who is granted when several masters wait"},
 };
 const size_t bus_params_n = ARRAY_LEN(bus_params);

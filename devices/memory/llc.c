@@ -328,6 +328,19 @@ enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, en
     return s;
 }
 
+void memsys_state(struct memsys *m, struct state_io *io)
+{
+    size_t n = (size_t)m->llc.tags.sets * m->llc.tags.ways;
+    state_mark(io, "memsys");
+    cache_state(&m->llc, io);
+    state_bytes(io, m->dir, n * sizeof *m->dir);
+    for (size_t i = 0; io->loading && i < n; i++)
+        if (!state_check(io, dir_owner(m->dir[i]) < (int)m->cores && dir_sharers(m->dir[i]) >> m->cores == 0,
+                         "the directory names a core that does not exist"))
+            return;
+    state_bytes(io, &m->fdram, sizeof m->fdram);
+}
+
 void memsys_prefetch(const struct memsys *m, uint64_t line, unsigned stage)
 {
     if (stage == 0) {

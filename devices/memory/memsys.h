@@ -96,6 +96,8 @@ void memsys_settle(struct memsys *m, tick_t now);
 /* Functional: the whole request now; the state granted. */
 enum line_state memsys_access(struct memsys *m, unsigned core, uint64_t line, enum req_kind kind,
                               enum req_origin origin);
+/* The state that functional mode reaches: LLC, directory, DRAM's counts. Time has not begun (memsys_idle, nothing sent). */
+void memsys_state(struct memsys *m, struct state_io *io);
 /* Hints to the host's cache that `line` will be accessed: first (stage 0) where its set is described, some time later
  * (stage 1) what the access will read there. No effect on results. */
 void memsys_prefetch(const struct memsys *m, uint64_t line, unsigned stage);

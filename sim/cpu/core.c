@@ -78,7 +78,7 @@ void core_fini(struct core *c)
     cache_fini(&c->l1d);
     if (c->has_l2)
         cache_fini(&c->l2);
-    if (c->timed) {
+    if (c->cfg && c->cfg->sim.mode == SIM_MODE_TIMED) {
         wheel_fini(&c->wheel);
         inbox_fini(&c->inbox);
     }

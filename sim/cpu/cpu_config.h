@@ -7,6 +7,7 @@
 
 enum cpu_model { CPU_MODEL_WINDOW, CPU_MODEL_INORDER };
 enum sim_mode { SIM_MODE_TIMED, SIM_MODE_FUNCTIONAL };
+enum warmup_mode { WARMUP_SAME, WARMUP_FUNCTIONAL };
 
 struct cpu_config {
     uint32_t count;
@@ -22,6 +23,7 @@ struct sim_config {
     int mode; /* enum sim_mode */
     uint64_t seed;
     uint64_t warmup;   /* references before measuring */
+    int warmup_mode;   /* enum warmup_mode */
     uint64_t measure;  /* references measured after the warm-up; 0: to the end */
     uint64_t limit;    /* references after which the run ends; 0: the whole trace */
     uint64_t interval; /* references between rows of the series; 0: chosen */

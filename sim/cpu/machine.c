@@ -369,49 +369,58 @@ void machine_sample(struct machine *m)
         m->hooks.sample(m->hooks.self, m);
 }
 
-/* Cores take turns of sim.quantum references; a single core runs from one boundary (sample, warm-up, limit) to the
- * next. */
-static void run_functional(struct machine *m)
+/* Up to `boundary` references in all: cores take turns of sim.quantum references, whatever the boundaries; a single core runs
+ * from one to the next (sample, warm-up, limit). False: no core has any left. */
+static bool take_turns(struct machine *m, uint64_t *total, uint64_t boundary)
+{
+    unsigned idle = 0; /* cores in a row that had nothing */
+    while (*total < boundary && idle < m->cores) {
+        struct core *c = &m->core[m->turn];
+        if (!m->turn_left)
+            m->turn_left = m->cores > 1 ? m->cfg.sim.quantum : UINT64_MAX;
+        uint64_t before = c->st.references, most = boundary - *total < m->turn_left ? boundary - *total : m->turn_left;
+        bool more = functional_run(c, most);
+        uint64_t done = c->st.references - before;
+        *total += done;
+        m->turn_left -= done;
+        idle = more ? 0 : idle + 1;
+        if (!more || !m->turn_left) {
+            m->turn = (m->turn + 1) % m->cores;
+            m->turn_left = 0;
+        }
+    }
+    return idle < m->cores;
+}
+
+/* With `warm_up`: to the end of the warm-up only. */
+static void run_functional(struct machine *m, bool warm_up)
 {
     const struct sim_config *s = &m->cfg.sim;
-    uint64_t total = 0;
+    uint64_t total = machine_references_now(m);
     bool more = true;
-    m->next_sample = m->interval;
-    while (more && !m->failed) {
+    while (more && !m->failed && !m->limit_hit && !m->interrupted && !(warm_up && m->warm)) {
         uint64_t boundary = m->next_sample;
         if (!m->warm && s->warmup < boundary)
             boundary = s->warmup;
         if (s->limit && s->limit < boundary)
             boundary = s->limit;
-        while (more && total < boundary) {
-            more = false;
-            for (unsigned k = 0; k < m->cores && total < boundary; k++) {
-                struct core *c = &m->core[k];
-                uint64_t before = c->st.references, most = boundary - total;
-                if (m->cores > 1 && most > s->quantum)
-                    most = s->quantum;
-                more |= functional_run(c, most);
-                total += c->st.references - before;
-            }
-        }
-        if (!m->warm && total >= s->warmup) {
+        more = take_turns(m, &total, boundary);
+        if (!m->warm && total >= s->warmup && !m->failed) {
             machine_totals(m);
             stats_snapshot(m->stats);
             m->warm = true;
             machine_tell(m, "warmup_end", &m->core[0], 0, 0);
+            if (warm_up)
+                return;
         }
         if (total >= m->next_sample) {
             machine_sample(m);
             m->next_sample = total + m->interval;
         }
-        if (s->limit && total >= s->limit) {
+        if (s->limit && total >= s->limit)
             m->limit_hit = true;
-            break;
-        }
-        if (interrupted(m)) {
+        else if (interrupted(m))
             m->interrupted = true;
-            break;
-        }
     }
 }
 
@@ -434,14 +443,70 @@ static void end_processes(struct machine *m)
     }
 }
 
-enum machine_end machine_run(struct machine *m, struct err *err)
+static void begin(struct machine *m)
 {
+    if (m->begun)
+        return;
+    m->begun = true;
     m->warm = m->cfg.sim.warmup == 0;
     machine_sample(m);
+    m->next_sample = m->interval;
+}
+
+bool machine_has_functional_warm_up(const struct machine *m)
+{
+    const struct sim_config *s = &m->cfg.sim;
+    return s->warmup && (s->mode == SIM_MODE_FUNCTIONAL || s->warmup_mode == WARMUP_FUNCTIONAL);
+}
+
+static void set_timed(struct machine *m, bool timed)
+{
+    for (unsigned k = 0; k < m->cores; k++) {
+        m->core[k].timed = timed;
+        m->core[k].last_fetch_line = UINT64_MAX;
+    }
+}
+
+bool machine_warm_up(struct machine *m)
+{
+    bool timed = m->cfg.sim.mode == SIM_MODE_TIMED;
+    begin(m);
+    if (!machine_has_functional_warm_up(m) || m->warm)
+        return false;
+    if (timed)
+        set_timed(m, false);
+    run_functional(m, true);
+    return m->warm && !m->failed;
+}
+
+/* The timed part, after a warm-up without time if there is one; not if the run is over before. */
+static void run_timed(struct machine *m)
+{
+    if (machine_has_functional_warm_up(m)) {
+        if (!m->warm)
+            machine_warm_up(m);
+        if (!m->warm) { /* it was longer than the trace */
+            machine_totals(m);
+            stats_snapshot(m->stats);
+            return;
+        }
+        m->limit_hit = m->cfg.sim.limit && machine_references_now(m) >= m->cfg.sim.limit;
+        if (m->limit_hit || m->failed || m->interrupted)
+            return;
+        set_timed(m, true);
+        m->untimed = machine_references_now(m);
+    }
+    m->in_time = true;
+    machine_run_timed(m);
+}
+
+enum machine_end machine_run(struct machine *m, struct err *err)
+{
+    begin(m);
     if (m->cfg.sim.mode == SIM_MODE_TIMED)
-        machine_run_timed(m);
+        run_timed(m);
     else
-        run_functional(m);
+        run_functional(m, false);
     end_processes(m);
     machine_sample(m);
     if (m->failed) {
@@ -513,6 +578,8 @@ struct frame_map *machine_frames(struct machine *m) { return m->frames; }
 struct vm *machine_vm(struct machine *m) { return m->vm; }
 struct memsys *machine_memsys(struct machine *m) { return m->memsys; }
 struct core *machine_core(struct machine *m, unsigned k) { return &m->core[k]; }
+uint64_t machine_untimed_references(const struct machine *m) { return m->untimed; }
+bool machine_in_time(const struct machine *m) { return m->in_time; }
 uint64_t machine_references(const struct machine *m) { return m->totals.references; }
 uint64_t machine_references_now(const struct machine *m)
 {

@@ -56,7 +56,24 @@ void machine_set_hooks(struct machine *m, const struct machine_hooks *h);
 /* For tests: the order in which cores are visited within a round. */
 void machine_set_order(struct machine *m, const unsigned *order);
 
+/*
+ * The warm-up alone, if it is one without time (functional mode, or sim.warmup_mode = functional): true if it came to its
+ * end, the machine's state can then be saved. machine_run goes on from there, and does the warm-up itself otherwise.
+ */
+bool machine_warm_up(struct machine *m);
+bool machine_has_functional_warm_up(const struct machine *m);
 enum machine_end machine_run(struct machine *m, struct err *err);
+/*
+ * The state at the end of such a warm-up, as bytes. Loading: the machine is new, built from a configuration that differs at
+ * most in PARAM_NOT_WARM values, its sources stand where they stood (the batch that a core had begun comes again).
+ * The state is verified with all checks; after a failure (state_close tells) the machine can only be freed.
+ */
+struct state_io;
+void machine_state(struct machine *m, struct state_io *io);
+/* References of a functional warm-up before a timed part, once it is over; 0 before and without. */
+uint64_t machine_untimed_references(const struct machine *m);
+/* Time passes now: not in functional mode, not in a functional warm-up. */
+bool machine_in_time(const struct machine *m);
 /* All checks that `sim.checks` asks for, and those of every run's end. */
 int machine_check(struct machine *m, struct err *err);
 

@@ -44,6 +44,10 @@ struct machine {
     uint32_t n_action, cap_action;
     /* run */
     uint64_t interval, next_sample, next_check;
+    unsigned turn;       /* functional: the core whose turn it is */
+    uint64_t turn_left;  /* references of its turn that are left */
+    uint64_t untimed;    /* references of a functional warm-up before a timed part */
+    bool begun, in_time; /* the start row was taken; the timed part runs */
     bool warm, limit_hit, interrupted, failed;
     struct err err;
     cyc_t action_cycle; /* of the global action that runs */

@@ -12,6 +12,7 @@
  * reference; with several cores, whose references only add up at a common cycle, that is looked at every so often.
  */
 enum { WARMUP_CHECK_CYCLES = 64 };
+enum { WARM_SAMPLE_CYCLES = 4096 }; /* to the first sample behind a functional warm-up, with several cores */
 
 /* The next reference at which a single core stops. */
 static void set_mark(struct machine *m)
@@ -224,20 +225,24 @@ int machine_run_timed(struct machine *m)
     struct windows_ops ops = {.self = m, .core_next = core_next, .core_run = core_run, .shared_head = shared_head,
                               .shared_step = shared_step, .action_next = action_next, .action_run = action_run,
                               .stop = stop};
-    uint64_t limit = m->cfg.sim.limit;
+    uint64_t limit = m->cfg.sim.limit, left = limit - m->untimed;
     for (unsigned k = 0; k < m->cores; k++) {
         struct core *c = &m->core[k];
+        uint64_t share = left / m->cores + (k < left % m->cores ? 1 : 0);
         if (limit)
-            c->limit = limit / m->cores + (k < limit % m->cores ? 1 : 0);
-        if (limit && !c->limit)
+            c->limit = c->st.references + share;
+        if (limit && !share)
             c->ended = true;
-        /* Processes are created in the order of the cores, before anything runs. */
-        core_refill(c);
+        /* Processes are created in the order of the cores, before anything runs. A core that had its turn in the warm-up goes on
+         * in the middle of its batch. */
+        if (!c->has_thread)
+            core_refill(c);
     }
     if (m->cores == 1) {
-        m->next_sample = m->interval;
         set_mark(m);
     } else {
+        if (m->untimed) /* references until now, cycles from here on */
+            m->interval = WARM_SAMPLE_CYCLES;
         machine_add_action(m, m->interval, 0, ACTION_SAMPLE);
         if (!m->warm)
             machine_add_action(m, WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);

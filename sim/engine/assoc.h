@@ -13,6 +13,7 @@
 
 #include "engine/err.h"
 #include "engine/rng.h"
+#include "engine/state.h"
 #include "engine/types.h"
 
 #ifdef __SSE2__
@@ -227,5 +228,7 @@ static inline uint32_t assoc_insert(struct assoc *a, uint64_t key, uint64_t *vic
 uint32_t assoc_peek_victim(const struct assoc *a, uint64_t key);
 void assoc_remove(struct assoc *a, uint32_t entry); /* makes the entry invalid */
 void assoc_clear(struct assoc *a);                  /* makes every entry invalid */
+/* Keys, replacement state and random numbers; `a` was built with the same geometry and policy. */
+void assoc_state(struct assoc *a, struct state_io *io);
 
 #endif

@@ -39,6 +39,8 @@ enum {
     PARAM_POW2 = 1,     /* the value must be a power of two */
     PARAM_REQUIRED = 2, /* in the element of an object list only: the key must be given */
     PARAM_NO_HASH = 4,  /* does not change the result (output folder, progress): left out of the configuration hash */
+    PARAM_NOT_WARM = 16, /* the state that functional mode reaches after so many references does not depend on it: it gives times, or
+                          * is of what comes later. Runs that differ in such values alone share a checkpoint (docs/checkpoints.md) */
     PARAM_OR_ZERO = 8,  /* 0 is accepted although it lies below `min` or is no power of two: "off" or "automatic" */
 };
 

@@ -1,0 +1,109 @@
+/*
+ * The state of physical memory as bytes: the records of frames that were ever touched, pageblocks, zones, and the
+ * contents of page tables (other frames have none). What the configuration fixes is compared, not loaded. Whether the
+ * parts fit together is for frames_check, which trusts no link.
+ */
+#include "frames/frames.h"
+#include "frames/phys_mem.h"
+#include "engine/state.h"
+
+#include <sys/mman.h>
+
+/* A member added to one of these is part of the state, or fixed by the configuration: decide, then correct the size. */
+_Static_assert(sizeof(struct zone) == 608, "zone_state moves or compares every member");
+_Static_assert(sizeof(struct frame_map) - N_ZONES * sizeof(struct zone) == 416, "frames_state moves or compares every member");
+
+static void zone_state(struct zone *z, struct state_io *io)
+{
+    state_same(io, z->start, "start of a zone");
+    state_same(io, z->end, "end of a zone");
+    state_same(io, z->present, "size of a zone");
+    state_same(io, z->managed, "managed size of a zone");
+    for (unsigned i = 0; i < N_WMARKS; i++)
+        state_same(io, z->wmark[i], "watermark");
+    for (unsigned i = 0; i < N_ZONES; i++)
+        state_same(io, z->lowmem_reserve[i], "lowmem_reserve");
+    state_u64(io, &z->free);
+    state_u64(io, &z->free_blocks);
+    state_bytes(io, z->nr_free, sizeof z->nr_free);
+    state_bytes(io, z->nr_free_mt, sizeof z->nr_free_mt);
+    state_bytes(io, z->nonempty, sizeof z->nonempty);
+    uint32_t mt = z->virgin_mt, n = z->virgin.n, first = z->virgin.first;
+    state_u32(io, &mt);
+    state_u32(io, &n);
+    state_u32(io, &first);
+    if (!state_check(io, mt < MIGRATE_TYPES && n <= ZONE_VIRGIN_RUNS && first <= n, "a zone's untouched memory is impossible"))
+        return;
+    z->virgin_mt = (enum migratetype)mt;
+    z->virgin.n = n;
+    z->virgin.first = first;
+    state_bytes(io, z->virgin.run, sizeof z->virgin.run);
+    state_u64(io, &z->virgin.blocks);
+    state_bytes(io, &z->st, sizeof z->st);
+    for (unsigned i = first; io->loading && i < n; i++)
+        if (!state_check(io, z->virgin.run[i].start <= z->virgin.run[i].end && z->virgin.run[i].start >= z->start &&
+                                 z->virgin.run[i].end <= z->end, "a zone's untouched memory lies outside it"))
+            return;
+}
+
+/* The frames that may have been touched, ascending: all but virgin memory, with the pseudo frames behind memory. */
+struct span { uint64_t from, to; };
+static unsigned touched(const struct frame_map *map, struct span *out)
+{
+    struct span hole[N_ZONES * ZONE_VIRGIN_RUNS];
+    unsigned n = 0, k = 0;
+    for (unsigned i = 0; i < N_ZONES; i++)
+        for (unsigned r = map->zones[i].virgin.first; r < map->zones[i].virgin.n; r++) {
+            struct span s = {map->zones[i].virgin.run[r].start, map->zones[i].virgin.run[r].end};
+            unsigned at = n++;
+            for (; at > 0 && hole[at - 1].from > s.from; at--)
+                hole[at] = hole[at - 1];
+            hole[at] = s;
+        }
+    uint64_t from = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (hole[i].from > from)
+            out[k++] = (struct span){from, hole[i].from};
+        from = hole[i].to > from ? hole[i].to : from;
+    }
+    uint64_t end = map->frames_bytes / sizeof *map->frames;
+    if (from < end)
+        out[k++] = (struct span){from, end};
+    return k;
+}
+
+static void tables_state(struct frame_map *map, struct phys_mem *mem, struct span s, struct state_io *io)
+{
+    uint64_t end = s.to < map->n_frames ? s.to : map->n_frames;
+    for (uint64_t pfn = s.from; pfn < end && !state_bad(io); pfn++)
+        if (map->frames[pfn].state == FRAME_ALLOCATED && map->frames[pfn].tag == FRAME_TAG_PGTABLE)
+            state_bytes(io, phys_at(mem, pfn_to_pa((pfn_t){pfn})), PAGE_BYTES);
+}
+
+void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *io)
+{
+    struct span span[N_ZONES * ZONE_VIRGIN_RUNS + 1];
+    state_mark(io, "frames");
+    state_same(io, map->n_frames, "size of memory");
+    state_same(io, map->managed, "managed size of memory");
+    state_same(io, map->max_order, "largest order");
+    state_same(io, map->pageblock_order, "pageblock order");
+    if (state_bad(io))
+        return;
+    if (io->loading) { /* what building the map wrote; the mappings read as zeros again */
+        madvise(map->frames, map->frames_bytes, MADV_DONTNEED);
+        madvise(map->pageblocks, map->pageblocks_bytes, MADV_DONTNEED);
+    }
+    for (unsigned i = 0; i < N_ZONES; i++)
+        zone_state(&map->zones[i], io);
+    state_bytes(io, map->tag_pages, sizeof map->tag_pages);
+    state_bytes(io, &map->st, sizeof map->st);
+    state_sparse(io, map->pageblocks, 0, map->pageblocks_bytes, 1);
+    if (state_bad(io))
+        return;
+    unsigned n = touched(map, span);
+    for (unsigned i = 0; i < n && !state_bad(io); i++)
+        state_sparse(io, map->frames, span[i].from, span[i].to, sizeof *map->frames);
+    for (unsigned i = 0; i < n && !state_bad(io); i++)
+        tables_state(map, mem, span[i], io);
+}

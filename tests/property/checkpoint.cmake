@@ -1,0 +1,1 @@
+mmulab_check(test_checkpoint DEPS oracle app TIMEOUT 300)
