@@ -1,3 +1,6 @@
 mmulab_check(test_engine DEPS engine)
+mmulab_check(test_engine_windows DEPS engine)
 mmulab_check(test_memsys DEPS memory)
+mmulab_check(test_memsys_crowd DEPS memory)
 mmulab_check(test_machine DEPS oracle TIMEOUT 300)
+mmulab_check(test_machine_random DEPS oracle TIMEOUT 300)
