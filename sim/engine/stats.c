@@ -293,6 +293,23 @@ void stats_freeze(struct stats *s)
     s->frozen = true;
 }
 
+void stats_add_late(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n)
+{
+    if (!s->frozen)
+        bug("registered late before the freeze", path, n ? d[0].name : "");
+    size_t before = s->n;
+    s->frozen = false;
+    stats_add(s, path, base, d, n);
+    s->snap = reallocarray(s->snap, s->n + 1, sizeof *s->snap);
+    if (!s->snap)
+        bug("out of memory", "", "");
+    memset(s->snap + before, 0, (s->n + 1 - before) * sizeof *s->snap);
+    free(s->index); /* ratios have moved behind the new entries */
+    s->index = NULL;
+    index_build(s);
+    s->frozen = true;
+}
+
 /* ---- values ---- */
 
 static uint64_t present(const struct entry *e) { return e->value ? *e->value : e->hist->sum; }

@@ -70,6 +70,10 @@ void stats_freeze(struct stats *s);
 void stats_snapshot(struct stats *s);
 bool stats_has_snapshot(const struct stats *s);
 
+/* Registers counters of a component that came into being during the run, after the freeze and before the result is
+ * written: their warm-up is 0. A name that is there already, or that a component's path has, is our own mistake. */
+void stats_add_late(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n);
+
 enum stat_phase { STAT_WARMUP, STAT_MEASURE, STAT_TOTAL };
 
 /* Walks all counters in order of registration; `warmup` is the snapshot's value (0 without one), `total` the present

@@ -214,6 +214,39 @@ static void broken(int what)
     if (what == 3)
         stats_add(s, "c", &t, tlb_descs, 1);
 }
+START_TEST(latecomers)
+{
+    struct sim_stats sim = {.references = 10};
+    struct tlb_stats a = {.accesses = 8, .misses = 2}, b = {0}, late = {.accesses = 5, .misses = 3, .used = 7};
+    struct stat_hist h = {0};
+    struct stats *s = tree(&sim, &a, &b, &h);
+    stats_freeze(s);
+    stats_snapshot(s);
+    a.accesses = 20;
+    stats_add_late(s, "slab.dentry", &late, tlb_descs, ARRAY_LEN(tlb_descs));
+    struct stat_value v = get(s, "slab.dentry", "misses");
+    ck_assert_uint_eq(v.warmup, 0);
+    ck_assert_uint_eq(stat_value_in(&v, STAT_MEASURE), 3);
+    v = get(s, "cpu0.dtlb", "accesses");
+    ck_assert_uint_eq(v.warmup, 8);
+    uint64_t n;
+    ck_assert(stats_find(s, "slab.dentry.used", &n) && n == 7);
+    ck_assert_ptr_eq(stats_where(s, "slab.dentry.accesses"), &late.accesses);
+    struct stat_ratio q;
+    bool found = false;
+    for (size_t i = 0; i < stats_ratio_count(s); i++) { /* ratios still find their counters */
+        stats_get_ratio(s, i, STAT_TOTAL, &q);
+        if (!strcmp(q.path, "cpu0.dtlb") && !strcmp(q.name, "miss_ratio")) {
+            ck_assert_uint_eq(q.num, 2);
+            ck_assert_uint_eq(q.den, 20);
+            found = true;
+        }
+    }
+    ck_assert(found);
+    stats_free(s);
+}
+END_TEST
+
 START_TEST(mistakes) { broken(_i); }
 END_TEST
 
@@ -225,6 +258,7 @@ int main(void)
     tcase_add_test(t, ratios);
     tcase_add_test(t, ipc_unless_registered);
     tcase_add_test(t, many);
+    tcase_add_test(t, latecomers);
     tcase_add_loop_test_raise_signal(t, mistakes, SIGABRT, 0, 5);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);

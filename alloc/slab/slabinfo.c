@@ -1,0 +1,89 @@
+/* /proc/slabinfo as Linux writes it, and the statistics. */
+#include "slab/slab_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void slab_print_slabinfo(const struct slab_sys *s, FILE *f)
+{
+    fputs("slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables "
+          "<limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n", f);
+    if (s->ops->kmalloc) /* SLOB has no caches of its own: the file ends here */
+        return;
+    for (const struct kmem_cache *c = s->newest; c; c = c->prev) {
+        struct slab_row r = kmem_cache_row(c);
+        struct slab_cache_info i = kmem_cache_info(c);
+        fprintf(f, "%-17s %6" PRIu64 " %6" PRIu64 " %6u %4u %4d : tunables %4u %4u %4u : slabdata %6" PRIu64 " %6" PRIu64
+                   " %6" PRIu64 "\n",
+                c->name, r.active_objects, r.objects, c->size, c->objects, 1 << c->order, i.limit, i.batchcount, i.shared,
+                r.active_slabs, r.slabs, r.shared_avail);
+    }
+}
+
+void slab_print_latency(const struct slab_sys *s, FILE *f)
+{
+    fprintf(f, "%-18s %12s %10s %8s %8s %10s\n", "path", "operations", "mean", "p50", "p99", "worst");
+    for (unsigned p = 0; p < N_SLAB_PATHS; p++) {
+        const struct slab_latency *l = &s->latency[p];
+        if (l->n)
+            fprintf(f, "%-18s %12" PRIu64 " %10.1f %8" PRIu64 " %8" PRIu64 " %10" PRIu64 "\n", slab_path_name(p), l->n,
+                    (double)l->sum / (double)l->n, slab_latency_quantile(l, 500), slab_latency_quantile(l, 990), l->max);
+    }
+}
+
+/* Internal fragmentation of what is held now. */
+static void fragmentation(struct slab_sys *s)
+{
+    s->st.free_bytes = s->st.tail_bytes = s->st.empty_bytes = 0;
+    for (const struct kmem_cache *c = s->oldest; c; c = c->next)
+        for (const struct slab_page *p = c->all; p; p = p->all_next) {
+            uint64_t slots = (uint64_t)p->objects * c->size;
+            s->st.free_bytes += (uint64_t)(p->objects - p->live_n) * c->size;
+            s->st.tail_bytes += slab_bytes(p) - slots;
+            s->st.empty_bytes += p->live_n ? 0 : slab_bytes(p);
+        }
+    if (s->ops->kmalloc)
+        s->st.free_bytes = ((s->st.pages - s->st.large_pages) * PAGE_BYTES + s->st.large_pages * PAGE_BYTES) - s->st.slot_bytes;
+}
+
+const struct slab_stats *slab_stats(const struct slab_sys *s)
+{
+    fragmentation((struct slab_sys *)(uintptr_t)s); /* gauges of the same object, made from its own books */
+    return &s->st;
+}
+
+#define SLAB_COUNT_DESC(name, unit, help) STAT_ENTRY(struct slab_stats, name, unit, help)
+#define SLAB_GAUGE_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_stats, name, unit, help)
+static const struct stat_desc of_system[] = {SLAB_STATS(SLAB_COUNT_DESC, SLAB_GAUGE_DESC)};
+#define CACHE_COUNT_DESC(name, unit, help) STAT_ENTRY(struct slab_cache_stats, name, unit, help)
+#define CACHE_GAUGE_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_cache_stats, name, unit, help)
+static const struct stat_desc of_cache[] = {SLAB_CACHE_STATS(CACHE_COUNT_DESC, CACHE_GAUGE_DESC)};
+#define FINDING_DESC(name_, text) \
+    {text, "findings", "found wrong: " text, offsetof(struct slab_stats, found) + SLAB_##name_ * sizeof(uint64_t), false},
+static const struct stat_desc of_findings[] = {SLAB_FINDINGS(FINDING_DESC)};
+
+void slab_add_stats(const struct slab_sys *s, struct stats *tree)
+{
+    stats_add(tree, "slab", &s->st, of_system, ARRAY_LEN(of_system));
+    stats_add(tree, "slab.found", &s->st, of_findings, ARRAY_LEN(of_findings));
+}
+
+void slab_add_cache_stats(const struct slab_sys *s, struct stats *tree)
+{
+    uint32_t number = 0;
+    for (const struct kmem_cache *c = s->oldest; c; c = c->next, number++) {
+        char path[SLAB_NAME + 32], probe[SLAB_NAME + 64];
+        if (!c->st.allocs && !c->st.failures)
+            continue;
+        int n = snprintf(path, sizeof path, "slab.%s", c->name);
+        for (char *p = path + 5; *p; p++)
+            if (*p == '.') /* separates the parts of a path */
+                *p = '_';
+        snprintf(probe, sizeof probe, "%s.allocs", path);
+        /* Names come from traces: two may be alike now, or like one of slab's own. */
+        if (stats_where(tree, path) || stats_where(tree, probe) || strcmp(path, "slab.found") == 0 || !path[5])
+            snprintf(path + n, sizeof path - (size_t)n, "#%u", number);
+        stats_add_late(tree, path, &c->st, of_cache, ARRAY_LEN(of_cache));
+    }
+}
