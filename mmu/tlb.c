@@ -81,26 +81,40 @@ static void drop(struct tlb *t, struct tlb_array *a, uint32_t e)
     t->st.invalidations++;
 }
 
+/* Looks in one array; true: *x suffices, counted. */
+static inline bool look(struct tlb *t, struct tlb_array *a, uint64_t key, const struct access_check *c, struct xlat *x, bool *found)
+{
+    uint32_t e = assoc_find(&a->tags, key);
+    if (e == ASSOC_NONE)
+        return false;
+    *found = true;
+    *x = a->xlat[e];
+    if (unlikely(!access_ok(*x, c)))
+        return false;
+    t->st.hits++;
+    if (likely(xlat_origin(*x) == PAGE_SIZE_4K))
+        t->st.hits_4k++;
+    else
+        tlb_count_fragment(t, *x);
+    return true;
+}
+
 struct xlat tlb_lookup_slow(struct tlb *t, uint32_t asid, va_t va, const struct access_check *c)
 {
     bool found = false;
-    for (unsigned s = 0; s < PAGE_SIZE_COUNT; s++) {
-        if (t->count[s] == 0)
-            continue;
-        struct tlb_array *a = &t->array[t->home[s]];
-        for (unsigned global = 0; global <= (t->globals != 0); global++) {
-            uint32_t e = assoc_find(&a->tags, tlb_key(global ? TLB_ASID_GLOBAL : asid, (enum page_size)s, va));
-            if (e == ASSOC_NONE)
-                continue;
-            if (access_ok(a->xlat[e], c)) {
-                uint64_t *const by_size[] = {&t->st.hits_4k, &t->st.hits_2m, &t->st.hits_1g};
-                t->st.hits++;
-                (*by_size[xlat_origin(a->xlat[e])])++;
-                return a->xlat[e];
-            }
-            found = true;
-        }
-    }
+    struct xlat x;
+    if (likely(t->count[PAGE_SIZE_4K] != 0) &&
+        look(t, &t->array[PAGE_SIZE_4K], tlb_key(asid, PAGE_SIZE_4K, va), c, &x, &found))
+        return x;
+    bool global = t->globals != 0;
+    if (global && t->count[PAGE_SIZE_4K] != 0 &&
+        look(t, &t->array[PAGE_SIZE_4K], tlb_key(TLB_ASID_GLOBAL, PAGE_SIZE_4K, va), c, &x, &found))
+        return x;
+    for (unsigned s = PAGE_SIZE_4K + 1; s < PAGE_SIZE_COUNT; s++)
+        if (t->count[s] != 0 && (look(t, &t->array[t->home[s]], tlb_key(asid, (enum page_size)s, va), c, &x, &found) ||
+                                 (global && look(t, &t->array[t->home[s]], tlb_key(TLB_ASID_GLOBAL, (enum page_size)s, va),
+                                                 c, &x, &found))))
+            return x;
     t->st.misses++;
     t->st.insufficient += found;
     return XLAT_NONE;

@@ -92,6 +92,7 @@ static inline void tlb_count_resolved(struct tlb *t, struct xlat x)
     t->st.misses_1g += xlat_origin(x) == PAGE_SIZE_1G;
 }
 
+/* A hit by an entry of a larger page. */
 static inline void tlb_count_fragment(struct tlb *t, struct xlat x)
 {
     if (xlat_origin(x) == PAGE_SIZE_2M)

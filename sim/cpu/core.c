@@ -53,7 +53,7 @@ int core_init(struct core *c, struct machine *m, unsigned id, struct err *err)
     char name[40];
     *c = (struct core){.id = id, .machine = m, .cfg = cfg, .timed = cfg->sim.mode == SIM_MODE_TIMED,
                        .mmu_on = cfg->mmu.enabled, .mem = &m->mem, .has_l2 = cfg->cache.l2.enabled,
-                       .last_fetch_line = UINT64_MAX, .mark_at = UINT64_MAX, .asid = VM_ASID_NONE, .process = UINT32_MAX};
+                       .mark_at = UINT64_MAX, .asid = VM_ASID_NONE, .process = UINT32_MAX};
     seg_state_init_long(&c->seg, 12u + 9u * cfg->mmu.levels);
 #define NAME(what) (snprintf(name, sizeof name, "cpu%u." what, id), name)
     if (tlb_init(&c->itlb, &cfg->mmu.itlb, seed, NAME("itlb"), err) < 0 ||
@@ -65,7 +65,7 @@ int core_init(struct core *c, struct machine *m, unsigned id, struct err *err)
         (c->has_l2 && cache_init(&c->l2, &cfg->cache.l2, seed, NAME("l2"), err) < 0))
         return -1;
 #undef NAME
-    return c->timed ? init_timed(c, err) : 0;
+    return c->timed ? init_timed(c, err) : hot_new(&c->hot, c, err);
 }
 
 void core_fini(struct core *c)
@@ -82,6 +82,7 @@ void core_fini(struct core *c)
         wheel_fini(&c->wheel);
         inbox_fini(&c->inbox);
     }
+    free(c->hot);
     free(c->part);
     free(c->client);
     free(c->l2_mshr);
@@ -130,10 +131,11 @@ void core_add_stats(struct core *c, struct stats *s)
 void core_bind_process(struct core *c, uint32_t number)
 {
     struct process *p = machine_process(c->machine, number);
+    if (c->process != number || c->asid != p->asid)
+        hot_forget(c->hot);
     c->process = number;
     c->process_dead = p->dead;
     c->asid = p->asid;
-    c->last_fetch_line = UINT64_MAX;
     if (!c->mmu_on || p->dead)
         return;
     c->root = vm_root(machine_vm(c->machine), p->asid);

@@ -7,6 +7,7 @@
 #define CPU_CORE_H
 
 #include "cpu/cpu_config.h"
+#include "cpu/hot.h"
 #include "cpu/machine_config.h"
 #include "engine/inbox.h"
 #include "engine/stats.h"
@@ -156,8 +157,7 @@ struct core {
     bool has_thread, ended;
     uint64_t limit; /* references, 0 none */
     uint64_t mark_at; /* references at which the machine wants to know */
-    uint64_t last_fetch_line; /* functional: a fetch of this line is a hit of ITLB and L1I */
-    uint8_t last_fetch_size;  /* ... of a page of this size (enum page_size) */
+    struct hot *hot;  /* functional: what is hit without a change; NULL: nothing is */
     /* timed */
     struct wheel wheel;
     struct inbox inbox;

@@ -1,13 +1,14 @@
 /*
- * Functional mode. The hot path is functional_run: a reference that hits the most recently used ways of its first-level
- * TLB and cache costs a handful of instructions and no store but a local counter (measured: this is what makes it about
- * half as fast as a bare loop). Everything else is out of line. Assumes that hits on the most recently used way change no
- * replacement state; policies for which that is not so (assoc.touch_on_mru) take the out-of-line path.
+ * Functional mode. A reference that hits the most recently used ways of its first-level TLB and cache is found in two words
+ * of struct hot (hot.h) and costs a local counter, whatever its kind: no branch depends on that. Everything else is out of
+ * line. Assumes that hits on the most recently used way change no replacement state; machines for which that is not so
+ * take plain_loop.
  */
 #include "cpu/functional.h"
 
+#include "cpu/ahead.h"
+#include "cpu/hot.h"
 #include "cpu/linear.h"
-
 #include "cpu/machine_internal.h"
 #include "cpu/priv.h"
 
@@ -38,7 +39,8 @@ static enum line_state l2_access(struct core *c, uint64_t line, enum req_kind ki
     return s;
 }
 
-static __attribute__((noinline)) void l1d_miss(struct core *c, uint64_t line, bool write, bool present, enum req_origin o)
+/* The entry of the line. */
+static __attribute__((noinline)) uint32_t l1d_miss(struct core *c, uint64_t line, bool write, bool present, enum req_origin o)
 {
     cache_count(&c->l1d, o, false, write);
     c->l1d.st.upgrades += present;
@@ -46,101 +48,31 @@ static __attribute__((noinline)) void l1d_miss(struct core *c, uint64_t line, bo
     uint32_t e = priv_l1d_fill(c, line, s);
     if (write)
         c->l1d.flags[e] |= L1D_DIRTY;
+    return e;
 }
 
-static void l1d_access(struct core *c, uint64_t line, bool write, enum req_origin o)
+static uint32_t l1d_access(struct core *c, uint64_t line, bool write, enum req_origin o)
 {
+    hot_forget_data_line(c->hot, line);
     uint32_t e = assoc_find(&c->l1d.tags, line);
     if (likely(e != ASSOC_NONE) && (!write || (c->l1d.flags[e] & L1D_WRITABLE))) {
         cache_count(&c->l1d, o, true, write);
         if (write)
             c->l1d.flags[e] |= L1D_DIRTY;
-        return;
+        return e;
     }
-    l1d_miss(c, line, write, e != ASSOC_NONE, o);
+    return l1d_miss(c, line, write, e != ASSOC_NONE, o);
 }
 
 static void l1i_access(struct core *c, uint64_t line)
 {
+    hot_forget_fetch_line(c->hot, line);
     bool hit = assoc_find(&c->l1i.tags, line) != ASSOC_NONE;
     cache_count(&c->l1i, ORIGIN_cpu, hit, false);
     if (hit)
         return;
     l2_access(c, line, REQ_GETI, ORIGIN_cpu);
     priv_l1i_fill(c, line);
-}
-
-/* ---- hints to the host's cache: an access that misses the simulated caches misses the host's too ---- */
-
-/* `line` will be accessed; stages 0, 1, 2 some accesses apart, each reads what the one before has fetched. */
-static inline void hint_line(const struct core *c, uint64_t line, unsigned stage)
-{
-    const struct memsys *m = c->machine->memsys;
-    if (stage < 2)
-        memsys_prefetch(m, line, stage);
-    if (stage > 0 && c->has_l2) { /* the line that leaves the L2 for it is written back */
-        const struct assoc *l2 = &c->l2.tags;
-        uint64_t victim = l2->key[assoc_likely(l2, line)];
-        if (victim != ASSOC_EMPTY && victim != line)
-            memsys_prefetch(m, victim, stage - 1);
-    }
-}
-
-enum { AHEAD_CHUNK = 512, AHEAD_MISSES = 8 }; /* hints while an eighth of the last records' data references missed */
-enum { AHEAD_TABLE = 16, AHEAD_LINE = 11, AHEAD_ENTRY = 7, AHEAD_VICTIM = 3, AHEAD_RING = 32 }; /* records ahead */
-struct ahead { /* by record number modulo AHEAD_RING */
-    const uint64_t *pte[AHEAD_RING];
-    uint64_t line[AHEAD_RING], table_line[AHEAD_RING];
-};
-
-/* Where the page table has the entry of a 4 KiB page, or NULL. */
-static const uint64_t *ahead_pte(const struct core *c, va_t va, uint64_t *line)
-{
-    pa_t table = c->root.table;
-    for (unsigned level = c->root.levels;; level--) {
-        pa_t at = {table.v + 8u * level_index(va, level)};
-        if (unlikely(!phys_valid(c->mem, at)))
-            return NULL;
-        const uint64_t *e = phys_at(c->mem, at);
-        if (level == 1) {
-            *line = at.v >> LINE_SHIFT;
-            return e;
-        }
-        if (!(*e & PTE_P) || (*e & PTE_PS))
-            return NULL;
-        table.v = *e & PTE_ADDR;
-    }
-}
-
-/* A payload slot may be taken for a record: a useless hint. */
-static __attribute__((noinline)) void look_ahead(const struct core *c, struct ahead *h, const struct trace_rec *r)
-{
-    if (c->rec_end - r <= AHEAD_TABLE)
-        return;
-    uint32_t n = (uint32_t)((uintptr_t)r / sizeof *r), i = (n + AHEAD_TABLE) % AHEAD_RING;
-    h->line[i] = ASSOC_EMPTY;
-    h->pte[i] = NULL;
-    if (r[AHEAD_TABLE].kind > TRACE_FETCH && r[AHEAD_TABLE].kind <= TRACE_MODIFY) {
-        h->pte[i] = ahead_pte(c, (va_t){r[AHEAD_TABLE].addr}, &h->table_line[i]);
-        if (h->pte[i]) {
-            __builtin_prefetch(h->pte[i]);
-            hint_line(c, h->table_line[i], 0);
-        }
-    }
-    i = (n + AHEAD_LINE) % AHEAD_RING;
-    if (h->pte[i] && (*h->pte[i] & PTE_P)) {
-        h->line[i] = ((*h->pte[i] & PTE_ADDR) | (r[AHEAD_LINE].addr & (PAGE_BYTES - 1))) >> LINE_SHIFT;
-        hint_line(c, h->line[i], 0);
-        hint_line(c, h->table_line[i], 1);
-    }
-    i = (n + AHEAD_ENTRY) % AHEAD_RING;
-    if (h->line[i] != ASSOC_EMPTY)
-        hint_line(c, h->line[i], 1);
-    i = (n + AHEAD_VICTIM) % AHEAD_RING;
-    if (h->line[i] != ASSOC_EMPTY) {
-        hint_line(c, h->table_line[i], 2);
-        hint_line(c, h->line[i], 2);
-    }
 }
 
 /* ---- translation ---- */
@@ -217,7 +149,7 @@ static struct xlat walk_now(struct core *c, va_t va, unsigned class)
             return w.result;
         }
         c->wst.faults++;
-        c->last_fetch_line = UINT64_MAX;
+        hot_forget(c->hot);
         tlb_invalidate_page(&c->itlb, c->asid, va);
         tlb_invalidate_page(&c->dtlb, c->asid, va);
         tlb_invalidate_page(&c->stlb, c->asid, va);
@@ -239,46 +171,86 @@ static __attribute__((noinline)) struct xlat translate_miss(struct core *c, stru
     if (!xlat_is_none(x)) {
         tlb_count_resolved(l1, x);
         tlb_insert(l1, c->asid, va, x);
-        if (l1 == &c->itlb)
-            c->last_fetch_line = UINT64_MAX;
     }
     return x;
 }
 
 /* Physical address of a byte; false if the process is gone. */
-static bool translate_now(struct core *c, struct tlb *l1, va_t va, unsigned class, pa_t *pa)
+static inline bool translate_now(struct core *c, struct tlb *l1, va_t va, unsigned class, struct xlat *x, pa_t *pa)
 {
-    if (!c->mmu_on) {
+    if (unlikely(!c->mmu_on)) {
         pa->v = va.v;
         return true;
     }
-    struct xlat x = tlb_lookup(l1, c->asid, va, &c->check[class]);
-    if (unlikely(xlat_is_none(x))) {
-        x = translate_miss(c, l1, va, class);
-        if (xlat_is_none(x))
+    *x = tlb_lookup(l1, c->asid, va, &c->check[class]);
+    if (unlikely(xlat_is_none(*x))) {
+        *x = translate_miss(c, l1, va, class);
+        if (xlat_is_none(*x))
             return false;
     }
-    *pa = xlat_pa(x, va);
+    *pa = xlat_pa(*x, va);
     return true;
 }
 
 /* ---- references ---- */
 
-static bool split_ref(struct core *c, uint64_t addr, uint32_t size, unsigned kind)
+/* After a translation of a data reference: what its TLB set used last. */
+static inline void remember_data_page(struct core *c, va_t va, struct xlat x, bool write)
 {
-    struct tlb *l1 = kind == TRACE_FETCH ? &c->itlb : &c->dtlb;
-    unsigned class = kind == TRACE_FETCH ? CLASS_FETCH : kind == TRACE_LOAD ? CLASS_READ : CLASS_WRITE;
-    uint64_t end = addr + (size ? size : 1);
-    while (addr < end) {
-        pa_t pa;
-        if (!translate_now(c, l1, (va_t){addr}, class, &pa))
-            return false;
-        if (kind == TRACE_FETCH)
-            l1i_access(c, pa.v >> LINE_SHIFT);
-        else
-            l1d_access(c, pa.v >> LINE_SHIFT, class == CLASS_WRITE, ORIGIN_cpu);
-        addr = (addr | (LINE_BYTES - 1)) + 1;
+    struct hot *h = c->hot;
+    uint64_t page = va.v >> PAGE_SHIFT, *p = h->page[page & h->page_mask[TRACE_LOAD]];
+    bool small = likely(xlat_origin(x) == PAGE_SIZE_4K); /* large pages are not remembered for data */
+    if (unlikely(!small && h->dtlb_shared)) /* a set of another page used it */
+        hot_forget(h);
+    p[TRACE_LOAD] = small ? page : HOT_NONE; /* what may be written may be read */
+    p[TRACE_STORE] = p[TRACE_MODIFY] = small && (write || access_ok(x, &c->check[CLASS_WRITE])) ? page : HOT_NONE;
+}
+
+/* After an access: what its cache set used last. */
+static inline void remember_data_line(struct core *c, va_t va, uint32_t e)
+{
+    uint64_t line = va.v >> LINE_SHIFT, *l = c->hot->line[line & c->hot->line_mask];
+    l[TRACE_LOAD] = line;
+    l[TRACE_STORE] = l[TRACE_MODIFY] = c->l1d.flags[e] == (L1D_WRITABLE | L1D_DIRTY) ? line : HOT_NONE;
+}
+
+static inline void remember_fetch(struct core *c, va_t va, struct xlat x)
+{
+    struct hot *h = c->hot;
+    uint64_t page = va.v >> PAGE_SHIFT, line = va.v >> LINE_SHIFT, *p = &h->page[page & h->page_mask[TRACE_FETCH]][TRACE_FETCH];
+    enum page_size size = xlat_origin(x);
+    h->line[line & h->line_mask][TRACE_FETCH] = line;
+    if (unlikely(size != PAGE_SIZE_4K || h->fetch_size != PAGE_SIZE_4K)) /* of large pages one part at a time */
+        for (uint64_t i = 0; i <= h->page_mask[TRACE_FETCH]; i++)
+            h->page[i][TRACE_FETCH] = HOT_NONE;
+    h->next_size = (uint8_t)size;
+    *p = likely(size == h->fetch_size) ? page : HOT_NONE; /* hits are counted by one size at a time */
+}
+
+/* One line's share of a reference; false: the process is gone. */
+static inline bool data_part(struct core *c, va_t va, bool write)
+{
+    struct xlat x = XLAT_NONE;
+    pa_t pa;
+    if (unlikely(!translate_now(c, &c->dtlb, va, write ? CLASS_WRITE : CLASS_READ, &x, &pa)))
+        return false;
+    uint32_t e = l1d_access(c, pa.v >> LINE_SHIFT, write, ORIGIN_cpu);
+    if (c->hot) {
+        remember_data_page(c, va, x, write);
+        remember_data_line(c, va, e);
     }
+    return true;
+}
+
+static inline bool fetch_part(struct core *c, va_t va)
+{
+    struct xlat x = XLAT_NONE;
+    pa_t pa;
+    if (unlikely(!translate_now(c, &c->itlb, va, CLASS_FETCH, &x, &pa)))
+        return false;
+    l1i_access(c, pa.v >> LINE_SHIFT);
+    if (c->hot)
+        remember_fetch(c, va, x);
     return true;
 }
 
@@ -309,22 +281,6 @@ static void cachegrind_ref(struct core *c, uint64_t addr, uint32_t size, bool fe
     cache_count(ll, ORIGIN_cpu, !miss, write);
 }
 
-/* False: not performed, or the process ended in it. */
-static __attribute__((noinline)) bool slow_ref(struct core *c, const struct trace_rec *r)
-{
-    unsigned kind = r->kind;
-    va_t va;
-    if (!core_linear(c, r, &va))
-        return false;
-    if (kind == TRACE_MODIFY && c->cfg->cache.modify_counts == MODIFY_COUNTS_READ)
-        kind = TRACE_LOAD;
-    if (c->cfg->cache.straddle == STRADDLE_CACHEGRIND)
-        cachegrind_ref(c, va.v, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
-    else
-        return split_ref(c, va.v, r->size, kind);
-    return true;
-}
-
 /* The rest of a batch whose process has ended. */
 static void drop_batch(struct core *c)
 {
@@ -335,222 +291,221 @@ static void drop_batch(struct core *c)
     c->rec = c->rec_end;
 }
 
-/* The most recently used way of the 4 KiB array has it, with the rights. */
-static inline bool tlb_mru(const struct tlb *t, uint32_t asid, va_t va, const struct access_check *k, struct xlat *x)
-{
-    const struct assoc *a = &t->array[PAGE_SIZE_4K].tags;
-    uint64_t key = tlb_key(asid, PAGE_SIZE_4K, va);
-    uint32_t e = a->mru[assoc_set(a, key)];
-    *x = t->array[PAGE_SIZE_4K].xlat[e];
-    return a->key[e] == key && access_ok(*x, k) && xlat_origin(*x) == PAGE_SIZE_4K;
-}
-
-struct tally { /* hits of the hot path, not yet in the statistics */
-    uint64_t itlb, dtlb, l1i, l1d;
-    enum page_size itlb_size; /* of the fetches in `itlb` */
+struct tally { /* of one chunk: what is not to be counted as a hit of its reference, because it is counted elsewhere or none */
+    uint64_t itlb, l1i, dtlb, l1d;
 };
 
-static void flush_itlb(struct core *c, struct tally *t)
+/* A small page that is hot has its translation in the way that its set used last. */
+static inline uint64_t hot_page_line(const struct tlb *t, uint32_t asid, uint64_t addr)
 {
-    c->itlb.st.accesses += t->itlb;
-    c->itlb.st.hits += t->itlb;
-    *(t->itlb_size == PAGE_SIZE_4K   ? &c->itlb.st.hits_4k
-      : t->itlb_size == PAGE_SIZE_2M ? &c->itlb.st.hits_2m
-                                     : &c->itlb.st.hits_1g) += t->itlb;
-    t->itlb = 0;
+    const struct tlb_array *a = &t->array[PAGE_SIZE_4K];
+    uint64_t key = tlb_key(asid, PAGE_SIZE_4K, (va_t){addr});
+    struct xlat x = a->xlat[a->tags.mru[assoc_set(&a->tags, key)]];
+    return ((x.v & PTE_ADDR) | (addr & (PAGE_BYTES - 1))) >> LINE_SHIFT;
 }
 
-/* Fetches from here on are of a page of this size. */
-static inline void fetch_size(struct core *c, struct tally *t, enum page_size size)
+/* References that run_chunk does not perform itself. False: the process is gone. */
+static __attribute__((noinline)) bool cold_fetch(struct core *c, const struct trace_rec *r, struct tally *t)
 {
-    if (unlikely(t->itlb_size != size)) {
-        flush_itlb(c, t);
-        t->itlb_size = size;
-    }
-}
-
-static void flush_tally(struct core *c, struct tally *t)
-{
-    flush_itlb(c, t);
-    c->dtlb.st.accesses += t->dtlb;
-    c->dtlb.st.hits += t->dtlb;
-    c->dtlb.st.hits_4k += t->dtlb;
-    c->l1i.st.accesses += t->l1i;
-    c->l1i.st.hits += t->l1i;
-    c->l1i.by[ORIGIN_cpu].accesses += t->l1i;
-    c->l1d.st.accesses += t->l1d;
-    c->l1d.st.hits += t->l1d;
-    c->l1d.by[ORIGIN_cpu].accesses += t->l1d;
-    *t = (struct tally){.itlb_size = t->itlb_size};
-}
-
-/* True if done here. `write` is a constant at each call. */
-static inline __attribute__((always_inline)) bool hot_data(struct core *c, const struct trace_rec *r, bool write,
-                                                           unsigned class, struct tally *t)
-{
-    va_t va;
-    struct xlat x;
-    pa_t pa;
-    if (unlikely(!core_segment(c, r, false, write, &va) || (va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES))
-        return false;
-    if (unlikely(!tlb_mru(&c->dtlb, c->asid, va, &c->check[class], &x))) {
-        x = tlb_lookup(&c->dtlb, c->asid, va, &c->check[class]);
-        if (unlikely(xlat_is_none(x))) {
-            x = translate_miss(c, &c->dtlb, va, class);
-            if (xlat_is_none(x))
-                return true; /* the process is gone */
-        }
-        pa = xlat_pa(x, va);
-    } else {
-        t->dtlb++;
-        pa.v = (x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1));
-    }
-    uint64_t line = pa.v >> LINE_SHIFT;
-    struct assoc *a = &c->l1d.tags;
-    uint32_t set = assoc_set(a, line), e = a->mru[set];
-    if (unlikely(a->key[e] != line)) {
-        e = assoc_find_slow(a, set, line);
-        if (unlikely(e == ASSOC_NONE)) {
-            l1d_miss(c, line, write, false, ORIGIN_cpu);
-            return true;
+    struct hot *h = c->hot;
+    va_t va = {r->addr};
+    if (likely(r->size - 1 < LINE_BYTES)) {
+        uint64_t last = va.v + r->size - 1;
+        if ((va.v ^ last) >> LINE_SHIFT) { /* straddles */
+            if (hot_has(h, va.v, TRACE_FETCH) && hot_has(h, last, TRACE_FETCH)) {
+                t->itlb--;
+                t->l1i--;
+                return true;
+            }
+        } else if (likely(hot_has_page(h, va.v, TRACE_FETCH) && h->fetch_size == PAGE_SIZE_4K)) {
+            uint64_t line = hot_page_line(&c->itlb, c->asid, va.v);
+            if (likely(assoc_find(&c->l1i.tags, line) != ASSOC_NONE)) {
+                h->line[line & h->line_mask][TRACE_FETCH] = va.v >> LINE_SHIFT;
+                return true;
+            }
         }
     }
-    if (write) {
-        if (unlikely(!(c->l1d.flags[e] & L1D_WRITABLE))) {
-            l1d_miss(c, line, true, true, ORIGIN_cpu);
-            return true;
-        }
-        c->l1d.flags[e] |= L1D_DIRTY;
-    }
-    t->l1d++;
+    t->itlb++;
+    t->l1i++;
+    if (unlikely(!core_linear(c, r, &va)))
+        return true;
+    uint64_t end = va.v + (r->size ? r->size : 1);
+    do {
+        if (!fetch_part(c, va))
+            return false;
+        va.v = (va.v | (LINE_BYTES - 1)) + 1;
+    } while (unlikely(va.v < end));
     return true;
 }
 
-static bool is_hot(const struct core *c)
+static __attribute__((noinline)) bool cold_data(struct core *c, const struct trace_rec *r, struct tally *t)
 {
-    return c->mmu_on && !c->itlb.array[0].tags.touch_on_mru && !c->dtlb.array[0].tags.touch_on_mru &&
-           !c->l1i.tags.touch_on_mru && !c->l1d.tags.touch_on_mru && c->cfg->cache.straddle == STRADDLE_SPLIT &&
-           c->cfg->cache.modify_counts == MODIFY_COUNTS_WRITE;
-}
-
-static bool fetch_needs_work(struct core *c, const struct trace_rec *r)
-{
-    va_t va;
-    struct xlat x;
-    if (!core_segment(c, r, true, false, &va) || (va.v & (LINE_BYTES - 1)) + r->size > LINE_BYTES ||
-        !tlb_mru(&c->itlb, c->asid, va, &c->check[CLASS_FETCH], &x))
+    bool write = r->kind != TRACE_LOAD;
+    va_t va = {r->addr};
+    if (likely((va.v & (LINE_BYTES - 1)) + r->size - 1 < LINE_BYTES)) {
+        uint64_t line;
+        if (likely(hot_has_page(c->hot, va.v, r->kind))) {
+            line = hot_page_line(&c->dtlb, c->asid, va.v);
+        } else {
+            struct xlat x = XLAT_NONE;
+            pa_t pa;
+            if (unlikely(!core_segment(c, r, false, write, &va)))
+                goto parts;
+            t->dtlb++;
+            if (unlikely(!translate_now(c, &c->dtlb, va, write ? CLASS_WRITE : CLASS_READ, &x, &pa))) {
+                t->l1d++;
+                return false;
+            }
+            remember_data_page(c, va, x, write);
+            line = pa.v >> LINE_SHIFT;
+        }
+        uint32_t e = assoc_find(&c->l1d.tags, line);
+        if (unlikely(e == ASSOC_NONE || (write && !(c->l1d.flags[e] & L1D_WRITABLE)))) {
+            t->l1d++;
+            e = l1d_miss(c, line, write, e != ASSOC_NONE, ORIGIN_cpu);
+        } else if (write) {
+            c->l1d.flags[e] |= L1D_DIRTY;
+        }
+        remember_data_line(c, va, e);
         return true;
-    uint64_t line = ((x.v & PTE_ADDR) | (va.v & (PAGE_BYTES - 1))) >> LINE_SHIFT;
-    const struct assoc *a = &c->l1i.tags;
-    return a->key[a->mru[assoc_set(a, line)]] != line;
+    }
+parts:
+    t->dtlb++;
+    t->l1d++;
+    if (unlikely(!core_linear(c, r, &va)))
+        return true;
+    uint64_t end = va.v + (r->size ? r->size : 1);
+    do {
+        if (!data_part(c, va, write))
+            return false;
+        va.v = (va.v | (LINE_BYTES - 1)) + 1;
+    } while (va.v < end);
+    return true;
 }
 
-/*
- * A fetch from the virtual line of the last fetch hits ITLB and L1I: both have it as most recently used, unless the line
- * left the L1I (priv.c) or a translation changed (translate_miss, shootdowns): these forget the line.
- */
+static void count_chunk(struct core *c, uint64_t n[HOT_KINDS], const struct tally *t)
+{
+    uint64_t fetches = n[TRACE_FETCH], data = n[TRACE_LOAD] + n[TRACE_STORE] + n[TRACE_MODIFY], hits = fetches - t->itlb;
+    c->st.references += fetches + data;
+    c->st.fetches += fetches;
+    c->st.instructions += fetches;
+    c->st.loads += n[TRACE_LOAD];
+    c->st.stores += n[TRACE_STORE];
+    c->st.modifies += n[TRACE_MODIFY];
+    c->itlb.st.accesses += hits;
+    c->itlb.st.hits += hits;
+    *(c->hot->fetch_size == PAGE_SIZE_4K   ? &c->itlb.st.hits_4k
+      : c->hot->fetch_size == PAGE_SIZE_2M ? &c->itlb.st.hits_2m
+                                           : &c->itlb.st.hits_1g) += hits;
+    hits = fetches - t->l1i;
+    c->l1i.st.accesses += hits;
+    c->l1i.st.hits += hits;
+    c->l1i.by[ORIGIN_cpu].accesses += hits;
+    hits = data - t->dtlb;
+    c->dtlb.st.accesses += hits;
+    c->dtlb.st.hits += hits;
+    c->dtlb.st.hits_4k += hits;
+    hits = data - t->l1d;
+    c->l1d.st.accesses += hits;
+    c->l1d.st.hits += hits;
+    c->l1d.by[ORIGIN_cpu].accesses += hits;
+}
+
+enum { COUNT_BITS = 16 }; /* a chunk's references of each kind are counted in one word */
+#define COUNT_ONE(kind) (UINT64_C(1) << COUNT_BITS * ((kind) - TRACE_FETCH))
+
+/* By kind: bytes that a reference may reach within its line (other records never do); what counts it. */
+static const uint64_t reach[256] = {
+    [TRACE_FETCH] = LINE_BYTES, [TRACE_LOAD] = LINE_BYTES, [TRACE_STORE] = LINE_BYTES, [TRACE_MODIFY] = LINE_BYTES};
+static const uint64_t count_one[HOT_KINDS] = {[TRACE_FETCH] = COUNT_ONE(TRACE_FETCH), [TRACE_LOAD] = COUNT_ONE(TRACE_LOAD),
+                                              [TRACE_STORE] = COUNT_ONE(TRACE_STORE), [TRACE_MODIFY] = COUNT_ONE(TRACE_MODIFY)};
+
+/* The records up to `end`, or until the process is gone. Returns the next one. */
+static inline __attribute__((always_inline)) const struct trace_rec *
+run_chunk(struct core *c, const struct trace_rec *r, const struct trace_rec *end, struct ahead *ahead, struct tally *t, uint64_t *counts)
+{
+    const struct hot *h = c->hot;
+    const uint64_t line_mask = h->line_mask;
+    uint64_t n = 0;
+    while (r < end) {
+        uint64_t addr = r->addr, line = addr >> LINE_SHIFT, page = addr >> PAGE_SHIFT;
+        uint64_t kind = r->kind;
+        if (ahead && kind > TRACE_FETCH && kind <= TRACE_MODIFY)
+            look_ahead(c, ahead, r);
+        if (likely((addr & (LINE_BYTES - 1)) + r->size - 1 < reach[kind]) && likely(h->line[line & line_mask][kind] == line) &&
+            likely(h->page[page & h->page_mask[kind]][kind] == page)) {
+            n += count_one[kind];
+            r++;
+            continue;
+        }
+        bool goes_on = true;
+        if (kind <= TRACE_MODIFY) {
+            n += count_one[kind];
+            goes_on = kind == TRACE_FETCH ? cold_fetch(c, r, t) : cold_data(c, r, t);
+        } else if (kind >= TRACE_INSNS) {
+            if (is_call(r)) {
+                machine_call(c->machine, c, r);
+                goes_on = !c->process_dead;
+            } else {
+                core_note(c, r);
+            }
+        }
+        r += 1 + r->slots;
+        if (unlikely(!goes_on))
+            break;
+    }
+    *counts = n;
+    return r;
+}
+
 static bool hot_loop(struct core *c, uint64_t refs)
 {
-    struct tally t = {.itlb_size = (enum page_size)c->last_fetch_size};
     struct ahead ahead = {0};
     bool thrashing = false;
     memset(ahead.line, 0xff, sizeof ahead.line);
-    uint64_t last = c->last_fetch_line, done = 0;
-    c->last_fetch_line = UINT64_MAX - 1; /* UINT64_MAX: was forgotten meanwhile */
-    bool more = true;
-    while (done < refs) {
-        if (unlikely(c->rec == c->rec_end)) {
-            if (!core_refill(c)) {
-                more = false;
-                break;
-            }
-            last = UINT64_MAX;
-        }
+    for (uint64_t done = 0; done < refs;) {
+        if (unlikely(c->rec == c->rec_end) && !core_refill(c))
+            return false;
         if (unlikely(c->process_dead)) {
             drop_batch(c);
             continue;
         }
         const struct trace_rec *r = c->rec, *end = c->rec_end;
-        uint64_t n_i = 0, n_l = 0, n_s = 0, n_m = 0;
-        uint64_t misses = c->l1d.st.misses;
+        uint64_t misses = c->l1d.st.misses, counts;
+        struct tally t = {0};
         if (end - r > AHEAD_CHUNK)
             end = r + AHEAD_CHUNK;
         if ((uint64_t)(end - r) > refs - done)
             end = r + (refs - done);
-        while (r < end) {
-            switch (r->kind) {
-            case TRACE_FETCH:
-                n_i++;
-                if (likely(r->addr >> LINE_SHIFT == last && (r->addr & (LINE_BYTES - 1)) + r->size <= LINE_BYTES)) {
-                    t.itlb++;
-                    t.l1i++;
-                    break;
-                }
-                last = (r->addr + (r->size ? r->size - 1 : 0)) >> LINE_SHIFT;
-                if (fetch_needs_work(c, r)) {
-                    c->last_fetch_line = slow_ref(c, r) ? UINT64_MAX - 1 : UINT64_MAX;
-                    fetch_size(c, &t, xlat_origin(tlb_peek(&c->itlb, c->asid, (va_t){last << LINE_SHIFT}, &c->check[CLASS_FETCH])));
-                } else {
-                    fetch_size(c, &t, PAGE_SIZE_4K);
-                    t.itlb++;
-                    t.l1i++;
-                }
-                break;
-            case TRACE_LOAD:
-                n_l++;
-                if (unlikely(thrashing))
-                    look_ahead(c, &ahead, r);
-                if (!hot_data(c, r, false, CLASS_READ, &t))
-                    slow_ref(c, r);
-                break;
-            case TRACE_STORE:
-                n_s++;
-                if (unlikely(thrashing))
-                    look_ahead(c, &ahead, r);
-                if (!hot_data(c, r, true, CLASS_WRITE, &t))
-                    slow_ref(c, r);
-                break;
-            case TRACE_MODIFY:
-                n_m++;
-                if (unlikely(thrashing))
-                    look_ahead(c, &ahead, r);
-                if (!hot_data(c, r, true, CLASS_WRITE, &t))
-                    slow_ref(c, r);
-                break;
-            default:
-                if (is_call(r)) {
-                    machine_call(c->machine, c, r);
-                    last = UINT64_MAX;
-                } else {
-                    core_note(c, r);
-                }
-                r += r->slots;
-                break;
-            }
-            if (unlikely(c->last_fetch_line == UINT64_MAX)) {
-                last = UINT64_MAX;
-                c->last_fetch_line = UINT64_MAX - 1;
-                if (unlikely(c->process_dead)) {
-                    r++;
-                    break;
-                }
-            }
-            r++;
-        }
+        r = unlikely(thrashing) ? run_chunk(c, r, end, &ahead, &t, &counts) : run_chunk(c, r, end, NULL, &t, &counts);
         c->rec = r > c->rec_end ? c->rec_end : r;
-        thrashing = (c->l1d.st.misses - misses) * AHEAD_MISSES > n_l + n_s + n_m;
-        done += n_i + n_l + n_s + n_m;
-        c->st.fetches += n_i;
-        c->st.instructions += n_i;
-        c->st.loads += n_l;
-        c->st.stores += n_s;
-        c->st.modifies += n_m;
-        c->st.references += n_i + n_l + n_s + n_m;
+        uint64_t n[HOT_KINDS];
+        for (unsigned k = TRACE_FETCH; k <= TRACE_MODIFY; k++)
+            n[k] = counts >> COUNT_BITS * (k - TRACE_FETCH) & ((1u << COUNT_BITS) - 1);
+        count_chunk(c, n, &t);
+        uint64_t data = n[TRACE_LOAD] + n[TRACE_STORE] + n[TRACE_MODIFY];
+        thrashing = (c->l1d.st.misses - misses) * AHEAD_MISSES > data;
+        done += n[TRACE_FETCH] + data;
+        hot_next_size(c->hot);
     }
-    flush_tally(c, &t);
-    c->last_fetch_line = last;
-    c->last_fetch_size = (uint8_t)t.itlb_size;
-    return more;
+    return true;
+}
+
+static void plain_ref(struct core *c, const struct trace_rec *r)
+{
+    unsigned kind = r->kind;
+    va_t va;
+    if (!core_linear(c, r, &va))
+        return;
+    if (kind == TRACE_MODIFY && c->cfg->cache.modify_counts == MODIFY_COUNTS_READ)
+        kind = TRACE_LOAD;
+    if (c->cfg->cache.straddle == STRADDLE_CACHEGRIND) {
+        cachegrind_ref(c, va.v, r->size, kind == TRACE_FETCH, kind == TRACE_STORE);
+        return;
+    }
+    for (uint64_t end = va.v + (r->size ? r->size : 1); va.v < end; va.v = (va.v | (LINE_BYTES - 1)) + 1)
+        if (!(kind == TRACE_FETCH ? fetch_part(c, va) : data_part(c, va, kind != TRACE_LOAD)))
+            return;
 }
 
 static bool plain_loop(struct core *c, uint64_t refs)
@@ -578,12 +533,12 @@ static bool plain_loop(struct core *c, uint64_t refs)
         c->st.loads += r->kind == TRACE_LOAD;
         c->st.stores += r->kind == TRACE_STORE;
         c->st.modifies += r->kind == TRACE_MODIFY;
-        slow_ref(c, r);
+        plain_ref(c, r);
     }
     return true;
 }
 
 bool functional_run(struct core *c, uint64_t refs)
 {
-    return is_hot(c) ? hot_loop(c, refs) : plain_loop(c, refs);
+    return c->hot ? hot_loop(c, refs) : plain_loop(c, refs);
 }

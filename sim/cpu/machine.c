@@ -221,7 +221,6 @@ void core_note(struct core *c, const struct trace_rec *r)
                                                .valid = (r->size & ~3u) != 0};
         if (c->seg.mode == SEG_MODE_LONG && r->addr != SEG_FS && r->addr != SEG_GS)
             c->seg.reg[r->addr].base = 0; /* 64-bit mode ignores it */
-        c->last_fetch_line = UINT64_MAX;
     } else if (r->kind == TRACE_EXIT && r->size == CORE_EXIT_LATER) {
         c->machine->process[c->process].exits = true;
     }
@@ -236,6 +235,7 @@ static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, p
         tlb_invalidate_page(&m->core[k].itlb, asid, va);
         tlb_invalidate_page(&m->core[k].dtlb, asid, va);
         tlb_invalidate_page(&m->core[k].stlb, asid, va);
+        hot_forget(m->core[k].hot);
     }
 }
 
@@ -244,7 +244,7 @@ static void drop_structures(struct machine *m, uint32_t asid, bool all)
     for (unsigned k = 0; k < m->cores; k++) {
         struct core *c = &m->core[k];
         psc_flush_asid(&c->psc, asid);
-        c->last_fetch_line = UINT64_MAX;
+        hot_forget(c->hot);
         if (all) {
             tlb_flush_asid(&c->itlb, asid);
             tlb_flush_asid(&c->dtlb, asid);
@@ -567,7 +567,7 @@ int machine_check(struct machine *m, struct err *err)
     if (frames_check(f, err) < 0 || (!m->os_locked && vm_check(m->vm, err) < 0))
         return -1;
     for (unsigned k = 0; k < m->cores; k++)
-        if ((m->cfg.mmu.enabled && check_core(m, &m->core[k], err) < 0) || check_lines(m, &m->core[k], err) < 0)
+        if ((m->cfg.mmu.enabled && check_core(m, &m->core[k], err) < 0) || hot_check(&m->core[k], err) < 0 || check_lines(m, &m->core[k], err) < 0)
             return -1;
     return 0;
 }

@@ -19,12 +19,13 @@ static bool drop_l1(struct core *c, uint64_t line)
     bool dirty = false;
     if (e != ASSOC_NONE) {
         assoc_remove(&c->l1i.tags, e);
-        c->last_fetch_line = UINT64_MAX;
+        hot_forget_fetch_line(c->hot, line);
     }
     e = assoc_probe(&c->l1d.tags, line);
     if (e != ASSOC_NONE) {
         dirty = c->l1d.flags[e] & L1D_DIRTY;
         assoc_remove(&c->l1d.tags, e);
+        hot_forget_data_line(c->hot, line);
     }
     return dirty;
 }
@@ -95,6 +96,7 @@ unsigned priv_snoop(struct core *c, uint64_t line, bool invalidate)
         present = true;
         dirty = c->l1d.flags[e] & L1D_DIRTY;
         c->l1d.flags[e] = 0;
+        hot_forget_data_line(c->hot, line);
     } else {
         present = assoc_probe(&c->l1i.tags, line) != ASSOC_NONE;
     }
