@@ -91,6 +91,8 @@ struct slab_finding {
     G(large_pages, "pages", "... of large blocks") \
     G(free_bytes, "bytes", "internal fragmentation: free slots in slabs") \
     G(tail_bytes, "bytes", "internal fragmentation: ends of slabs too short for an object, and the classic design's index") \
+    G(index_objects, "objects", "classic design: of the live objects, indices of slabs that lie elsewhere (off-slab)") \
+    G(index_bytes, "bytes", "... their bytes") \
     G(empty_bytes, "bytes", "of both: in slabs without any object")
 struct slab_stats {
 #define SLAB_STAT_FIELD(name, unit, help) uint64_t name;

@@ -9,7 +9,7 @@
 #include "engine/types.h"
 
 /* X(enumerator, text): the designs, each a file or folder with `const struct slab_design_ops NAME_design_ops`. */
-#define SLAB_DESIGNS(X) X(slub)
+#define SLAB_DESIGNS(X) X(slub) X(slab) X(slob)
 enum slab_design {
 #define SLAB_DESIGN_ENUM(name) SLAB_DESIGN_##name,
     SLAB_DESIGNS(SLAB_DESIGN_ENUM)
