@@ -463,7 +463,7 @@ static void set_timed(struct machine *m, bool timed)
 {
     for (unsigned k = 0; k < m->cores; k++) {
         m->core[k].timed = timed;
-        m->core[k].last_fetch_line = UINT64_MAX;
+        hot_forget(m->core[k].hot);
     }
 }
 

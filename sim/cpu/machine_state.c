@@ -2,6 +2,7 @@
  * The state of a machine at the end of a warm-up without time: nothing is under way, no cycle has passed. What the timed
  * machine adds (wheels, inboxes, MSHRs, windows, DRAM) is as it was built and is not saved. docs/checkpoints.md
  */
+#include "cpu/hot.h"
 #include "cpu/machine_internal.h"
 #include "engine/state.h"
 
@@ -124,7 +125,7 @@ void machine_state(struct machine *m, struct state_io *io)
         m->begun = m->warm = true;
         for (unsigned k = 0; k < m->cores; k++) {
             m->core[k].timed = false; /* until machine_run */
-            m->core[k].last_fetch_line = UINT64_MAX;
+            hot_forget(m->core[k].hot);
         }
         machine_totals(m);
         m->cfg.sim.checks = true;
