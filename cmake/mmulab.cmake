@@ -39,6 +39,7 @@ function(mmulab_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE" ${ARGN})
   file(GLOB_RECURSE srcs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
   list(FILTER srcs EXCLUDE REGEX "/samples/") # sources of recorded programs
+  list(FILTER srcs EXCLUDE REGEX "/recorder/plugin/") # a shared object of its own
   if(NOT srcs) # a folder that has only headers so far
     set(srcs ${CMAKE_CURRENT_BINARY_DIR}/${name}_empty.c)
     file(WRITE ${srcs} "typedef int mmulab_${name}_has_no_sources;\n")

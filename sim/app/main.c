@@ -3,6 +3,7 @@
 #include "app/cmd_run.h"
 #include "app/diff/cmd_diff.h"
 #include "app/plot/cmd_plot.h"
+#include "app/record/cmd_record.h"
 #include "app/result/cmd_stats.h"
 #include "app/trace/cmd_trace.h"
 #include "app/suggest.h"
@@ -16,6 +17,7 @@ static const struct verb {
     const char *help;
 } verbs[] = {
     {"run", cmd_run, "simulate: mmulab run CONFIG [-t TRACE]... [-s KEY=VALUE]... [-o DIR]"},
+    {"record", cmd_record, "run a program and write its memory references to a trace: mmulab record -- PROGRAM ARG..."},
     {"plot", cmd_plot, "draw a result: mmulab plot KIND DIR... [-f svg|png|pdf|term]; mmulab plot list"},
     {"trace", cmd_trace, "look at, convert, cut, check and make traces: info print convert slice check gen"},
     {"config", cmd_config, "show, check and compare configurations; presets, schema, keys"},

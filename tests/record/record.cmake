@@ -1,0 +1,6 @@
+set(here ${CMAKE_CURRENT_SOURCE_DIR})
+add_executable(record_threads programs/threads.c)
+target_compile_options(record_threads PRIVATE -O2)
+target_link_libraries(record_threads PRIVATE Threads::Threads)
+add_test(NAME record_qemu COMMAND ${here}/qemu.sh $<TARGET_FILE:mmulab> $<TARGET_FILE_DIR:record_threads>)
+set_tests_properties(record_qemu PROPERTIES SKIP_RETURN_CODE 77)
