@@ -63,6 +63,14 @@ union trace_slot {
     X(KFREE, 67, "kfree", "pointer", "", "call_site")                                                                   \
     X(CACHE_ALLOC, 68, "cache_alloc", "pointer", "bytes requested", "bytes_alloc gfp call_site cache")                  \
     X(CACHE_FREE, 69, "cache_free", "pointer", "", "call_site cache")                                                   \
+    X(PAGE_ZONE_LOCKED, 70, "page_zone_locked", "pfn", "order", "migratetype refill cpu")                               \
+    X(PAGE_DRAIN, 71, "page_drain", "pfn", "order", "migratetype cpu")                                                  \
+    X(PAGE_EXTFRAG, 72, "page_extfrag", "pfn", "order wanted", "block_order wanted_type block_type owner cpu")          \
+    X(COMPACT_BEGIN, 73, "compact_begin", "first pfn of the zone", "1 synchronous", "zone_end migrate_pfn free_pfn")    \
+    X(COMPACT_END, 74, "compact_end", "first pfn of the zone", "1 synchronous", "zone_end migrate_pfn free_pfn status") \
+    X(SITE, 75, "site", "number used as call_site", "", "function")                                                     \
+    X(TASK, 76, "task", "thread id that runs from now on", "process id, 0 if unknown", "comm")                          \
+    X(CLOCK, 77, "clock", "nanoseconds of the recorded clock when the trace began", "", "")                             \
     X(DMA, 80, "dma", "bus address", "bytes", "device")                                                                 \
     X(MMIO, 81, "mmio", "address", "bytes", "value")                                                                    \
     X(SEGLOAD, 96, "segload", "segment register number (ES CS SS DS FS GS LDTR TR)", "selector", "base limit attributes") \
@@ -91,7 +99,20 @@ enum {
     TRACE_F_ANON = 2,     /* SEGMENT: anonymous */
     TRACE_F_STACK = 4,    /* SEGMENT: grows down */
     TRACE_F_HEAP = 8,     /* SEGMENT: grows by brk */
+    TRACE_F_ACCOUNTED = 1, /* KMALLOC, CACHE_ALLOC: charged to a memory cgroup */
     TRACE_F_KERNEL = 128, /* reference made in kernel mode */
+};
+
+/* Kernel events: the `cpu` word where it is not known, and gfp bits whose place in the kernel depends on its configuration
+ * or that later kernels do not have (all of TRACE_GFP_OLD). Bits 0 to 23 are those of Linux 6.18. */
+#define TRACE_CPU_UNKNOWN UINT64_MAX
+enum {
+    TRACE_GFP_NO_OBJ_EXT = 1 << 24,
+    TRACE_GFP_SKIP_ZERO = 1 << 25,
+    TRACE_GFP_SKIP_KASAN = 1 << 26,
+    TRACE_GFP_NOLOCKDEP = 1 << 27,
+    TRACE_GFP_CMA = 1 << 28,
+    TRACE_GFP_OLD = 1 << 29,
 };
 
 enum { TRACE_PROT_READ = 1, TRACE_PROT_WRITE = 2, TRACE_PROT_EXEC = 4 };

@@ -29,8 +29,18 @@ struct trace_batch {
         first_record; /* number of the first record in the whole trace, from 0; payload slots do not count */
 };
 
+/* Of a text of kernel events: what its lines were (docs/kernel-replay.md). */
+struct trace_kernel_lines {
+    uint64_t lines;
+    uint64_t other;    /* events of other names */
+    uint64_t batched;  /* mm_page_free_batched: left out, each repeats an mm_page_free */
+    uint64_t lost;     /* events that the recorder says it lost */
+    uint64_t unparsed; /* lines that could not be taken apart */
+    uint64_t first_unparsed; /* number of the first, from 1 */
+};
+
 struct trace_info {
-    const char *format;          /* "mtr", "text", "lackey", "champsim", "din", "pin" */
+    const char *format;          /* "mtr", "text", "lackey", "champsim", "din", "pin", "perf", "perf_data" */
     const char *compression;     /* "none", "zstd", "xz", "gzip", "bzip2" */
     uint32_t threads, processes; /* known so far */
     uint64_t records;            /* 0 if not known without reading; .mtr with an index knows */
@@ -38,6 +48,7 @@ struct trace_info {
     bool has_fetch, has_regs;    /* known from the header (.mtr) or the format; else false */
     uint64_t insns;              /* instructions; 0 if unknown */
     uint64_t hash;               /* trace_hash; 0 if not known without reading */
+    struct trace_kernel_lines kernel; /* known so far; all 0 for other forms */
     bool incomplete;             /* .mtr that was not closed (still being written, or cut off) */
 };
 
@@ -103,7 +114,7 @@ struct trace_reader_ops {
     int (*rewind)(void *state, struct trace_input *in, struct err *err);
 };
 
-#define TRACE_READERS(X) X(mtr) X(text) X(lackey) X(champsim) X(din) X(pin)
+#define TRACE_READERS(X) X(mtr) X(text) X(lackey) X(champsim) X(din) X(pin) X(perf) X(perf_data)
 #define X(reader) extern const struct trace_reader_ops trace_reader_##reader;
 TRACE_READERS(X)
 #undef X

@@ -21,6 +21,8 @@ struct text_flag {
         {"call", TRACE_F_CALL, TRACE_BRANCH, TRACE_BRANCH},                                                  \
         {"return", TRACE_F_RETURN, TRACE_BRANCH, TRACE_BRANCH},                                              \
         {"failed", TRACE_F_FAILED, TRACE_MMAP, TRACE_SYSCALL},                                               \
+        {"accounted", TRACE_F_ACCOUNTED, TRACE_KMALLOC, TRACE_KMALLOC},                                      \
+        {"accounted", TRACE_F_ACCOUNTED, TRACE_CACHE_ALLOC, TRACE_CACHE_ALLOC},                              \
         {"anon", TRACE_F_ANON, TRACE_SEGMENT, TRACE_SEGMENT},                                                \
         {"stack", TRACE_F_STACK, TRACE_SEGMENT, TRACE_SEGMENT},                                              \
         {"heap", TRACE_F_HEAP, TRACE_SEGMENT, TRACE_SEGMENT},                                                \

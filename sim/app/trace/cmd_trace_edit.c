@@ -139,7 +139,7 @@ static void convert_help(void)
            "1.\n\n"
            "  --force        write over an OUT that exists\n"
            "  --level N      .mtr: compression level 1 (fast) to 19 (small)\n"
-           "  --format NAME  do not guess the form of IN: mtr, text, lackey, champsim, din, pin\n"
+           "  --format NAME  do not guess the form of IN: mtr, text, lackey, champsim, din, pin, perf, perf_data\n"
            "  --no-maps      do not read the initial mappings from NAME.maps.txt beside a lackey file\n");
 }
 

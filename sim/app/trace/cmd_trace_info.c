@@ -141,6 +141,15 @@ static void print_people(const char *path, const struct trace_info *ti, const st
                 number(label, in->kind[k]);
             }
     }
+    if (ti->kernel.lines) {
+        number("lines", ti->kernel.lines);
+        number("  of other events", ti->kernel.other);
+        number("  free_batched", ti->kernel.batched);
+        number("  lost events", ti->kernel.lost);
+        number("  not understood", ti->kernel.unparsed);
+        if (ti->kernel.unparsed)
+            number("  the first is line", ti->kernel.first_unparsed);
+    }
     if (!quick || ti->hash) {
         snprintf(a, sizeof a, "0x%016llx", (unsigned long long)in->hash);
         line("hash", a);
@@ -188,6 +197,16 @@ static void print_json(const char *path, const struct trace_info *ti, const stru
                 json_u64(&j, trace_kind_name((uint8_t)k), in->kind[k]);
         json_end(&j);
     }
+    if (ti->kernel.lines) {
+        json_begin_object(&j, "lines");
+        json_u64(&j, "all", ti->kernel.lines);
+        json_u64(&j, "other_events", ti->kernel.other);
+        json_u64(&j, "free_batched", ti->kernel.batched);
+        json_u64(&j, "lost_events", ti->kernel.lost);
+        json_u64(&j, "not_understood", ti->kernel.unparsed);
+        json_u64(&j, "first_not_understood", ti->kernel.first_unparsed);
+        json_end(&j);
+    }
     if (!quick || ti->hash)
         json_hex(&j, "hash", in->hash);
     json_end_document(&j);
@@ -204,7 +223,7 @@ static void help(void)
            "fetches a data reference.\n\n"
            "  --json         as JSON\n"
            "  --quick        only what the header tells, without reading the trace\n"
-           "  --format NAME  do not guess the form: mtr, text, lackey, champsim, din, pin\n");
+           "  --format NAME  do not guess the form: mtr, text, lackey, champsim, din, pin, perf, perf_data\n");
 }
 
 int trace_verb_info(int argc, char **argv)

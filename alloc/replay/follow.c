@@ -1,0 +1,358 @@
+#include "replay/follow.h"
+
+#include "frames/buddy.h"
+#include "frames/frame_alloc.h"
+#include "replay/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE_EVENT = MIGRATE_TYPES };
+
+static bool old_get(const struct follow *f, uint64_t pfn) { return f->old[pfn >> 3] >> (pfn & 7) & 1; }
+static void old_set(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] |= (uint8_t)(1u << (pfn & 7)); }
+static void old_clear(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] &= (uint8_t)~(1u << (pfn & 7)); }
+static void old_clear_range(struct follow *f, uint64_t pfn, unsigned order)
+{
+    if (order < 3)
+        for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+            old_clear(f, p);
+    else
+        memset(&f->old[pfn >> 3], 0, 1ull << (order - 3));
+}
+
+/* The free block that holds pfn. */
+static bool find_free(const struct frame_map *map, uint64_t pfn, uint64_t *head, unsigned *order)
+{
+    for (unsigned o = 0; o <= map->max_order; o++) {
+        uint64_t h = pfn & ~((1ull << o) - 1);
+        const struct frame *f = &map->frames[h];
+        if (f->state == FRAME_FREE && f->order >= o) {
+            *head = h;
+            *order = f->order;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool follow_is_free(const struct follow *f, uint64_t pfn)
+{
+    uint64_t head = 0;
+    unsigned order;
+    return pfn < f->map->n_frames && find_free(f->map, pfn, &head, &order);
+}
+
+enum migratetype follow_type(const struct follow *f, uint64_t pfn)
+{
+    return pfn < f->map->n_frames ? pageblock_get(f->map, pfn) : MIGRATE_MOVABLE;
+}
+
+static enum migratetype list_type(const struct follow *f, enum migratetype mt)
+{
+    return f->map->mobility ? mt : MIGRATE_UNMOVABLE;
+}
+
+/* What our allocator would take; *from is the order of the block it comes from. PFN_NONE.v: the type's lists are empty. */
+static uint64_t choice(struct follow *f, struct zone *z, unsigned order, enum migratetype mt, unsigned *from)
+{
+    uint32_t have = z->nonempty[mt] >> order << order;
+    if (!have)
+        return PFN_NONE.v;
+    *from = (unsigned)__builtin_ctz(have);
+    return buddy_first(f->map, z, *from, mt);
+}
+
+int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnessed, struct err *err)
+{
+    struct follow *f = calloc(1, sizeof *f);
+    *out = NULL;
+    if (!f || !(f->old = image_sparse(map->n_frames / 8 + 1)) ||
+        !(f->shown = image_sparse((map->n_frames >> map->pageblock_order) + 1))) {
+        frame_map_free(map);
+        if (f)
+            f->map = NULL;
+        follow_free_all(f);
+        return err_set(err, ERR_RUN, "out of memory");
+    }
+    f->map = map;
+    if (witnessed)
+        for (uint64_t b = 0; b <= map->n_frames >> map->pageblock_order; b++)
+            f->shown[b] = witnessed[b] != 0;
+    for (unsigned i = 0; i < N_ZONES; i++) {
+        struct zone *z = &map->zones[i];
+        for (unsigned o = 0; o < FRAME_ORDERS; o++)
+            for (unsigned t = 0; t < MIGRATE_TYPES; t++) {
+                uint32_t head = free_list_head(z, o, (enum migratetype)t);
+                for (uint32_t p = map->frames[head].next; p != head; p = map->frames[p].next)
+                    old_set(f, p);
+            }
+        for (unsigned o = 0; o < FRAME_ORDERS; o++)
+            for (unsigned t = 0; t < MIGRATE_PCPTYPES; t++) {
+                unsigned from;
+                f->null_first[i][o][t] = choice(f, z, o, (enum migratetype)t, &from);
+            }
+    }
+    memset(f->next, 0xff, sizeof f->next);
+    if (textbook_new(&f->book, map, err) < 0) {
+        follow_free_all(f);
+        return -1;
+    }
+    *out = f;
+    return 0;
+}
+
+void follow_free_all(struct follow *f)
+{
+    if (!f)
+        return;
+    if (f->map) {
+        image_sparse_free(f->old, f->map->n_frames / 8 + 1);
+        image_sparse_free(f->shown, (f->map->n_frames >> f->map->pageblock_order) + 1);
+    }
+    frame_map_free(f->map);
+    textbook_free(f->book);
+    free(f);
+}
+
+/* ---- what events show of types --------------------------------------------------------------------------------------- */
+
+/* Puts a free block behind those whose place at the front is known and before all old ones. */
+static void insert_among_old(struct follow *f, struct zone *z, uint64_t pfn, unsigned order, enum migratetype mt)
+{
+    struct frame_map *map = f->map;
+    uint32_t head = free_list_head(z, order, mt), at = map->frames[head].next;
+    while (at != head && !old_get(f, at))
+        at = map->frames[at].next;
+    free_list_add(map, z, pfn, order, mt, true);
+    link_out(map->frames, (uint32_t)pfn);
+    link_between(map->frames, (uint32_t)pfn, map->frames[at].prev, at);
+}
+
+static void retype(struct follow *f, uint64_t pfn, enum migratetype to)
+{
+    struct frame_map *map = f->map;
+    struct zone *z = image_zone(map, pfn);
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
+    enum migratetype from = pageblock_get(map, pfn);
+    uint64_t head = 0;
+    unsigned order;
+    if (find_free(map, start, &head, &order) && order > map->pageblock_order && head != start)
+        return; /* the second half of a large block: the first half's type is the list's */
+    for (uint64_t p = start; p < start + pages && p < map->n_frames;) {
+        const struct frame *b = &map->frames[p];
+        order = b->order;
+        if (b->state != FRAME_FREE) {
+            p++;
+            continue;
+        }
+        free_list_del(map, z, p, order, from);
+        insert_among_old(f, z, p, order, to);
+        p += 1ull << order;
+    }
+    pageblock_set(map, start, to);
+}
+
+void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt)
+{
+    if (pfn >= f->map->n_frames || mt >= MIGRATE_TYPES || !f->map->mobility || !image_zone(f->map, pfn))
+        return;
+    if (pageblock_get(f->map, pfn) != mt) {
+        f->st.retyped++;
+        retype(f, pfn, mt);
+    }
+    f->shown[pfn >> f->map->pageblock_order] = 1;
+}
+
+/* This pageblock cannot be of type `not`: the likelier of the others. */
+static void evict(struct follow *f, uint64_t pfn, enum migratetype not)
+{
+    if (f->shown[pfn >> f->map->pageblock_order]) {
+        f->st.unexplained++;
+        return;
+    }
+    f->st.evicted++;
+    retype(f, pfn, not == MIGRATE_MOVABLE ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE);
+}
+
+/*
+ * The kernel took the block at `head` of order `have` for type mt, so it had nothing smaller of that type, and nothing
+ * before it whose place is known.
+ */
+static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have, unsigned order, enum migratetype mt)
+{
+    struct frame_map *map = f->map;
+    for (unsigned o = order; o < have; o++) {
+        uint32_t list = free_list_head(z, o, mt), p = map->frames[list].next;
+        uint64_t guard = z->nr_free_mt[o][mt];
+        for (; p != list && guard > 0; guard--) {
+            uint32_t next = map->frames[p].next;
+            evict(f, p, mt);
+            p = next;
+        }
+    }
+    bool was_old = old_get(f, head);
+    uint32_t list = free_list_head(z, have, mt), p = map->frames[list].next;
+    for (uint64_t guard = z->nr_free_mt[have][mt]; p != list && p != head && guard > 0; guard--) {
+        uint32_t next = map->frames[p].next;
+        if (!(was_old && old_get(f, p))) /* old blocks have no known order among themselves */
+            evict(f, p, mt);
+        p = next;
+    }
+}
+
+/* ---- blocks go and come ------------------------------------------------------------------------------------------------ */
+
+/* Takes [pfn, pfn + 2^order) out of the middle of free block `head`: what is left of it stays free. */
+static void carve(struct follow *f, struct zone *z, uint64_t head, unsigned have, uint64_t pfn, unsigned order)
+{
+    struct frame_map *map = f->map;
+    enum migratetype mt = pageblock_get(map, head);
+    free_list_del(map, z, head, have, mt);
+    old_clear(f, head);
+    while (have > order) {
+        have--;
+        uint64_t half = head + (1ull << have);
+        if (pfn >= half) {
+            free_list_add(map, z, head, have, pageblock_get(map, head), true);
+            old_set(f, head);
+            head = half;
+        } else {
+            free_list_add(map, z, half, have, pageblock_get(map, half), true);
+            old_set(f, half);
+        }
+    }
+}
+
+static void mark_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt)
+{
+    f->map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
+                                         .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
+    textbook_taken(f->book, pfn, order);
+}
+
+struct guesses { uint64_t ours, next, book, null; bool fallback; };
+
+static void judge(struct follow *f, const struct guesses *g, uint64_t pfn, bool old)
+{
+    struct follow_stats *st = &f->st;
+    if (!f->counting)
+        return;
+    st->allocs++;
+    st->all_next += g->next == pfn;
+    st->all_textbook += g->book == pfn;
+    st->all_null += g->null == pfn;
+    st->fallbacks += g->fallback;
+    if (old) {
+        st->old_blocks++;
+        st->old_right += g->ours == pfn;
+        return;
+    }
+    st->new_blocks++;
+    st->new_right += g->ours == pfn;
+    st->new_next += g->next == pfn;
+    st->new_next_right += g->next == pfn && g->ours == pfn;
+    st->new_textbook += g->book == pfn;
+    st->new_null += g->null == pfn;
+}
+
+void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
+{
+    struct frame_map *map = f->map;
+    struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
+    uint64_t head = 0;
+    unsigned have = 0;
+    if (!z || order > map->max_order || mt >= MIGRATE_TYPES || (pfn & ((1ull << order) - 1))) {
+        f->st.outside += f->counting;
+        return;
+    }
+    enum migratetype list = list_type(f, mt);
+    bool free = find_free(map, pfn, &head, &have);
+    if (!free && !sure)
+        return;
+    unsigned from = 0;
+    uint64_t ours = choice(f, z, order, list, &from);
+    struct guesses g = {.ours = ours, .next = f->next[order][mt], .book = textbook_first(f->book, z, order),
+                        .null = mt < MIGRATE_PCPTYPES ? f->null_first[z->type][order][mt] : PFN_NONE.v,
+                        .fallback = ours == PFN_NONE.v};
+    f->next[order][mt] = pfn + (1ull << order);
+    if (!free || have < order) {
+        f->st.not_free += f->counting;
+        judge(f, &g, pfn, true);
+        return;
+    }
+    judge(f, &g, pfn, old_get(f, head));
+    if (ours == pfn) {
+        old_clear(f, pfn);
+        buddy_take(map, z, pfn, order, from, list, list);
+    } else if (head != pfn) {
+        f->st.inside += f->counting;
+        carve(f, z, head, have, pfn, order);
+    } else {
+        if (map->mobility && pageblock_get(map, pfn) != mt && have <= map->pageblock_order)
+            follow_shown(f, pfn, mt);
+        if (map->mobility && pageblock_get(map, pfn) == mt)
+            learn(f, z, head, have, order, list);
+        old_clear(f, head);
+        buddy_take(map, z, head, order, have, list_type(f, pageblock_get(map, head)), list);
+    }
+    if (map->mobility)
+        f->shown[pfn >> map->pageblock_order] = 1;
+    mark_taken(f, pfn, order, mt);
+}
+
+void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
+{
+    struct frame_map *map = f->map;
+    struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
+    uint64_t head = 0;
+    unsigned have = 0;
+    if (!z || order > map->max_order || (pfn & ((1ull << order) - 1)) || pfn + (1ull << order) > z->end) {
+        f->st.outside += f->counting;
+        return;
+    }
+    bool overlap = find_free(map, pfn, &head, &have);
+    for (uint64_t p = pfn; p < pfn + (1ull << order) && !overlap; p++)
+        overlap = map->frames[p].state == FRAME_FREE;
+    if (overlap) {
+        f->st.free_again += f->counting && sure;
+        return;
+    }
+    f->st.frees += f->counting;
+    if (mt < MIGRATE_TYPES)
+        follow_shown(f, pfn, mt);
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+        map->frames[p].state = FRAME_NONE;
+    map->ops->free(map, z, pfn, order);
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p += 1ull << have) { /* an order 10 comes back by pageblocks */
+        if (!find_free(map, p, &head, &have))
+            break;
+        old_clear_range(f, head, have);
+    }
+    textbook_back(f->book, pfn, order);
+}
+
+void follow_extfrag(struct follow *f, uint64_t pfn, unsigned order, enum migratetype wanted, bool owner, bool sure)
+{
+    f->st.extfrags += f->counting;
+    if (wanted >= MIGRATE_PCPTYPES || !follow_is_free(f, pfn))
+        return;
+    f->st.extfrag_taken += f->counting;
+    if (owner)
+        follow_shown(f, pfn, wanted);
+    struct zone *z = image_zone(f->map, pfn);
+    uint64_t head = 0;
+    unsigned have = 0;
+    (void)sure;
+    if (!z || !find_free(f->map, pfn, &head, &have) || have < order || (pfn & ((1ull << order) - 1)))
+        return;
+    if (head != pfn) {
+        f->st.inside += f->counting;
+        carve(f, z, head, have, pfn, order);
+    } else {
+        enum migratetype list = list_type(f, pageblock_get(f->map, pfn));
+        old_clear(f, head);
+        buddy_take(f->map, z, head, order, have, list, list);
+    }
+    mark_taken(f, pfn, order, wanted);
+}

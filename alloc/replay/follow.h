@@ -1,0 +1,85 @@
+/*
+ * Following a kernel's buddy allocator block by block: before each block that the kernel took off its lists, our allocator
+ * says which it would take; then the kernel's is taken, so that every choice is judged from the kernel's own state.
+ *
+ * A block that was split off or freed inside the window stands in its list where the rules put it: its position is known.
+ * The order of the blocks that were free before is not recorded; they are `old` until they are taken or merged. Types of
+ * pageblocks are inferred (infer.h) and corrected where an event contradicts them:
+ *
+ *   a block left the list of a type           its pageblock has that type
+ *   a drain names the type                    its pageblock has that type
+ *   a larger block was split, or one behind   what stood before it in that type's lists has another type
+ *
+ * Beside it run three other guesses: the frame behind the previous one, the textbook buddy, and "nothing changed".
+ */
+#ifndef REPLAY_FOLLOW_H
+#define REPLAY_FOLLOW_H
+
+#include "frames/frames.h"
+#include "replay/snapshot.h"
+
+#define FOLLOW_STATS(X) \
+    X(allocs, "blocks that left the lists") \
+    X(new_blocks, "... out of a block whose list position is known") \
+    X(new_right, "... whose frame our allocator named") \
+    X(new_next, "... whose frame simply follows the previous one") \
+    X(new_next_right, "... of these named by our allocator") \
+    X(new_textbook, "... whose frame the textbook buddy named") \
+    X(new_null, "... whose frame is what the unchanged lists of the snapshot say") \
+    X(old_blocks, "out of a block that was free before the snapshot") \
+    X(old_right, "... whose frame our allocator named (its position is a guess)") \
+    X(all_next, "all whose frame follows the previous one") \
+    X(all_textbook, "all whose frame the textbook buddy named") \
+    X(all_null, "all whose frame the unchanged lists say") \
+    X(fallbacks, "blocks for which the type's own lists had nothing") \
+    X(not_free, "blocks that are not free here") \
+    X(inside, "blocks that are not the beginning of a free block here") \
+    X(outside, "blocks in no zone") \
+    X(retyped, "pageblocks whose inferred type an event contradicted") \
+    X(evicted, "pageblocks that could not have the inferred type, else the kernel had taken from them") \
+    X(unexplained, "blocks passed over although an event had shown their type") \
+    X(frees, "blocks that came back") \
+    X(free_again, "blocks that came back and are free here") \
+    X(extfrags, "mm_page_alloc_extfrag events") \
+    X(extfrag_taken, "... that were served without mm_page_alloc_zone_locked")
+struct follow_stats {
+#define X(name, help) uint64_t name;
+    FOLLOW_STATS(X)
+#undef X
+};
+
+struct follow {
+    struct frame_map *map;
+    uint8_t *old;    /* a bit a frame: head of a block that is free since before the snapshot */
+    uint8_t *shown;  /* a byte a pageblock: an event showed its type */
+    struct textbook *book;
+    uint64_t null_first[N_ZONES][FRAME_ORDERS][MIGRATE_PCPTYPES];
+    uint64_t next[FRAME_ORDERS][MIGRATE_TYPES]; /* behind the last block of this order and type */
+    struct follow_stats st;
+    bool counting;
+};
+
+/* `map` becomes the follower's. `witnessed` as in struct image_options, may be NULL. */
+int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnessed, struct err *err);
+void follow_free_all(struct follow *f);
+
+/* The kernel took this block. Where `sure` is false (the snapshot was being taken) it is taken only if it is free here. */
+void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure);
+/* It came back to the lists. mt: the type that the event names, or MIGRATE_TYPES. */
+void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure);
+/* A request was served from another type's memory; comes behind mm_page_alloc_zone_locked where there is one. */
+void follow_extfrag(struct follow *f, uint64_t pfn, unsigned order, enum migratetype wanted, bool owner, bool sure);
+/* An event shows the type of the frame's pageblock. */
+void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt);
+enum migratetype follow_type(const struct follow *f, uint64_t pfn);
+bool follow_is_free(const struct follow *f, uint64_t pfn);
+
+/* The 11 lists of a textbook: smallest fit, most recently freed first, no types, no other rule. */
+struct textbook;
+int textbook_new(struct textbook **out, const struct frame_map *like, struct err *err);
+void textbook_free(struct textbook *t);
+uint64_t textbook_first(const struct textbook *t, const struct zone *z, unsigned order);
+void textbook_taken(struct textbook *t, uint64_t pfn, unsigned order);
+void textbook_back(struct textbook *t, uint64_t pfn, unsigned order);
+
+#endif

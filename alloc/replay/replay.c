@@ -1,0 +1,274 @@
+#include "replay/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_EVENTS = 1 << 14 };
+
+struct pass {
+    const struct replay_request *q;
+    struct replay_result *out;
+    enum replay_part part;
+    uint64_t began_ns, now_ns;
+    uint8_t *witnessed; /* a byte a pageblock: type + 1 that an event before the snapshot showed */
+    size_t pageblocks;
+    unsigned shift;
+    struct recorded *recorded;
+    struct follow *follow;
+    struct lists *lists;
+    struct simulate *simulate;
+    uint64_t events;
+};
+
+/* ---- the parts -------------------------------------------------------------------------------------------------------- */
+
+static void witness(struct pass *p, uint64_t pfn, uint64_t mt)
+{
+    if (mt < MIGRATE_TYPES && pfn >> p->shift < p->pageblocks)
+        p->witnessed[pfn >> p->shift] = (uint8_t)(mt + 1);
+}
+
+/* The snapshot's state is built when its time has come: what was seen before helps. */
+static int begin_sync(struct pass *p, struct err *err)
+{
+    const struct replay_request *q = p->q;
+    struct image_info info;
+    struct frame_map *map;
+    struct image_options opt = {.witnessed = p->witnessed};
+    if (q->predict) {
+        if (image_build(&map, q->before, &opt, &p->out->image, err) < 0 || follow_new(&p->follow, map, p->witnessed, err) < 0 ||
+            lists_new(&p->lists, p->follow, err) < 0)
+            return -1;
+    }
+    if (q->simulate) {
+        opt.allocator = q->allocator;
+        if (image_build(&map, q->before, &opt, q->predict ? &info : &p->out->image, err) < 0 ||
+            simulate_new(&p->simulate, map, q->level, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void keep_free(uint64_t out[N_ZONES][FRAME_ORDERS], const struct frame_map *map)
+{
+    for (unsigned i = 0; i < N_ZONES; i++)
+        memcpy(out[i], map->zones[i].nr_free, sizeof map->zones[i].nr_free);
+}
+
+static void end_window(struct pass *p)
+{
+    if (p->follow) {
+        keep_free(p->out->follow_free, p->follow->map);
+        p->out->follow = p->follow->st;
+        p->out->lists = *lists_stats(p->lists);
+        p->follow->counting = false;
+    }
+    if (p->simulate) {
+        keep_free(p->out->simulate_free, simulate_map(p->simulate));
+        p->out->simulate = *simulate_stats(p->simulate);
+    }
+    if (p->recorded)
+        recorded_window(p->recorded, false);
+}
+
+static enum replay_part part_at(const struct replay_request *q, uint64_t ns)
+{
+    if (!q->times)
+        return REPLAY_WINDOW;
+    return ns < q->times->before_start ? REPLAY_PRE : ns <= q->times->before_end ? REPLAY_SYNC
+           : ns < q->times->after_start ? REPLAY_WINDOW : REPLAY_POST;
+}
+
+static int move_on(struct pass *p, enum replay_part to, struct err *err)
+{
+    while (p->part < to) {
+        p->part++;
+        if (p->part == REPLAY_SYNC && begin_sync(p, err) < 0)
+            return -1;
+        if (p->part == REPLAY_WINDOW) {
+            if (p->follow)
+                p->follow->counting = true;
+            if (p->recorded)
+                recorded_window(p->recorded, true);
+        }
+        if (p->part == REPLAY_POST)
+            end_window(p);
+    }
+    return 0;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------------ */
+
+static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t *w)
+{
+    unsigned order = r->size > 63 ? 63 : r->size;
+    bool counting = p->part == REPLAY_WINDOW;
+    if (p->recorded)
+        recorded_alloc(p->recorded, r->addr, order);
+    if (r->addr == 0)
+        return;
+    if (p->part == REPLAY_PRE && lists_has_order(order) && r->addr >> p->shift < p->pageblocks &&
+        !p->witnessed[r->addr >> p->shift])
+        witness(p, r->addr, w[1]);
+    if (p->lists && lists_has_order(order))
+        lists_alloc(p->lists, w[2], r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), counting);
+    p->out->has_lists |= w[2] != TRACE_CPU_UNKNOWN;
+    if (p->simulate && p->q->level == SIMULATE_PAGES && p->part >= REPLAY_SYNC)
+        simulate_alloc(p->simulate, r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), (gfp_t)w[0]);
+}
+
+/* Orders without a per-CPU list go straight to the buddy lists; no event but this says so. */
+static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t *w)
+{
+    unsigned order = r->size > 63 ? 63 : r->size;
+    bool counting = p->part == REPLAY_WINDOW, direct = !lists_has_order(order);
+    if (p->recorded)
+        recorded_freed(p->recorded, r->addr, order);
+    if (p->follow && direct)
+        follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
+    else if (p->lists)
+        lists_freed(p->lists, w[0], r->addr, order, counting);
+    if (p->simulate && (p->q->level == SIMULATE_PAGES || direct))
+        simulate_freed(p->simulate, r->addr, order);
+}
+
+static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_t *w)
+{
+    unsigned order = r->size > 63 ? 63 : r->size;
+    bool counting = p->part == REPLAY_WINDOW;
+    enum migratetype mt = w[0] < MIGRATE_TYPES ? (enum migratetype)w[0] : MIGRATE_TYPES;
+    p->out->has_buddy = true;
+    if (p->part == REPLAY_PRE)
+        witness(p, r->addr, w[0]);
+    bool free_before = p->follow && follow_is_free(p->follow, r->addr);
+    if (p->simulate && p->q->level == SIMULATE_BUDDY && (counting || !p->follow || free_before))
+        simulate_alloc(p->simulate, r->addr, order, (unsigned)mt, 0);
+    if (p->follow)
+        follow_taken(p->follow, r->addr, order, mt, counting);
+    if (p->lists && w[1] && lists_has_order(order))
+        lists_refill(p->lists, w[2], r->addr, order, (unsigned)mt, counting);
+}
+
+static void drain(struct pass *p, const struct trace_rec *r, const uint64_t *w)
+{
+    unsigned order = r->size > 63 ? 63 : r->size;
+    bool counting = p->part == REPLAY_WINDOW;
+    enum migratetype mt = w[0] < MIGRATE_TYPES ? (enum migratetype)w[0] : MIGRATE_TYPES;
+    if (p->part == REPLAY_PRE)
+        witness(p, r->addr, w[0]);
+    if (p->lists)
+        lists_drained(p->lists, w[1], r->addr, order, counting);
+    if (p->simulate && p->q->level == SIMULATE_BUDDY)
+        simulate_freed(p->simulate, r->addr, order);
+    if (p->follow)
+        follow_back(p->follow, r->addr, order, mt, counting);
+}
+
+static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w)
+{
+    unsigned order = r->size > 63 ? 63 : r->size;
+    enum migratetype wanted = w[1] < MIGRATE_TYPES ? (enum migratetype)w[1] : MIGRATE_TYPES;
+    if (p->part == REPLAY_PRE && w[3])
+        witness(p, r->addr, w[1]);
+    bool free_before = p->follow && follow_is_free(p->follow, r->addr);
+    if (p->simulate && p->q->level == SIMULATE_BUDDY && free_before)
+        simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted, 0);
+    if (p->follow)
+        follow_extfrag(p->follow, r->addr, order, wanted, w[3] != 0, p->part == REPLAY_WINDOW);
+}
+
+static void event(struct pass *p, const struct trace_rec *r)
+{
+    static const uint64_t none[4];
+    const uint64_t *w = r->slots ? (const uint64_t *)(r + 1) : none;
+    bool in = p->part == REPLAY_WINDOW;
+    p->out->records[p->part]++;
+    switch (r->kind) {
+    case TRACE_PAGE_ALLOC: p->out->window.page_alloc += in; page_alloc(p, r, w); break;
+    case TRACE_PAGE_FREE: p->out->window.page_free += in; page_free(p, r, w); break;
+    case TRACE_PAGE_ZONE_LOCKED: p->out->window.zone_locked += in; zone_locked(p, r, w); break;
+    case TRACE_PAGE_DRAIN: p->out->window.drain += in; drain(p, r, w); break;
+    case TRACE_PAGE_EXTFRAG: p->out->window.extfrag += in; extfrag(p, r, w); break;
+    case TRACE_KMALLOC: p->out->window.kmalloc += in; break;
+    case TRACE_KFREE: p->out->window.kfree += in; break;
+    case TRACE_CACHE_ALLOC: p->out->window.cache_alloc += in; break;
+    case TRACE_CACHE_FREE: p->out->window.cache_free += in; break;
+    default: p->out->window.other += in; break;
+    }
+}
+
+static int one_record(struct pass *p, const struct trace_rec *r, struct err *err)
+{
+    switch (r->kind) {
+    case TRACE_CLOCK:
+        p->began_ns = p->now_ns = r->addr;
+        return move_on(p, part_at(p->q, p->now_ns), err);
+    case TRACE_TIME:
+        p->now_ns = p->began_ns + r->addr;
+        return move_on(p, part_at(p->q, p->now_ns), err);
+    case TRACE_TASK:
+    case TRACE_SITE:
+    case TRACE_MARK:
+        return 0;
+    default:
+        break;
+    }
+    if (unlikely(p->part == REPLAY_PRE && !p->q->times) && move_on(p, REPLAY_WINDOW, err) < 0)
+        return -1;
+    if (p->part == REPLAY_POST) {
+        p->out->records[REPLAY_POST]++;
+        return 0;
+    }
+    event(p, r);
+    if (++p->events % TICK_EVENTS == 0 && p->q->tick)
+        p->out->stopped = p->q->tick(p->q->self, p->events,
+                                     p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL) != 0;
+    return 0;
+}
+
+static int all_records(struct pass *p, struct trace *t, struct err *err)
+{
+    struct trace_batch b;
+    int got = 1;
+    while (!p->out->stopped && (got = trace_next(t, &b, err)) > 0)
+        for (size_t i = 0; i < b.n && !p->out->stopped; i += 1u + b.rec[i].slots)
+            if (one_record(p, &b.rec[i], err) < 0)
+                return -1;
+    struct trace_info info;
+    trace_get_info(t, &info);
+    p->out->lines = info.kernel;
+    if (p->part == REPLAY_PRE && got >= 0)
+        return err_set(err, ERR_RUN, "the recording ends before the snapshot was taken");
+    if (p->part < REPLAY_POST)
+        end_window(p);
+    return got < 0 ? -1 : 0;
+}
+
+int replay_run(const struct replay_request *q, struct replay_result *out, struct err *err)
+{
+    struct pass p = {.q = q, .out = out, .shift = q->before->pageblock_order};
+    struct trace_options opt = {.ahead = true};
+    struct trace *t = NULL;
+    int rc = -1;
+    *out = (struct replay_result){0};
+    p.pageblocks = (size_t)(q->before->pages >> p.shift) + 2;
+    /* Zones may reach beyond the map. */
+    for (unsigned i = 0; i < q->before->zones; i++) {
+        size_t end = (size_t)((q->before->zone[i].start_pfn + q->before->zone[i].spanned) >> p.shift) + 2;
+        p.pageblocks = end > p.pageblocks ? end : p.pageblocks;
+    }
+    if (!(p.witnessed = image_sparse(p.pageblocks)))
+        err_set(err, ERR_RUN, "out of memory");
+    else if ((q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
+             trace_open(&t, q->events, &opt, err) == 0)
+        rc = all_records(&p, t, err);
+    if (p.recorded)
+        recorded_end(p.recorded, q->after, &out->recorded);
+    trace_close(t);
+    lists_free(p.lists);
+    follow_free_all(p.follow);
+    simulate_free(p.simulate);
+    recorded_free(p.recorded);
+    image_sparse_free(p.witnessed, p.pageblocks);
+    return rc;
+}

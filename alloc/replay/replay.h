@@ -1,0 +1,63 @@
+/*
+ * Replay of a kernel's recorded events from its own snapshot. One pass over the events feeds what was asked for:
+ *
+ *   recorded   the kernel's own frames: what really happened, and the recording's contradictions   (recorded.h)
+ *   predict    before each block and page, our allocator's choice against the kernel's             (follow.h, lists.h)
+ *   simulate   our allocator serves the requests                                                    (simulate.h)
+ *
+ * The snapshot is taken while events are recorded, so the pass has four parts:
+ *
+ *   ---- PRE ----|before_start  SYNC  before_end|------- WINDOW -------|after_start ---- POST (not replayed) ----
+ *
+ * PRE shows types of pageblocks. Of SYNC, while the map was read, a block that left the lists is taken if the map says it is
+ * free, one that came back is freed if the map says it is not. Only the WINDOW is counted. Without times.json all is window.
+ * Model: docs/model/replay.md.
+ */
+#ifndef REPLAY_REPLAY_H
+#define REPLAY_REPLAY_H
+
+#include "replay/follow.h"
+#include "replay/image.h"
+#include "replay/lists.h"
+#include "replay/recorded.h"
+#include "replay/simulate.h"
+#include "traces/trace.h"
+
+enum replay_part { REPLAY_PRE, REPLAY_SYNC, REPLAY_WINDOW, REPLAY_POST };
+
+#define REPLAY_KINDS(X) \
+    X(page_alloc) X(page_free) X(zone_locked) X(drain) X(extfrag) X(kmalloc) X(kfree) X(cache_alloc) X(cache_free) X(other)
+
+struct replay_request {
+    const char *events;
+    const struct snapshot *before, *after; /* after may be NULL */
+    const struct snap_times *times;        /* NULL: the whole trace is the window */
+    bool recorded, predict, simulate;
+    enum simulate_level level;
+    int allocator;                         /* enum frame_allocator: of simulate */
+    /* Called now and then with the number of events replayed; NULL is fine. Not 0: stop. */
+    int (*tick)(void *self, uint64_t events, const struct frame_map *map);
+    void *self;
+};
+
+struct replay_result {
+    struct trace_kernel_lines lines;
+    uint64_t records[4];                /* by part */
+#define X(name) uint64_t name;
+    struct { REPLAY_KINDS(X) } window;  /* events of the window by kind */
+#undef X
+    struct image_info image;
+    struct recorded_stats recorded;
+    struct follow_stats follow;
+    struct lists_stats lists;
+    struct simulate_stats simulate;
+    bool has_lists;                     /* the events say their CPU */
+    bool has_buddy;                     /* mm_page_alloc_zone_locked is there */
+    uint64_t follow_free[N_ZONES][FRAME_ORDERS], simulate_free[N_ZONES][FRAME_ORDERS]; /* at the window's end */
+    bool stopped;
+};
+
+/* 0, or -1 and err; *out holds what was reached. */
+int replay_run(const struct replay_request *q, struct replay_result *out, struct err *err);
+
+#endif

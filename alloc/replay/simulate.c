@@ -1,0 +1,142 @@
+#include "replay/simulate.h"
+
+#include "frames/frame_alloc.h"
+#include "frames/free_list.h"
+#include "replay/image.h"
+
+#include <stdlib.h>
+
+struct simulate {
+    struct frame_map *map;
+    enum simulate_level level;
+    uint32_t *where; /* by the kernel's frame: ours + 1; 0: where the kernel had it */
+    uint64_t n;
+    struct simulate_stats st;
+};
+
+int simulate_new(struct simulate **out, struct frame_map *map, enum simulate_level level, struct err *err)
+{
+    struct simulate *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (s) {
+        s->map = map;
+        s->level = level;
+        s->n = map->n_frames;
+        s->where = image_sparse(s->n * sizeof *s->where);
+    }
+    if (!s || !s->where) {
+        free(s);
+        frame_map_free(map);
+        return err_set(err, ERR_RUN, "out of memory");
+    }
+    *out = s;
+    return 0;
+}
+
+void simulate_free(struct simulate *s)
+{
+    if (!s)
+        return;
+    image_sparse_free(s->where, s->n * sizeof *s->where);
+    frame_map_free(s->map);
+    free(s);
+}
+
+struct frame_map *simulate_map(struct simulate *s) { return s->map; }
+const struct simulate_stats *simulate_stats(const struct simulate *s) { return &s->st; }
+
+/* ---- our side: whole blocks of frames, each with its record ------------------------------------------------------------ */
+
+/* The zone is the kernel's choice at the level of the lists, ours at that of requests (frames_alloc's zonelist). */
+static uint64_t take(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt, gfp_t gfp)
+{
+    if (s->level == SIMULATE_PAGES) {
+        enum frame_tag tag = gfp & __GFP_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL;
+        return frames_alloc(s->map, gfp, order, tag).v;
+    }
+    struct zone *z = image_zone(s->map, pfn);
+    if (!z)
+        return PFN_NONE.v;
+    enum migratetype type = s->map->mobility ? (enum migratetype)mt : MIGRATE_UNMOVABLE;
+    uint64_t p = s->map->ops->alloc(s->map, z, order, type, WMARK_LOW).v;
+    if (p != PFN_NONE.v)
+        s->map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
+                                           .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
+    return p;
+}
+
+static bool is_free(const struct simulate *s, uint64_t pfn)
+{
+    for (unsigned o = 0; o <= s->map->max_order; o++) {
+        const struct frame *f = &s->map->frames[pfn & ~((1ull << o) - 1)];
+        if (f->state == FRAME_FREE && f->order >= o)
+            return true;
+    }
+    return false;
+}
+
+/* Gives 2^order of our frames back; false where one is free already. */
+static bool give(struct simulate *s, uint64_t pfn, unsigned order)
+{
+    struct zone *z = pfn < s->n ? image_zone(s->map, pfn) : NULL;
+    if (!z || pfn + (1ull << order) > z->end)
+        return false;
+    if (is_free(s, pfn))
+        return false;
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+        if (s->map->frames[p].state == FRAME_FREE)
+            return false;
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+        s->map->frames[p].state = FRAME_NONE;
+    s->map->ops->free(s->map, z, pfn, order);
+    return true;
+}
+
+/* ---- the kernel's side -------------------------------------------------------------------------------------------------- */
+
+void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt, gfp_t gfp)
+{
+    uint64_t pages = 1ull << order;
+    if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn || mt >= MIGRATE_TYPES) {
+        s->st.failures++;
+        return;
+    }
+    for (uint64_t p = pfn; p < pfn + pages; p++)
+        if (s->where[p] && s->where[p] - 1 != p) { /* its free is not in the recording */
+            s->st.missed_frees++;
+            give(s, s->where[p] - 1, 0);
+            s->where[p] = 0;
+        }
+    s->st.allocs++;
+    uint64_t ours = take(s, pfn, order, mt, gfp);
+    if (ours == PFN_NONE.v) {
+        s->st.failures++;
+        return;
+    }
+    for (uint64_t p = 0; p < pages; p++)
+        s->where[pfn + p] = (uint32_t)(ours + p) + 1;
+}
+
+void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order)
+{
+    uint64_t pages = 1ull << order;
+    if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn) {
+        s->st.frees_unknown++;
+        return;
+    }
+    uint64_t ours = s->where[pfn] ? s->where[pfn] - 1u : pfn;
+    bool whole = (ours & (pages - 1)) == 0;
+    for (uint64_t p = 0; p < pages && whole; p++)
+        whole = (s->where[pfn + p] ? s->where[pfn + p] - 1u : pfn + p) == ours + p;
+    s->st.frees++;
+    s->st.frees_before += !s->where[pfn];
+    if (whole) {
+        s->st.frees_unknown += !give(s, ours, order);
+    } else {
+        s->st.split_frees++;
+        for (uint64_t p = pfn; p < pfn + pages; p++)
+            s->st.frees_unknown += !give(s, s->where[p] ? s->where[p] - 1u : p, 0);
+    }
+    for (uint64_t p = pfn; p < pfn + pages; p++)
+        s->where[p] = 0;
+}

@@ -1,0 +1,2 @@
+mmulab_fuzz(fuzz_perf DEPS traces)
+mmulab_fuzz(fuzz_snapshot DEPS replay)
