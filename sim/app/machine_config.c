@@ -24,6 +24,11 @@ static const struct param workload_params[] = {
      .elem = &process_elem, .help = "programs to replay, a trace each; -t TRACE on the command line adds to them"},
 };
 
+static const struct param output_params[] = {
+    {.key = "memory_rows", .type = P_U64, .offset = offsetof(struct output_config, memory_rows), .def = 32, .max = 100000,
+     .help = "rows of fragmentation.csv and memory_map.csv, up to twice as many; each costs a walk over memory; 0: none"},
+};
+
 static void check_machine(const void *root, struct config_checker *ck)
 {
     const struct machine_root *r = root;
@@ -117,6 +122,7 @@ static void build(void)
     add_all(vm_param_groups, vm_n_param_groups, AT(vm));
     add("workload", workload_params, ARRAY_LEN(workload_params), offsetof(struct machine_root, workload),
         "What is replayed.");
+    add("output", output_params, ARRAY_LEN(output_params), offsetof(struct machine_root, output), "What is written.");
 #undef AT
     store.schema.title = "mmulab configuration";
     store.schema.groups = store.group;

@@ -11,9 +11,13 @@ struct workload_process {
 struct workload_config {
     struct param_list processes; /* of struct workload_process */
 };
+struct output_config {
+    uint64_t memory_rows;
+};
 struct machine_root {
     struct machine_config m;
     struct workload_config workload;
+    struct output_config output;
 };
 
 #endif

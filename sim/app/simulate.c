@@ -2,24 +2,28 @@
 
 #include "app/cmd_config.h"
 #include "app/progress.h"
+#include "app/result/memory_series.h"
+#include "app/result/proc_files.h"
 #include "app/result/result.h"
 #include "app/result/run_columns.h"
-
-#include "frames/fragmentation.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum { MARKS_MAX = 200, MARK_NAME_MAX = 60 }; /* folders below proc/marks; more are counted and said */
 enum { SAMPLE_CYCLES_MIN = 256 }; /* samples clip the window: not more often than this in timed mode */
 
 struct run {
     struct machine *m;
     struct workload *workload;
     struct series *series;
+    struct memory_series *memory;
     struct result *result;
     struct progress progress;
     unsigned skip; /* calls until the clock is looked at again */
-    uint64_t events;
+    uint64_t events, n_marks;
+    bool mark_failed;
+    struct err mark_err;
     struct workload_trace *trace; /* of the configuration, then those added */
     size_t n_trace;
     const char **input; /* files, for host.json */
@@ -34,6 +38,8 @@ static void on_sample(void *self, struct machine *m)
     uint64_t refs = machine_references(m), cycles = machine_time(m) / cpu_period_ps(&machine_cfg(m)->cpu);
     if (series_due(r->series, refs))
         series_sample(r->series, refs);
+    if (memory_series_due(r->memory, refs))
+        memory_series_sample(r->memory, refs, machine_time(m));
     uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
     /* Several timed cores are sampled by cycles: as many as the wanted references took so far. */
     if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1) {
@@ -60,6 +66,22 @@ static void on_event(void *self, const struct machine_event *e)
     r->events++;
 }
 
+/* The files of proc/ as they are at a MARK of the trace, below its text or, where it has none, its number. */
+static void on_mark(void *self, struct machine *m, uint64_t number, const char *text)
+{
+    struct run *r = self;
+    char word[32], safe[MARK_NAME_MAX + 1], folder[MARK_NAME_MAX + 64];
+    if (r->n_marks >= MARKS_MAX || r->mark_failed) {
+        r->n_marks++;
+        return;
+    }
+    if (!*text)
+        snprintf(word, sizeof word, "%llu", (unsigned long long)number);
+    result_safe_name(safe, sizeof safe, *text ? text : word);
+    snprintf(folder, sizeof folder, "proc/marks/%03u-%s", (unsigned)++r->n_marks, safe);
+    r->mark_failed = proc_files_write(r->result, folder, machine_frames(m), &r->mark_err) < 0;
+}
+
 static bool on_interrupted(void *self)
 {
     struct run *r = self;
@@ -77,44 +99,26 @@ static int write_config(FILE *f, void *ctx, struct err *err)
     return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
 }
 
-static int write_buddyinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_buddyinfo(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_pagetypeinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_pagetypeinfo(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_unusable(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_unusable_index(machine_frames(ctx), f);
-    return 0;
-}
-
-static int write_extfrag(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    frames_print_extfrag_index(machine_frames(ctx), f);
-    return 0;
-}
-
 static int write_result(struct run *r, struct config *c, const struct result_run *rr, const struct result_host *host,
                         struct err *err)
 {
     series_finish(r->series, machine_references(r->m));
+    memory_series_finish(r->memory, machine_references(r->m), machine_time(r->m));
+    if (r->n_marks > MARKS_MAX) {
+        struct json_out *j = result_event(r->result, machine_time(r->m), "marks_left_out");
+        json_u64(j, "marks", r->n_marks);
+        json_u64(j, "written", MARKS_MAX);
+        result_event_end(r->result);
+        r->events++;
+    }
+    if (r->mark_failed) {
+        *err = r->mark_err;
+        return -1;
+    }
     if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
-        result_write(r->result, "proc/buddyinfo", write_buddyinfo, r->m, err) < 0 ||
-        result_write(r->result, "proc/pagetypeinfo", write_pagetypeinfo, r->m, err) < 0 ||
-        result_write(r->result, "proc/unusable_index", write_unusable, r->m, err) < 0 ||
-        result_write(r->result, "proc/extfrag_index", write_extfrag, r->m, err) < 0 ||
-        result_write_series(r->result, r->series, err) < 0 ||
+        proc_files_write(r->result, "proc", machine_frames(r->m), err) < 0 ||
+        result_write_series(r->result, "series.csv", r->series, err) < 0 ||
+        memory_series_write(r->memory, r->result, err) < 0 ||
         result_write_stats(r->result, rr, machine_stats(r->m), r->series, err) < 0 ||
         result_write_host(r->result, host, err) < 0)
         return -1;
@@ -174,11 +178,12 @@ static int prepare(struct run *r, const struct simulation *s, const struct machi
 {
     if (list_traces(r, s, root, err) < 0 || machine_new(&r->m, &root->m, err) < 0 ||
         workload_new(&r->workload, r->trace, r->n_trace, root->m.cpu.count, !s->inline_decoding, err) < 0 ||
-        result_open(&r->result, s->output, err) < 0 || series_new(&r->series, root->m.sim.interval, err) < 0)
+        result_open(&r->result, s->output, err) < 0 || series_new(&r->series, root->m.sim.interval, err) < 0 ||
+        memory_series_new(&r->memory, machine_frames(r->m), root->output.memory_rows, err) < 0)
         return -1;
     workload_attach(r->workload, r->m);
     run_add_columns(r->series, r->m);
-    struct machine_hooks hooks = {.self = r, .event = on_event, .sample = on_sample, .interrupted = on_interrupted};
+    struct machine_hooks hooks = {.self = r, .event = on_event, .sample = on_sample, .mark = on_mark, .interrupted = on_interrupted};
     machine_set_hooks(r->m, &hooks);
     progress_signals_install();
     return 0;
@@ -192,6 +197,8 @@ static void start_progress(struct run *r, const struct simulation *s, const stru
     /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
     if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
         r->series->interval = r->series->next = total / (SERIES_ROWS_MAX / 2);
+    if (root->output.memory_rows)
+        memory_series_interval(r->memory, total / root->output.memory_rows);
     progress_start(&r->progress, stderr, s->label, s->quiet ? 0 : total, s->status);
     if (s->quiet)
         r->progress.tty = false;
@@ -233,6 +240,7 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
     }
     result_free(r.result);
     series_free(r.series);
+    memory_series_free(r.memory);
     if (out->end == SIMULATED_NOT) {
         machine_free(r.m);
     } else {

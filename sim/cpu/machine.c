@@ -3,6 +3,7 @@
 #include "cpu/functional.h"
 #include "cpu/priv.h"
 #include "cpu/timed.h"
+#include "traces/input.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -139,6 +140,8 @@ void machine_free(struct machine *m)
     stats_free(m->stats);
     free(m->process);
     free(m->os_queue);
+    for (uint32_t i = 0; i < m->n_action; i++)
+        free(m->action[i].text);
     free(m->action);
     free(m);
 }
@@ -223,7 +226,28 @@ void core_note(struct core *c, const struct trace_rec *r)
             c->seg.reg[r->addr].base = 0; /* 64-bit mode ignores it */
     } else if (r->kind == TRACE_EXIT && r->size == CORE_EXIT_LATER) {
         c->machine->process[c->process].exits = true;
+    } else if (r->kind == TRACE_MARK && c->machine->hooks.mark) {
+        machine_note_mark(c, r);
     }
+}
+
+void machine_note_mark(struct core *c, const struct trace_rec *r)
+{
+    struct machine *m = c->machine;
+    size_t n;
+    const char *s = trace_rec_string(r, &n);
+    char *text = strndup(s, n);
+    if (!text)
+        abort(); /* host memory gone for a line of text */
+    if (!c->timed) {
+        m->hooks.mark(m->hooks.self, m, r->addr, text);
+        free(text);
+        return;
+    }
+    /* As far ahead as an answer of the shared side: no core has got there yet. */
+    struct action *a = machine_add_action(m, c->now + m->cfg.bus.response_latency_cycles, c->id, ACTION_MARK);
+    a->number = r->addr;
+    a->text = text;
 }
 
 static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry)

@@ -45,6 +45,8 @@ struct machine_hooks {
     void *self;
     void (*event)(void *self, const struct machine_event *e);                         /* may be NULL */
     void (*sample)(void *self, struct machine *m);                                    /* may be NULL */
+    /* A MARK record has been reached; called when no core has anything half done. May be NULL. */
+    void (*mark)(void *self, struct machine *m, uint64_t number, const char *text);
     void (*arrival)(void *self, tick_t tick, const struct mem_req *r);                /* may be NULL: tests */
     bool (*interrupted)(void *self);                                                  /* may be NULL */
 };

@@ -10,11 +10,13 @@ struct process { /* of the traces, by number */
     bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
-enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP };
+enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK };
 struct action { /* global action of docs/model/timing.md section 1 */
     cyc_t when;
     unsigned core;
     enum action_kind kind;
+    uint64_t number; /* ACTION_MARK: the record's, and its text, owned */
+    char *text;
 };
 
 struct oom_stats { uint64_t kills; };
@@ -40,7 +42,7 @@ struct machine {
     bool os_locked;
     unsigned *os_queue; /* ring of cores that wait for the lock */
     unsigned os_head, os_n;
-    struct action *action; /* sorted by (when, order made) */
+    struct action *action; /* sorted by (when, order made); marks of one cycle by core */
     uint32_t n_action, cap_action;
     /* run */
     uint64_t interval, next_sample, next_check;
@@ -66,7 +68,9 @@ void machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
 /* The core has reached mark_at references: the machine samples, or ends the warm-up, at the next cycle. */
 void machine_mark(struct machine *m, struct core *c);
-void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind);
+struct action *machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind);
+/* A MARK record, for whoever listens (struct machine_hooks). */
+void machine_note_mark(struct core *c, const struct trace_rec *r);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);
 /* A record that is neither a reference nor a call. */

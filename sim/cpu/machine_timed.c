@@ -32,14 +32,21 @@ void machine_mark(struct machine *m, struct core *c)
         machine_add_action(m, c->now + 1, 0, ACTION_SAMPLE);
 }
 
-void machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind)
+/* The order in which cores are visited must not show: marks of one cycle go by core. */
+static bool goes_before(const struct action *a, cyc_t when, unsigned core, enum action_kind kind)
+{
+    return a->when > when || (a->when == when && kind == ACTION_MARK && a->kind == ACTION_MARK && a->core > core);
+}
+
+struct action *machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind)
 {
     if (m->n_action == m->cap_action)
         m->action = grow_array(m->action, &m->cap_action, 16, sizeof *m->action);
     unsigned i = m->n_action++;
-    for (; i > 0 && m->action[i - 1].when > when; i--)
+    for (; i > 0 && goes_before(&m->action[i - 1], when, core, kind); i--)
         m->action[i] = m->action[i - 1];
     m->action[i] = (struct action){.when = when, .core = core, .kind = kind};
+    return &m->action[i];
 }
 
 /* ---- the operating system ---- */
@@ -155,6 +162,10 @@ static void run_action(struct machine *m, const struct action *a)
             m->next_sample = m->totals.references + m->interval;
             set_mark(m);
         }
+        break;
+    case ACTION_MARK:
+        m->hooks.mark(m->hooks.self, m, a->number, a->text);
+        free(a->text);
         break;
     }
 }

@@ -186,7 +186,7 @@ static inline int synthetic_result(const char *dir, struct synthetic_options o, 
                                  .seed = o.seed, .complete = !o.incomplete,
                                  .reason = o.incomplete ? "interrupted" : "end of trace"};
         struct result_host host = {.wall_ns = 1500000000u, .references = s->sim.references, .version = "0.1.0"};
-        rc = result_write_text(r, "config.json", "{}\n", err) || result_write_series(r, series, err) ||
+        rc = result_write_text(r, "config.json", "{}\n", err) || result_write_series(r, "series.csv", series, err) ||
              result_write_stats(r, &run, st, series, err) || result_write_host(r, &host, err) || result_commit(r, err)
                  ? -1
                  : 0;

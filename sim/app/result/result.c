@@ -364,9 +364,9 @@ static int put_series(FILE *f, void *ctx, struct err *err)
     return 0;
 }
 
-int result_write_series(struct result *r, const struct series *series, struct err *err)
+int result_write_series(struct result *r, const char *name, const struct series *series, struct err *err)
 {
-    return result_write(r, "series.csv", put_series, &series, err);
+    return result_write(r, name, put_series, &series, err);
 }
 
 struct json_out *result_event(struct result *r, uint64_t time_ps, const char *kind)
@@ -422,7 +422,8 @@ int result_commit(struct result *r, struct err *err)
 
     /* From here until stats.json is back the folder shows no result; a kill in between leaves temporaries, by which
      * the next run knows the folder as ours. */
-    static const char *const ours[] = {"stats.json", "config.json", "series.csv", "host.json"};
+    static const char *const ours[] = {"stats.json", "config.json", "series.csv", "fragmentation.csv",
+                                       "memory_map.csv", "host.json"};
     unlinkat(r->fd, "stats.json", 0);
     for (size_t i = 1; i < ARRAY_LEN(ours); i++)
         if (!written(r, ours[i]))

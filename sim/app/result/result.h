@@ -8,7 +8,7 @@
  *   result_write_text(r, "config.json", text, &err);
  *   j = result_event(r, now_ps, "oom_kill"); json_u64(j, "pid", 7); result_event_end(r);
  *   result_write(r, "proc/meminfo", fn, ctx, &err);
- *   result_write_series(r, series, &err); result_write_stats(...); result_write_host(...);
+ *   result_write_series(r, "series.csv", series, &err); result_write_stats(...); result_write_host(...);
  *   result_commit(r, &err);
  *   result_free(r);          -- without a commit: as if nothing had been written
  */
@@ -59,7 +59,7 @@ int result_write_stats(struct result *r, const struct result_run *run, const str
                        const struct series *series, struct err *err);
 /* "warmup" or "measure" alone, as members of the object that is open in j: for sweeps and tests. */
 int result_stats_json(struct json_out *j, const struct stats *s, enum stat_phase phase, struct err *err);
-int result_write_series(struct result *r, const struct series *series, struct err *err);
+int result_write_series(struct result *r, const char *name, const struct series *series, struct err *err);
 
 /* host.json: what may differ between equal runs. */
 struct result_host {

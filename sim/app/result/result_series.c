@@ -40,6 +40,13 @@ void series_free(struct series *s)
     free(s);
 }
 
+void series_limit_rows(struct series *s, uint64_t rows)
+{
+    assert(!s->rows);
+    if (rows < s->max_rows)
+        s->max_rows = rows < 2 ? 2 : rows;
+}
+
 /* Out of memory for a few kilobytes while the machine is built leaves nothing sensible to do. */
 static void *must(void *p)
 {

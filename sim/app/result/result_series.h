@@ -39,6 +39,8 @@ struct series {
 /* `interval` in references, 0 for automatic. */
 int series_new(struct series **out, uint64_t interval, struct err *err);
 void series_free(struct series *s); /* NULL is fine */
+/* Fewer rows than the constants above; at least 2. Before the first row. */
+void series_limit_rows(struct series *s, uint64_t rows);
 
 /* Before the first row; a name that is a column already is ignored. `name` (lower case, digits, underscores) and `unit` are copied. */
 void series_add(struct series *s, const char *name, const char *unit, enum series_kind kind, series_get get,

@@ -1,0 +1,60 @@
+#!/bin/sh
+# What a run tells of physical memory: fragmentation.csv, memory_map.csv, proc/ at marks. $1: the program.
+set -u
+prog=$1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+
+# 400 pages touched, a mark, 300 of them given back, a mark without text, on two threads
+{
+    echo '# mmulab trace 1'
+    for t in 1 2; do
+        echo "T 0 $t"
+        echo "mmap 0x${t}0000000 length=1638400 prot=3 flags=0x22 fd=-1 offset=0 result=0x${t}0000000 file_id=0"
+        i=0
+        while [ $i -lt 400 ]; do
+            printf 'S %x 8\n' $((0x10000000 * t + i * 4096))
+            i=$((i + 1))
+        done
+        echo "mark $t \"all touched/$t\""
+        echo "munmap 0x${t}0000000 length=1228800 result=0"
+        printf 'S %x 8\n' $((0x10000000 * t + 350 * 4096))
+        echo "mark 7 \"\""
+    done
+} >t.mtt
+"$prog" trace check t.mtt >check.out 2>&1 || { cat check.out; fail "the trace is not right"; }
+
+for mode in functional timed; do
+    "$prog" run -q -t t.mtt -s sim.mode=$mode -s cpu.count=2 -s memory.size=64MiB -s output.memory_rows=8 -o $mode || fail "run $mode"
+    for mark in 1 2 3 4; do
+        set -- $mode/proc/marks/00$mark-*
+        [ -s "$1/buddyinfo" ] && [ -s "$1/pagetypeinfo" ] || fail "$mode: mark $mark has no files"
+    done
+    [ -d $mode/proc/marks/001-all_touched_1 ] || [ -d $mode/proc/marks/001-all_touched_2 ] || fail "$mode: name of the first mark"
+    # every row accounts for every frame, and the end agrees with /proc/buddyinfo
+    awk -F, -v cells=$mode/memory_map.csv '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        { sum = 0
+          for (c in at) if (c ~ /^pages_(reserved|free|pcp|anon|file|pgtable|slab|kernel)$/) sum += $at[c]
+          runs = 0
+          for (c in at) if (c ~ /^free_run_pages_/) runs += $at[c]
+          if (sum != 16384) { print "row " NR ": " sum " pages"; bad = 1 }
+          if (runs != $at["pages_free"]) { print "row " NR ": runs hold " runs " pages"; bad = 1 }
+          if ($at["pages_anon"] > most) most = $at["pages_anon"]
+          anon = $at["pages_anon"]; pages = $at["pages_free"] + $at["pages_pcp"] }
+        END { if (most < 400 || anon >= most) { print "anon pages: " most " at most, " anon " at the end"; bad = 1 }
+              print pages; exit bad || NR < 9 }' $mode/fragmentation.csv >pages || { cat pages; fail "$mode: fragmentation.csv"; }
+    [ "$(wc -l <$mode/fragmentation.csv)" = "$(wc -l <$mode/memory_map.csv)" ] || fail "$mode: rows of the two files"
+done
+# the length of a window shows nowhere, at marks neither
+for w in 1 7; do
+    "$prog" run -q -t t.mtt -s cpu.count=2 -s memory.size=64MiB -s output.memory_rows=8 -s sim.window=$w -o w$w || fail "run window $w"
+    diff -r -x host.json -x config.json -x stats.json timed w$w >diff.out || { head diff.out; fail "window $w differs"; }
+done
+# none wanted
+"$prog" run -q -t t.mtt -s output.memory_rows=0 -o none || fail "run without rows"
+[ ! -e none/fragmentation.csv ] || fail "rows that were not wanted"
+exit $failed
