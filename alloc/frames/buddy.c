@@ -96,11 +96,12 @@ uint64_t buddy_smallest(struct frame_map *map, struct zone *z, unsigned order, e
     return buddy_take(map, z, buddy_first(map, z, o, mt), order, o, mt, mt);
 }
 
-static pfn_t alloc(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
+static pfn_t alloc(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                   enum rmqueue_mode *mode)
 {
-    uint64_t pfn = buddy_smallest(map, z, order, mt);
+    uint64_t pfn = *mode == RMQUEUE_NORMAL ? buddy_smallest(map, z, order, mt) : PFN_NONE.v;
     if (unlikely(pfn == PFN_NONE.v))
-        pfn = buddy_fallback(map, z, order, mt, flags);
+        pfn = buddy_fallback(map, z, order, mt, flags, mode);
     return (pfn_t){pfn};
 }
 
@@ -154,6 +155,7 @@ static void free_block(struct frame_map *map, struct zone *z, uint64_t pfn, unsi
 
 const struct frame_alloc_ops buddy_frame_ops = {
     .name = "buddy",
+    .pcp = true,
     .add_range = add_range,
     .alloc = alloc,
     .free = free_block,

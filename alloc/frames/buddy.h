@@ -4,6 +4,7 @@
 #ifndef FRAMES_BUDDY_H
 #define FRAMES_BUDDY_H
 
+#include "frames/frame_alloc.h"
 #include "frames/free_list.h"
 
 /* First block of a list that is not empty; a virgin one is linked first. */
@@ -14,7 +15,8 @@ uint64_t buddy_take(struct frame_map *map, struct zone *z, uint64_t pfn, unsigne
 /* __rmqueue_smallest: the first block of the smallest order that fits, or PFN_NONE.v. */
 uint64_t buddy_smallest(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt);
 /* When mt's own lists have nothing: claim, then steal (linux-mm 2.6). */
-uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags);
+uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                        enum rmqueue_mode *mode);
 /* Promises of this allocator: no two free buddies that should have merged. */
 int buddy_check(const struct frame_map *map, const struct zone *z, struct err *err);
 

@@ -119,13 +119,22 @@ static uint64_t steal(struct frame_map *map, struct zone *z, unsigned order, enu
     return PFN_NONE.v;
 }
 
-uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
+uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                        enum rmqueue_mode *mode)
 {
     if (!map->mobility || mt >= MIGRATE_PCPTYPES)
         return PFN_NONE.v;
-    uint64_t pfn = claim(map, z, order, mt, flags);
-    if (pfn == PFN_NONE.v && !(flags & ALLOC_NOFRAGMENT))
+    uint64_t pfn = PFN_NONE.v;
+    if (*mode != RMQUEUE_STEAL) {
+        pfn = claim(map, z, order, mt, flags);
+        if (pfn != PFN_NONE.v)
+            *mode = RMQUEUE_NORMAL; /* its own lists have blocks again */
+    }
+    if (pfn == PFN_NONE.v && !(flags & ALLOC_NOFRAGMENT)) {
         pfn = steal(map, z, order, mt);
+        if (pfn != PFN_NONE.v)
+            *mode = RMQUEUE_STEAL;
+    }
     if (pfn != PFN_NONE.v)
         map->st.fallbacks++;
     return pfn;

@@ -11,13 +11,18 @@
 
 #define FRAME_ALLOCATORS(X) X(buddy)
 
+/* Where the last block of a refill came from, so that the next is looked for there first (enum rmqueue_mode). */
+enum rmqueue_mode { RMQUEUE_NORMAL, RMQUEUE_CLAIM, RMQUEUE_STEAL };
+
 struct frame_alloc_ops {
     const char *name;
+    bool pcp; /* per-CPU lists stand in front of it */
     /* At boot, once for each range of z, ascending. Afterwards the range is free: it is in z's nr_free counts. */
     void (*add_range)(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end, bool eager);
     /* When a request was admitted to z. The head of a free block of 2^order frames, taken off the books of free
-     * memory, state FRAME_NONE; or PFN_NONE. `flags` are ALLOC_* bits. */
-    pfn_t (*alloc)(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags);
+     * memory, state FRAME_NONE; or PFN_NONE. `flags` are ALLOC_* bits; `mode` is kept over the blocks of one refill. */
+    pfn_t (*alloc)(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                   enum rmqueue_mode *mode);
     /* When a block comes back: its head has state FRAME_NONE. */
     void (*free)(struct frame_map *map, struct zone *z, uint64_t pfn, unsigned order);
     /* In frames_check, for each zone, after the general books were found right: the allocator's own promises. */

@@ -3,6 +3,7 @@
 #include "frames/frame_alloc.h"
 #include "frames/free_list.h"
 #include "frames/layout.h"
+#include "frames/pcp.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -82,6 +83,21 @@ static void set_marks(struct frame_map *map, const struct memory_config *c)
     const uint32_t ratio[N_ZONES] = {c->lowmem_reserve_ratio_dma, c->lowmem_reserve_ratio_dma32,
                                      c->lowmem_reserve_ratio_normal, 0};
     zones_set_lowmem_reserve(map->zones, ratio);
+    pcp_set_sizes(map);
+}
+
+static int init_pcps(struct frame_map *map, const struct memory_config *mem, const struct buddy_config *buddy,
+                     struct err *err)
+{
+    map->cpus = buddy->cpus ? buddy->cpus : 1;
+    map->node_cpus[0] = map->cpus;
+    map->pcp_high_fraction = mem->percpu_pagelist_high_fraction;
+    map->pcp_scale_max = buddy->pcp_batch_scale_max;
+    map->pcp_cache_pages = buddy->pcp_cache_bytes >> PAGE_SHIFT;
+    if (!buddy->pcp || !map->ops->pcp)
+        return 0;
+    map->pcps = calloc((size_t)map->n_zones * map->cpus, sizeof *map->pcps);
+    return map->pcps ? 0 : err_set(err, ERR_RUN, "out of host memory for the page lists of %u CPUs", map->cpus);
 }
 
 int frame_map_new(struct frame_map **out, const struct memory_config *mem, const struct buddy_config *buddy,
@@ -100,7 +116,8 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
     map->pageblock_order = buddy->pageblock_order;
     map->defrag_mode = buddy->defrag_mode;
     map->ops = allocators[buddy->allocator];
-    if (layout_set(map, mem, err) || map_arrays(map, err)) {
+    map->n_zones = N_ZONES;
+    if (layout_set(map, mem, err) || map_arrays(map, err) || init_pcps(map, mem, buddy, err)) {
         frame_map_free(map);
         return -1;
     }
@@ -126,6 +143,7 @@ void frame_map_free(struct frame_map *map)
         munmap(map->frames, map->frames_bytes);
     if (map->pageblocks)
         munmap(map->pageblocks, map->pageblocks_bytes);
+    free(map->pcps);
     free(map);
 }
 
@@ -149,6 +167,18 @@ static unsigned slow_flags(const struct frame_map *map, gfp_t gfp, unsigned orde
     return flags;
 }
 
+static inline pfn_t rmqueue(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt,
+                            unsigned flags)
+{
+    if (map->pcps && pcp_order(order)) {
+        pfn_t pfn = pcp_alloc(map, z, map->cpu, order, mt, flags);
+        if (likely(!pfn_is_none(pfn)))
+            return pfn;
+    }
+    enum rmqueue_mode mode = RMQUEUE_NORMAL;
+    return map->ops->alloc(map, z, order, mt, flags, &mode);
+}
+
 /* One pass over the zonelist, highest zone first (get_page_from_freelist, linux-mm 2.9). */
 static pfn_t from_zonelist(struct frame_map *map, enum zone_type highest, unsigned order, enum migratetype mt,
                            unsigned flags, struct zone **from)
@@ -157,6 +187,11 @@ static pfn_t from_zonelist(struct frame_map *map, enum zone_type highest, unsign
         struct zone *z = &map->zones[i];
         if (!z->managed)
             continue;
+        if (!(z->flags & ZONE_BELOW_HIGH)) {
+            if (likely(zone_watermark_ok(z, order, highest, (flags & ~(unsigned)ALLOC_WMARK_MASK) | WMARK_HIGH)))
+                goto try_this_zone;
+            z->flags |= ZONE_BELOW_HIGH; /* noticed here rather than where pages are freed, which happens more often */
+        }
         if (!(flags & ALLOC_NO_WATERMARKS) && unlikely(!zone_watermark_ok(z, order, highest, flags))) {
             if ((flags & ALLOC_WMARK_MASK) == WMARK_LOW)
                 z->st.low_misses++;
@@ -164,7 +199,8 @@ static pfn_t from_zonelist(struct frame_map *map, enum zone_type highest, unsign
                 z->st.min_misses++;
             continue;
         }
-        pfn_t pfn = map->ops->alloc(map, z, order, mt, flags);
+    try_this_zone:;
+        pfn_t pfn = rmqueue(map, z, order, mt, flags);
         if (likely(!pfn_is_none(pfn))) {
             *from = z;
             return pfn;
@@ -191,6 +227,11 @@ static pfn_t alloc_slow(struct frame_map *map, gfp_t gfp, unsigned order, enum z
     pfn_t pfn = try_zones(map, highest, order, mt, flags, from);
     if (pfn_is_none(pfn) && map->defrag_mode)
         pfn = from_zonelist(map, highest, order, mt, flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
+    if (pfn_is_none(pfn) && (gfp & __GFP_DIRECT_RECLAIM) && frames_pcp_pages(map)) {
+        /* What other CPUs and other types hold comes back, once (drain_all_pages in __alloc_pages_direct_reclaim). */
+        pcp_drain_all(map, NULL);
+        pfn = from_zonelist(map, highest, order, mt, flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
+    }
     return pfn;
 }
 
@@ -227,7 +268,7 @@ void frames_free(struct frame_map *map, pfn_t pfn, unsigned order)
     assert(pfn.v < map->n_frames);
     struct frame *f = frame_at(map, pfn);
     assert(f->state == FRAME_ALLOCATED && f->order == order); /* else: freed twice, or never allocated */
-    struct zone *z = &map->zones[frame_zone(pfn)];
+    struct zone *z = frames_zone_of(map, pfn);
     map->tag_pages[f->tag] -= 1ull << order;
     map->st.frees++;
     z->st.frees++;
@@ -235,7 +276,10 @@ void frames_free(struct frame_map *map, pfn_t pfn, unsigned order)
     f->state = FRAME_NONE;
     f->order = 0;
     f->tag = FRAME_TAG_NONE;
-    map->ops->free(map, z, pfn.v, order);
+    if (map->pcps && pcp_order(order))
+        pcp_free(map, z, map->cpu, pfn.v, order);
+    else
+        map->ops->free(map, z, pfn.v, order);
 }
 
 void frames_split(struct frame_map *map, pfn_t pfn, unsigned from, unsigned to)
@@ -290,7 +334,7 @@ struct frame_block frames_find(const struct frame_map *map, pfn_t pfn)
         const struct frame *f = &map->frames[pfn.v & ~((1ull << o) - 1)];
         if (f->state == FRAME_NONE || f->order < o)
             continue;
-        b.kind = f->state == FRAME_FREE ? FRAME_IS_FREE : FRAME_IS_ALLOCATED;
+        b.kind = f->state == FRAME_FREE ? FRAME_IS_FREE : f->state == FRAME_PCP ? FRAME_IS_PCP : FRAME_IS_ALLOCATED;
         b.order = f->order;
         b.head.v = (uint64_t)(f - map->frames);
         return b;

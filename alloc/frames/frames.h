@@ -28,7 +28,8 @@
 enum frame_state {
     FRAME_NONE = 0, /* not the head of a block (or never touched) */
     FRAME_FREE,     /* head of a free block of 2^order frames */
-    FRAME_ALLOCATED /* head of an allocated block of 2^order frames */
+    FRAME_ALLOCATED, /* head of an allocated block of 2^order frames */
+    FRAME_PCP       /* head of a block on a CPU's list (pcp.h): neither free nor allocated */
 };
 
 /* What an allocated block is used for. `movable`: could be migrated (on an LRU list, in the kernel's terms); the
@@ -76,6 +77,19 @@ _Static_assert(sizeof(struct frame) == 32, "a touched frame costs 32 bytes");
     X(slow_paths, "requests", "requests that no zone could satisfy above its low watermark") \
     X(failures, "requests", "requests that no zone could satisfy: out of memory, or an optional huge page not had") \
     X(failures_pages, "pages", "pages those requests asked for")
+#define PCP_STATS(X) \
+    X(hits, "blocks", "blocks handed out from a CPU's list without asking the zone") \
+    X(refills, "refills", "an empty list asked its zone for a batch") \
+    X(refill_pages, "pages", "pages that came in refills") \
+    X(frees, "blocks", "blocks given back to a CPU's list") \
+    X(drains, "drains", "lists gave pages back to their zone") \
+    X(drain_pages, "pages", "pages that went back in drains")
+struct pcp_stats {
+#define PCP_STAT_FIELD(name, unit, help) uint64_t name;
+    PCP_STATS(PCP_STAT_FIELD)
+#undef PCP_STAT_FIELD
+};
+
 struct frames_stats {
 #define FRAMES_STAT_FIELD(name, unit, help) uint64_t name;
     FRAMES_STATS(FRAMES_STAT_FIELD)
@@ -83,7 +97,8 @@ struct frames_stats {
 };
 
 struct frame_range { uint64_t start, end; enum zone_type zone; };
-enum { FRAME_RAM = 2, FRAME_RANGES = FRAME_RAM + 2 };
+enum { FRAME_RAM = 2, FRAME_RANGES = FRAME_RAM + 2, FRAME_NODES = 1 };
+struct pcp;
 
 struct frame_alloc_ops;
 struct frame_map {
@@ -95,6 +110,12 @@ struct frame_map {
     bool defrag_mode;
     const struct frame_alloc_ops *ops;
     struct zone zones[N_ZONES];
+    unsigned n_zones;
+    unsigned cpus, cpu;              /* how many there are; the one that allocates and frees now (frames_on_cpu) */
+    unsigned node_cpus[FRAME_NODES]; /* CPUs of each node */
+    struct pcp *pcps;                /* [n_zones][cpus], or NULL: no per-CPU lists */
+    uint32_t pcp_high_fraction, pcp_scale_max;
+    uint64_t pcp_cache_pages;        /* a CPU's share of the last-level cache */
     struct frame_range ram[FRAME_RAM];       /* where RAM is, ascending; `zone` is not used */
     struct frame_range ranges[FRAME_RANGES]; /* what the allocator got at boot, ascending; each lies in one zone */
     unsigned n_ram, n_ranges;
@@ -102,6 +123,7 @@ struct frame_map {
     uint64_t min_free_kb;
     uint64_t tag_pages[N_FRAME_TAGS]; /* allocated pages by use */
     struct frames_stats st;
+    struct pcp_stats pcp_st;
     size_t frames_bytes, pageblocks_bytes; /* of the mappings */
 };
 
@@ -109,6 +131,9 @@ struct frame_map {
 int frame_map_new(struct frame_map **out, const struct memory_config *mem, const struct buddy_config *buddy,
                   struct err *err);
 void frame_map_free(struct frame_map *map); /* NULL is fine */
+
+/* From now on the caller runs on this CPU: its page lists serve. */
+static inline void frames_on_cpu(struct frame_map *map, unsigned cpu) { map->cpu = cpu; }
 
 /*
  * First frame of a naturally aligned block of 2^order frames for `tag`, or PFN_NONE: running out is a result, counted
@@ -132,16 +157,21 @@ static inline enum zone_type frame_zone(pfn_t pfn)
     return pfn.v >= DMA32_END_PFN ? ZONE_NORMAL : pfn.v >= DMA_END_PFN ? ZONE_DMA32 : ZONE_DMA;
 }
 
+/* The zone that holds a frame of memory. */
+static inline struct zone *frames_zone_of(struct frame_map *map, pfn_t pfn) { return &map->zones[frame_zone(pfn)]; }
+
 static inline struct frame *frame_at(const struct frame_map *map, pfn_t pfn) { return &map->frames[pfn.v]; }
 
 /* The block that holds `pfn`. */
-enum frame_kind { FRAME_IS_HOLE, FRAME_IS_RESERVED, FRAME_IS_FREE, FRAME_IS_ALLOCATED };
+enum frame_kind { FRAME_IS_HOLE, FRAME_IS_RESERVED, FRAME_IS_FREE, FRAME_IS_ALLOCATED, FRAME_IS_PCP };
 struct frame_block { enum frame_kind kind; pfn_t head; unsigned order; enum zone_type zone; };
-/* `head` and `order` are meaningful for free and allocated frames. Any pfn may be asked. */
+/* `head` and `order` are meaningful for free, allocated and per-CPU frames. Any pfn may be asked. */
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn);
 
 enum migratetype frames_pageblock_type(const struct frame_map *map, pfn_t pfn);
+/* managed = free + on per-CPU lists + allocated */
 uint64_t frames_free_pages(const struct frame_map *map);
+uint64_t frames_pcp_pages(const struct frame_map *map);
 uint64_t frames_allocated_pages(const struct frame_map *map);
 bool frame_tag_movable(enum frame_tag tag);
 const char *frame_tag_name(enum frame_tag tag);
@@ -159,7 +189,7 @@ void frames_add_stats(const struct frame_map *map, struct stats *s);
 
 /*
  * The expensive verifier (--check): free blocks disjoint, aligned, on the right list, merged; no frame in two blocks;
- * every managed frame in one; counts agree; free + allocated + reserved = present. 0, or -1 and a message that names
+ * every managed frame in one; counts agree; free + per-CPU + allocated + reserved = present. 0, or -1 and a message that names
  * the frame. Time and temporary memory: proportional to touched frames and n_frames / 8 bytes.
  */
 int frames_check(const struct frame_map *map, struct err *err);

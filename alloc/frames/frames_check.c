@@ -5,6 +5,7 @@
  */
 #include "frames/frame_alloc.h"
 #include "frames/free_list.h"
+#include "frames/pcp.h"
 
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@ typedef unsigned long long ull;
 struct check {
     const struct frame_map *map;
     uint64_t *listed; /* a bit a frame: it lies in a block that is on a free list */
-    uint64_t free, blocks_free, tags[N_FRAME_TAGS];
+    uint64_t free, blocks_free, pcp[N_ZONES], tags[N_FRAME_TAGS];
     struct err *err;
 };
 
@@ -163,16 +164,20 @@ static int check_lists(struct check *c, const struct zone *z)
 }
 
 /* Frames behind a head must not be heads themselves, and their being listed must agree with the head's state. */
-static int check_inside(struct check *c, uint64_t head, unsigned order, bool is_free)
+static const char *const state_names[] = {"lost", "free", "allocated", "per-CPU"};
+
+static int check_inside(struct check *c, uint64_t head, unsigned order, unsigned state)
 {
     const struct frame *frames = c->map->frames;
     for (uint64_t p = head; p < head + (1ull << order); p++) {
         if (p != head && frames[p].state != FRAME_NONE)
-            return BAD(c, "pfn %llu has two owners: it is a%s block of order %u and lies in the %s block of order %u "
-                          "at pfn %llu", (ull)p, frames[p].state == FRAME_FREE ? " free" : "n allocated",
-                       frames[p].order, is_free ? "free" : "allocated", order, (ull)head);
-        if (listed(c, p) != is_free)
-            return is_free ? BAD(c, "pfn %llu is marked free but is on no free list", (ull)p)
+            return BAD(c, "pfn %llu has two owners: it is head of a block of order %u (%s) and lies in the %s block of "
+                          "order %u at pfn %llu", (ull)p, frames[p].order, state_names[frames[p].state & 3],
+                       state_names[state], order, (ull)head);
+        bool on_list = state != FRAME_ALLOCATED;
+        if (listed(c, p) != on_list)
+            return on_list ? BAD(c, "pfn %llu is marked %s but is on no %s list", (ull)p, state_names[state],
+                                 state_names[state])
                            : BAD(c, "pfn %llu is allocated (block of order %u at pfn %llu, %s) and on a free list",
                                  (ull)p, order, (ull)head, frame_tag_name((enum frame_tag)frames[head].tag));
     }
@@ -201,14 +206,14 @@ static int check_range(struct check *c, const struct frame_range *r, uint64_t *a
         if (f->state == FRAME_NONE)
             return listed(c, p) ? BAD(c, "pfn %llu is on a free list but not marked free", (ull)p)
                                 : BAD(c, "pfn %llu is lost: neither free nor allocated", (ull)p);
-        if (f->state > FRAME_ALLOCATED || f->order > c->map->max_order || f->tag >= N_FRAME_TAGS)
+        if (f->state > FRAME_PCP || f->order > c->map->max_order || f->tag >= N_FRAME_TAGS)
             return BAD(c, "pfn %llu has impossible metadata (state %u, order %u, tag %u)", (ull)p, f->state, f->order,
                        f->tag);
         uint64_t n = 1ull << f->order;
         if ((p & (n - 1)) || p + n > r->end)
             return BAD(c, "%s block of order %u at pfn %llu is not aligned, or ends outside its zone's memory",
                        f->state == FRAME_FREE ? "free" : "allocated", f->order, (ull)p);
-        if (check_inside(c, p, f->order, f->state == FRAME_FREE))
+        if (check_inside(c, p, f->order, f->state))
             return -1;
         if (f->state == FRAME_ALLOCATED) {
             *allocated += n;
@@ -250,11 +255,11 @@ static int check_totals(struct check *c, const uint64_t allocated[N_ZONES])
     uint64_t free = 0, used = 0;
     for (unsigned i = 0; i < N_ZONES; i++) {
         const struct zone *z = &map->zones[i];
-        free += z->free;
+        free += z->free + c->pcp[i];
         used += allocated[i];
-        if (z->free + allocated[i] != z->managed)
-            return BAD(c, "zone %s: %llu free and %llu allocated pages are not the %llu managed ones", z->name,
-                       (ull)z->free, (ull)allocated[i], (ull)z->managed);
+        if (z->free + c->pcp[i] + allocated[i] != z->managed)
+            return BAD(c, "zone %s: %llu free, %llu per-CPU and %llu allocated pages are not the %llu managed ones",
+                       z->name, (ull)z->free, (ull)c->pcp[i], (ull)allocated[i], (ull)z->managed);
         if (z->st.alloc_pages - z->st.free_pages_back != allocated[i])
             return BAD(c, "zone %s: %llu pages handed out less %llu given back are not the %llu allocated", z->name,
                        (ull)z->st.alloc_pages, (ull)z->st.free_pages_back, (ull)allocated[i]);
@@ -269,6 +274,13 @@ static int check_totals(struct check *c, const uint64_t allocated[N_ZONES])
     return 0;
 }
 
+static int mark_pcp(void *ctx, uint64_t pfn, unsigned order)
+{
+    struct check *c = ctx;
+    uint64_t twice = mark(c, pfn, 1ull << order);
+    return twice == PFN_NONE.v ? 0 : BAD(c, "pfn %llu is twice on lists, of a CPU or of the zone", (ull)twice);
+}
+
 static int check_all(struct check *c)
 {
     const struct frame_map *map = c->map;
@@ -276,7 +288,8 @@ static int check_all(struct check *c)
     if (check_pageblocks(c))
         return -1;
     for (unsigned i = 0; i < N_ZONES; i++)
-        if (check_lists(c, &map->zones[i]))
+        if (check_lists(c, &map->zones[i]) ||
+            pcp_check(map, &map->zones[i], mark_pcp, c, &c->pcp[i], c->err))
             return -1;
     for (unsigned i = 0; i < map->n_ranges; i++)
         if (check_range(c, &map->ranges[i], &allocated[map->ranges[i].zone]))

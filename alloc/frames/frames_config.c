@@ -29,6 +29,10 @@ const struct param memory_params[MEMORY_PARAMS_N] = {
              "(set_recommended_min_free_kbytes); ignored when min_free is given"},
     {"watermark_scale_factor", P_U32, MEM(watermark_scale_factor), .def = 10, .min = 1, .max = 3000,
      .help = "distance between watermarks in 1/10000 of a zone (vm.watermark_scale_factor)"},
+    {"percpu_pagelist_high_fraction", P_U32, MEM(percpu_pagelist_high_fraction), .def = 0, .min = 8, .max = 1u << 30,
+     .flags = PARAM_OR_ZERO,
+     .help = "how much of a zone all CPUs' page lists may hold, 1/fraction (vm.percpu_pagelist_high_fraction); 0: tuned "
+             "between the low watermark and an eighth of the zone"},
     {"lowmem_reserve_ratio_dma", P_U32, MEM(lowmem_reserve_ratio_dma), .def = 256, .max = 1000000,
      .help = "vm.lowmem_reserve_ratio of zone DMA: 1/ratio of the higher zones is kept from their requests; 0: none"},
     {"lowmem_reserve_ratio_dma32", P_U32, MEM(lowmem_reserve_ratio_dma32), .def = 256, .max = 1000000,
@@ -58,6 +62,13 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
      .help = "vm.defrag_mode: mix migratetypes within a pageblock only as the last resort"},
     {"eager_init", P_BOOL, BUD(eager_init), .def = 0,
      .help = "link every free block at the start instead of when it is first needed; same results, slower start"},
+    {"pcp", P_BOOL, BUD(pcp), .def = 1,
+     .help = "per-CPU lists of pages in front of the zones' free lists, for allocators that have them"},
+    {"pcp_batch_scale_max", P_U32, BUD(pcp_batch_scale_max), .def = 5, .max = 6,
+     .help = "a refill of a CPU's list takes at most batch * 2^this pages (CONFIG_PCP_BATCH_SCALE_MAX)"},
+    {"pcp_cache", P_SIZE, BUD(pcp_cache_bytes), .def = 2 * MIB, .max = GIB,
+     .help = "a CPU's share of the last-level cache: above three batches its list keeps a batch of freed blocks of "
+             "several pages (PCPF_FREE_HIGH_BATCH)"},
 };
 #undef BUD
 
@@ -86,6 +97,8 @@ void frames_config_defaults(struct memory_config *m, struct buddy_config *b)
 {
     if (m)
         fill(m, memory_params, MEMORY_PARAMS_N);
-    if (b)
+    if (b) {
         fill(b, buddy_params, BUDDY_PARAMS_N);
+        b->cpus = 1;
+    }
 }

@@ -17,6 +17,7 @@ struct memory_config {
     uint64_t min_free_bytes;      /* vm.min_free_kbytes; 0: by the kernel's formula */
     bool khugepaged_min_free;     /* raise it as khugepaged does when transparent huge pages are enabled */
     uint32_t watermark_scale_factor;
+    uint32_t percpu_pagelist_high_fraction; /* vm.percpu_pagelist_high_fraction; 0: tuned automatically */
     uint32_t lowmem_reserve_ratio_dma, lowmem_reserve_ratio_dma32, lowmem_reserve_ratio_normal;
 };
 
@@ -27,9 +28,13 @@ struct buddy_config {
     bool group_by_mobility;
     bool defrag_mode;         /* vm.defrag_mode */
     bool eager_init;          /* link all free memory at start; results are the same */
+    bool pcp;                 /* per-CPU page lists */
+    uint32_t pcp_batch_scale_max; /* CONFIG_PCP_BATCH_SCALE_MAX */
+    uint64_t pcp_cache_bytes; /* a CPU's share of the last-level cache */
+    uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 10, BUDDY_PARAMS_N = 6 };
+enum { MEMORY_PARAMS_N = 11, BUDDY_PARAMS_N = 9 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 

@@ -25,6 +25,12 @@ enum alloc_flags {
     ALLOC_HIGHATOMIC = 0x200,
 };
 
+/* What the kernel keeps in zone->flags. */
+enum zone_flags {
+    ZONE_BELOW_HIGH = 1,     /* an allocation found the zone below its high watermark: per-CPU lists shrink */
+    ZONE_RECLAIM_ACTIVE = 2, /* kswapd balances the node */
+};
+
 #define ZONE_STATS(X) \
     X(allocs, "blocks", "blocks handed out by this zone") \
     X(alloc_pages, "pages", "pages handed out by this zone") \
@@ -51,6 +57,7 @@ struct virgin {
 struct zone {
     const char *name;
     enum zone_type type;
+    unsigned node, flags; /* flags: enum zone_flags */
     uint64_t start, end;       /* spanned = end - start, holes included; start == end: empty */
     uint64_t present, managed; /* without holes; without what was reserved at boot */
 
@@ -65,6 +72,8 @@ struct zone {
     struct virgin virgin;
 
     uint64_t wmark[N_WMARKS];
+    uint64_t boost; /* on top of every mark, until kswapd takes it back */
+    uint32_t pcp_batch, pcp_high_min, pcp_high_max; /* of each CPU's lists, pages; pcp.h */
     uint64_t lowmem_reserve[N_ZONES]; /* index: highest zone of the request */
     struct zone_stats st;
 };

@@ -101,6 +101,7 @@ static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
 static bool fault(struct core *c, va_t va, unsigned error)
 {
     struct fault_answer a;
+    frames_on_cpu(machine_frames(c->machine), c->id);
     vm_fault(machine_vm(c->machine), c->asid, va, error, &a);
     if (a.result == FAULT_SEGV || a.result == FAULT_OOM) {
         machine_tell(c->machine, a.result == FAULT_OOM ? "oom_kill" : "segfault", c, va.v,

@@ -70,6 +70,7 @@ static int build(struct machine *m, struct err *err)
 {
     struct machine_config *cfg = &m->cfg;
     bool timed = cfg->sim.mode == SIM_MODE_TIMED;
+    cfg->buddy.cpus = cfg->cpu.count;
     m->cores = cfg->cpu.count;
     m->period = cpu_period_ps(&cfg->cpu);
     m->core = calloc(m->cores, sizeof *m->core);
@@ -169,6 +170,7 @@ struct process *machine_process(struct machine *m, uint32_t number)
     }
     struct process *p = &m->process[number];
     if (p->asid == VM_ASID_NONE && !p->dead && m->cfg.mmu.enabled) {
+        frames_on_cpu(m->frames, 0); /* the loader's */
         p->asid = vm_process_new(m->vm);
         p->dead = p->asid == VM_ASID_NONE; /* no frame for a root table: as if it had been killed at once */
     }
@@ -298,6 +300,7 @@ void machine_kill(struct machine *m, struct core *c)
 {
     if (c->process_dead)
         return;
+    frames_on_cpu(m->frames, c->id);
     vm_kill(m->vm, c->asid);
     bury(m, c->process);
 }
@@ -310,6 +313,7 @@ void machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
     uint32_t asid = c->asid;
     if (!c->mmu_on || c->process_dead || (r->flags & TRACE_F_FAILED))
         return;
+    frames_on_cpu(m->frames, c->id);
     switch (r->kind) {
     case TRACE_SEGMENT:
         vm_segment(m->vm, asid, (va_t){r->addr}, word(r, 0), r->size,
@@ -460,6 +464,7 @@ static void end_processes(struct machine *m)
         for (unsigned k = 0; k < m->cores; k++)
             if (m->core[k].process == p) {
                 machine_tell(m, "process_exit", &m->core[k], 0, vm_rss_pages(m->vm, x->asid));
+                frames_on_cpu(m->frames, k);
                 break;
             }
         vm_exit(m->vm, x->asid);
@@ -581,10 +586,11 @@ static int check_lines(struct machine *m, struct core *c, struct err *err)
 int machine_check(struct machine *m, struct err *err)
 {
     const struct frame_map *f = m->frames;
-    uint64_t free_pages = frames_free_pages(f), used = frames_allocated_pages(f);
-    if (free_pages + used != f->managed)
-        return err_set(err, ERR_RUN, "conservation: %llu free + %llu allocated frames are not %llu managed ones",
-                       (unsigned long long)free_pages, (unsigned long long)used, (unsigned long long)f->managed);
+    uint64_t free_pages = frames_free_pages(f), listed = frames_pcp_pages(f), used = frames_allocated_pages(f);
+    if (free_pages + listed + used != f->managed)
+        return err_set(err, ERR_RUN, "conservation: %llu free + %llu per-CPU + %llu allocated frames are not %llu "
+                                     "managed ones", (unsigned long long)free_pages, (unsigned long long)listed,
+                       (unsigned long long)used, (unsigned long long)f->managed);
     if (!m->cfg.sim.checks)
         return 0;
     /* While a handler's stores are under way, tables are allocated that no entry points to yet. */

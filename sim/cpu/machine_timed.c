@@ -70,6 +70,7 @@ static void decide(struct machine *m, unsigned k, tick_t now)
         machine_add_action(m, seen, k, ACTION_CALL);
         return;
     }
+    frames_on_cpu(m->frames, k);
     vm_fault(m->vm, c->asid, c->os_va, c->os_error, &c->answer);
     if (c->answer.result == FAULT_SEGV || c->answer.result == FAULT_OOM)
         machine_add_action(m, seen, k, ACTION_KILL);

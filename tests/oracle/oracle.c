@@ -259,7 +259,9 @@ static int world_init(struct world *w, const struct oracle_stream *stream, size_
         return 0;
     struct paging_root paging = {.levels = (uint8_t)m->mmu.levels, .max_phys_bits = (uint8_t)m->mmu.max_phys_bits,
                                  .flags = mmu_config_paging_flags(&m->mmu)};
-    if (frame_map_new(&w->frames, &m->memory, &m->buddy, err) < 0 ||
+    struct buddy_config buddy = m->buddy;
+    buddy.cpus = w->n;
+    if (frame_map_new(&w->frames, &m->memory, &buddy, err) < 0 ||
         phys_mem_init(&w->mem, w->frames->n_frames * PAGE_BYTES, err) < 0 ||
         vm_new(&w->vm, &m->vm, w->frames, &w->mem, &paging, err) < 0)
         return -1;

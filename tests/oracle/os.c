@@ -39,6 +39,7 @@ static void decide(struct world *w)
             return;
         }
         struct fault_answer *a = o_arena(w, sizeof *a);
+        frames_on_cpu(w->frames, q->core->k);
         vm_fault(w->vm, q->core->asid, q->va, q->error_code, a);
         if (a->result == FAULT_SEGV || a->result == FAULT_OOM)
             o_global_action(w, EV_KILL, w->now, q->core->k, NULL);
@@ -246,6 +247,7 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
     for (unsigned i = 0; i < r->slots && i < 7; i++)
         memcpy(&word[2 * i], &slot[i], 16);
     const struct vm_shootdown sd = {.self = w, .page = drop_page};
+    frames_on_cpu(w->frames, c->k);
     if (r->kind == TRACE_MMAP)
         vm_mmap(w->vm, c->asid, (va_t){word[5]}, word[0], (unsigned)word[1], 0, &sd);
     else if (r->kind == TRACE_MUNMAP)
@@ -261,6 +263,7 @@ void o_os_action(struct world *w, const struct event *e)
     if (!r || r->kind == TRACE_EXIT) {
         kill_process(w, c->process);
         drop_all(w, c->asid);
+        frames_on_cpu(w->frames, c->k);
         (r ? vm_exit : vm_kill)(w->vm, c->asid);
     } else {
         if (!(r->flags & TRACE_F_FAILED)) { /* a failed call costs its time and changes nothing */

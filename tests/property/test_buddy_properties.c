@@ -223,6 +223,7 @@ START_TEST(bitmap) /* for each allocator in the list */
     struct buddy_config b;
     frames_config_defaults(&m, &b);
     b.allocator = _i;
+    b.pcp = false; /* what is free is in the zones; test_pcp has the lists */
     m.size_bytes = 20 * MIB; /* two zones */
     against_bitmap(m, b, ops(1500000), "bitmap.mobility");
     m.size_bytes = 16 * MIB;
@@ -413,6 +414,7 @@ static void against_lists(bool mobility, const char *name)
     struct buddy_config bc;
     frames_config_defaults(&mc, &bc);
     mc.size_bytes = 15 * MIB + 8192;
+    bc.pcp = false;
     bc.group_by_mobility = mobility;
     struct frame_map *m = map_of(mc, bc);
     ck_assert_uint_eq(m->n_ranges, 1);

@@ -9,6 +9,7 @@ static struct frame_map *small_map(bool mobility)
     frames_config_defaults(&m, &b);
     m.size_bytes = 16 * MIB;
     b.group_by_mobility = mobility;
+    b.pcp = false;
     return map_of(m, b);
 }
 
@@ -258,7 +259,7 @@ END_TEST
 START_TEST(normal_spills_before_it_mixes)
 {
     /* NOFRAGMENT: with Normal's movable memory gone but for small blocks, an unmovable request goes to DMA32. */
-    struct frame_map *m = map_sized(4 * GIB + 256 * MIB);
+    struct frame_map *m = map_plain(4 * GIB + 256 * MIB);
     struct zone *n = &m->zones[ZONE_NORMAL];
     while (n->free_blocks)
         ck_assert(!pfn_is_none(frames_alloc(m, GFP_ALL, 9, FRAME_TAG_ANON)));

@@ -2,6 +2,7 @@
 #include "test_frames_util.h"
 
 #include "engine/stats.h"
+#include "frames/pcp.h"
 #include "frames/phys_mem.h"
 
 START_TEST(gfp_values_and_zones)
@@ -311,7 +312,7 @@ START_TEST(split_retag_and_owner)
     check_map(m);
     for (unsigned i = 0; i < 512; i++)
         frames_free(m, (pfn_t){p.v + i}, 0);
-    ck_assert_uint_eq(frames_free_pages(m), m->managed);
+    ck_assert_uint_eq(frames_free_pages(m) + frames_pcp_pages(m), m->managed);
     check_map(m);
     frame_map_free(m);
 }
@@ -353,8 +354,10 @@ START_TEST(statistics_by_name)
     stats_freeze(s);
     pfn_t p = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 2, FRAME_TAG_ANON);
     frames_free(m, p, 2);
+    pcp_drain_all(m, NULL);
     static const struct { const char *name; uint64_t value; } want[] = {
         {"buddy.allocs", 1}, {"buddy.frees", 1}, {"buddy.splits", 8}, {"buddy.merges", 8}, {"buddy.failures", 0},
+        {"pcp.refills", 1}, {"pcp.refill_pages", 8}, {"pcp.frees", 1}, {"pcp.drain_pages", 8}, {"pcp.hits", 0},
         {"zone.DMA32.alloc_pages", 4}, {"zone.DMA32.free_pages_back", 4}, {"zone.DMA.allocs", 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {

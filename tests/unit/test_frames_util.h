@@ -35,6 +35,17 @@ static inline struct frame_map *map_sized(uint64_t bytes)
     return map_of(m, b);
 }
 
+/* ... without per-CPU lists: every frame goes straight to and from the zone. */
+static inline struct frame_map *map_plain(uint64_t bytes)
+{
+    struct memory_config m;
+    struct buddy_config b;
+    frames_config_defaults(&m, &b);
+    m.size_bytes = bytes;
+    b.pcp = false;
+    return map_of(m, b);
+}
+
 static inline void check_map(const struct frame_map *map)
 {
     struct err e = {0};

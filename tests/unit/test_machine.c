@@ -498,7 +498,7 @@ START_TEST(test_producer_consumer)
         ck_assert_uint_eq(frames_allocated_pages(machine_frames(r.m)), 0);
         ck_assert_uint_gt(value_of(&r, "llc.snoops"), 0);
         const struct frame_map *f = machine_frames(r.m);
-        ck_assert_uint_eq(frames_free_pages(f) + frames_allocated_pages(f), f->managed);
+        ck_assert_uint_eq(frames_free_pages(f) + frames_pcp_pages(f) + frames_allocated_pages(f), f->managed);
         run_end(&r);
         for (uint32_t k = 0; k < cores; k++)
             list_clear(&l[k]);
