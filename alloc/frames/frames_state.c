@@ -4,14 +4,16 @@
  * parts fit together is for frames_check, which trusts no link.
  */
 #include "frames/frames.h"
+#include "frames/pcp.h"
 #include "frames/phys_mem.h"
 #include "engine/state.h"
 
 #include <sys/mman.h>
 
 /* A member added to one of these is part of the state, or fixed by the configuration: decide, then correct the size. */
-_Static_assert(sizeof(struct zone) == 608, "zone_state moves or compares every member");
-_Static_assert(sizeof(struct frame_map) - N_ZONES * sizeof(struct zone) == 416, "frames_state moves or compares every member");
+_Static_assert(sizeof(struct zone) == 640, "zone_state moves or compares every member");
+_Static_assert(sizeof(struct frame_map) - N_ZONES * sizeof(struct zone) == 504, "frames_state moves or compares every member");
+_Static_assert(sizeof(struct pcp) == 128, "pcp_state moves every member");
 
 static void zone_state(struct zone *z, struct state_io *io)
 {
@@ -23,6 +25,11 @@ static void zone_state(struct zone *z, struct state_io *io)
         state_same(io, z->wmark[i], "watermark");
     for (unsigned i = 0; i < N_ZONES; i++)
         state_same(io, z->lowmem_reserve[i], "lowmem_reserve");
+    state_same(io, z->pcp_batch, "batch of the per-CPU lists");
+    state_same(io, z->pcp_high_min, "high_min of the per-CPU lists");
+    state_same(io, z->pcp_high_max, "high_max of the per-CPU lists");
+    state_u64(io, &z->boost);
+    state_u32(io, &z->flags);
     state_u64(io, &z->free);
     state_u64(io, &z->free_blocks);
     state_bytes(io, z->nr_free, sizeof z->nr_free);
@@ -44,6 +51,22 @@ static void zone_state(struct zone *z, struct state_io *io)
         if (!state_check(io, z->virgin.run[i].start <= z->virgin.run[i].end && z->virgin.run[i].start >= z->start &&
                                  z->virgin.run[i].end <= z->end, "a zone's untouched memory lies outside it"))
             return;
+}
+
+static void pcp_state(struct frame_map *map, struct pcp *p, struct state_io *io)
+{
+    state_u32(io, &p->count);
+    state_u32(io, &p->high);
+    state_u32(io, &p->free_count);
+    state_u8(io, &p->alloc_factor);
+    state_bool(io, &p->prev_free_high_order);
+    state_check(io, p->alloc_factor <= map->pcp_scale_max, "a per-CPU list's refill is impossible");
+    for (unsigned l = 0; l < PCP_LISTS; l++) {
+        state_u32(io, &p->list[l].first);
+        state_u32(io, &p->list[l].last);
+        state_check(io, p->list[l].first < map->n_frames && p->list[l].last < map->n_frames,
+                    "a per-CPU list leads outside memory");
+    }
 }
 
 /* The frames that may have been touched, ascending: all but virgin memory, with the pseudo frames behind memory. */
@@ -96,6 +119,10 @@ void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *
     }
     for (unsigned i = 0; i < N_ZONES; i++)
         zone_state(&map->zones[i], io);
+    state_same(io, map->pcps ? map->cpus : 0, "number of CPUs with page lists");
+    for (size_t i = 0; map->pcps && i < (size_t)map->n_zones * map->cpus && !state_bad(io); i++)
+        pcp_state(map, &map->pcps[i], io);
+    state_bytes(io, &map->pcp_st, sizeof map->pcp_st);
     state_bytes(io, map->tag_pages, sizeof map->tag_pages);
     state_bytes(io, &map->st, sizeof map->st);
     state_sparse(io, map->pageblocks, 0, map->pageblocks_bytes, 1);
