@@ -35,6 +35,8 @@ static int check_block(struct tally *t, pfn_t pfn, unsigned order, uint64_t va)
 static int check_leaf(struct tally *t, uint64_t entry, unsigned level, uint64_t va)
 {
     enum page_size size = (enum page_size)(level - 1);
+    if ((unsigned)size >= PAGE_SIZE_COUNT)
+        return wrong(t, "an entry maps a page at a level that has none", pa_to_pfn(pte_table((pte_t){entry})), va);
     pfn_t pfn = pa_to_pfn(pte_page((pte_t){entry}, size));
     t->pages[size]++;
     if (size != PAGE_SIZE_1G)
