@@ -58,7 +58,8 @@ static uint64_t take(struct simulate *s, uint64_t pfn, unsigned order, unsigned 
     if (!z)
         return PFN_NONE.v;
     enum migratetype type = s->map->mobility ? (enum migratetype)mt : MIGRATE_UNMOVABLE;
-    uint64_t p = s->map->ops->alloc(s->map, z, order, type, WMARK_LOW).v;
+    enum rmqueue_mode mode = RMQUEUE_NORMAL;
+    uint64_t p = s->map->ops->alloc(s->map, z, order, type, WMARK_LOW, &mode).v;
     if (p != PFN_NONE.v)
         s->map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
                                            .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
