@@ -65,7 +65,17 @@ int core_init(struct core *c, struct machine *m, unsigned id, struct err *err)
         (c->has_l2 && cache_init(&c->l2, &cfg->cache.l2, seed, NAME("l2"), err) < 0))
         return -1;
 #undef NAME
-    return c->timed ? init_timed(c, err) : hot_new(&c->hot, c, err);
+    if (hot_new(&c->hot_mem, c, err) < 0)
+        return -1;
+    core_set_timed(c, c->timed);
+    return c->timed ? init_timed(c, err) : 0;
+}
+
+void core_set_timed(struct core *c, bool timed)
+{
+    c->timed = timed;
+    hot_forget(c->hot_mem);
+    c->hot = timed ? NULL : c->hot_mem;
 }
 
 void core_fini(struct core *c)
@@ -82,7 +92,7 @@ void core_fini(struct core *c)
         wheel_fini(&c->wheel);
         inbox_fini(&c->inbox);
     }
-    free(c->hot);
+    free(c->hot_mem);
     free(c->part);
     free(c->client);
     free(c->l2_mshr);

@@ -157,7 +157,8 @@ struct core {
     bool has_thread, ended;
     uint64_t limit; /* references, 0 none */
     uint64_t mark_at; /* references at which the machine wants to know */
-    struct hot *hot;  /* functional: what is hit without a change; NULL: nothing is */
+    struct hot *hot;     /* functional: what is hit without a change; NULL: nothing is known to be */
+    struct hot *hot_mem; /* its memory, NULL if this core can have none */
     /* timed */
     struct wheel wheel;
     struct inbox inbox;

@@ -16,7 +16,7 @@ int hot_new(struct hot **out, const struct core *c, struct err *err)
 {
     const struct assoc *itlb = &c->itlb.array[PAGE_SIZE_4K].tags, *dtlb = &c->dtlb.array[PAGE_SIZE_4K].tags;
     *out = NULL;
-    if (c->timed || !c->mmu_on || c->seg.mode != SEG_MODE_LONG || itlb->touch_on_mru || dtlb->touch_on_mru ||
+    if (!c->mmu_on || c->seg.mode != SEG_MODE_LONG || itlb->touch_on_mru || dtlb->touch_on_mru ||
         c->l1i.tags.touch_on_mru || c->l1d.tags.touch_on_mru || c->cfg->cache.straddle != STRADDLE_SPLIT ||
         c->cfg->cache.modify_counts != MODIFY_COUNTS_WRITE)
         return 0;
@@ -29,7 +29,6 @@ int hot_new(struct hot **out, const struct core *c, struct err *err)
     h->page_mask[TRACE_LOAD] = h->page_mask[TRACE_STORE] = h->page_mask[TRACE_MODIFY] = common_mask(dtlb);
     h->dtlb_shared = c->dtlb.home[PAGE_SIZE_2M] == PAGE_SIZE_4K || c->dtlb.home[PAGE_SIZE_1G] == PAGE_SIZE_4K;
     h->fetch_size = h->next_size = PAGE_SIZE_4K;
-    hot_forget(h);
     *out = h;
     return 0;
 }

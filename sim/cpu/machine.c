@@ -490,10 +490,8 @@ bool machine_has_functional_warm_up(const struct machine *m)
 
 static void set_timed(struct machine *m, bool timed)
 {
-    for (unsigned k = 0; k < m->cores; k++) {
-        m->core[k].timed = timed;
-        hot_forget(m->core[k].hot);
-    }
+    for (unsigned k = 0; k < m->cores; k++)
+        core_set_timed(&m->core[k], timed);
 }
 
 bool machine_warm_up(struct machine *m)

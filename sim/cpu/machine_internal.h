@@ -81,6 +81,7 @@ void machine_sample(struct machine *m); /* totals, checks, the hook */
 /* core.c */
 int core_init(struct core *c, struct machine *m, unsigned id, struct err *err);
 void core_fini(struct core *c);
+void core_set_timed(struct core *c, bool timed); /* between references of a core that has nothing under way */
 void core_add_stats(struct core *c, struct stats *s);
 bool core_refill(struct core *c); /* the next batch; false at the end */
 int machine_run_timed(struct machine *m);

@@ -2,7 +2,6 @@
  * The state of a machine at the end of a warm-up without time: nothing is under way, no cycle has passed. What the timed
  * machine adds (wheels, inboxes, MSHRs, windows, DRAM) is as it was built and is not saved. docs/checkpoints.md
  */
-#include "cpu/hot.h"
 #include "cpu/machine_internal.h"
 #include "engine/state.h"
 
@@ -123,10 +122,8 @@ void machine_state(struct machine *m, struct state_io *io)
         m->turn = turn;
         m->interval = m->interval ? m->interval : 1;
         m->begun = m->warm = true;
-        for (unsigned k = 0; k < m->cores; k++) {
-            m->core[k].timed = false; /* until machine_run */
-            hot_forget(m->core[k].hot);
-        }
+        for (unsigned k = 0; k < m->cores; k++)
+            core_set_timed(&m->core[k], false); /* until machine_run */
         machine_totals(m);
         m->cfg.sim.checks = true;
         if (machine_check(m, &io->err) < 0)
