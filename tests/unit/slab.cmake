@@ -1,1 +1,2 @@
+mmulab_check(test_slab DEPS slab)
 mmulab_check(test_slab_geometry DEPS slab)
