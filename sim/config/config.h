@@ -79,6 +79,11 @@ struct config_request {
     size_t text_len;
     const char *const *set; /* "KEY=VALUE", in order; the last one wins; KEY=null goes back to the default */
     size_t n_set;
+    const char *set_origin; /* what origins call the options; NULL: "-s" */
+    const char *preset;     /* "@name" that comes before everything the file says; NULL: none */
+    /* The text was written by config_write_frozen: values keep their origins, and paths stay as they are written until
+     * the caller puts the right ones in their place (config_path_next). */
+    bool frozen;
 };
 
 /* 0, or -1 with every error in `d`; *out is NULL then. */
@@ -113,9 +118,20 @@ char *config_value_text(const struct config *c, size_t i);
 /* The value or its compound as -s text would be: without quotes around a single string. To be freed. */
 char *config_value_plain(const struct config *c, size_t i);
 
+/* The files that a configuration names, one after the other: start with a zeroed iterator. */
+struct config_path {
+    const char *key;     /* of the value */
+    size_t element;      /* of a list of paths, else 0 */
+    const char *written; /* as the file or option has it */
+    char **at;           /* the resolved path: may be pointed to another one, which must outlive the configuration */
+    size_t value;        /* internal */
+    bool started;        /* internal */
+};
+bool config_path_next(struct config *c, struct config_path *it);
+
 /* Whether KEY=VALUE would be accepted on its own (sweep axes are checked with this before anything runs). */
 int config_check_set(const struct config_schema *s, const char *key_value, struct diag *d);
-/* The parameter behind a dotted key, NULL if there is none. */
+/* The parameter behind a dotted key ("workload.processes[0].core" too), NULL if there is none. */
 const struct param *config_param(const struct config_schema *s, const char *key);
 
 /* ---- free sections: the merged JSON with the place of every value ---- */
@@ -145,11 +161,16 @@ char *config_node_path(const struct config *c, const struct config_node *node, s
  */
 int config_check_value(const struct config_schema *s, const char *key, struct diag_place key_at,
                        const struct config_node *value, struct diag *d);
+/* The same, and the value in its one spelling, as VALUE of KEY=VALUE. To be freed; NULL after an error. */
+char *config_normal_value(const struct config_schema *s, const char *key, struct diag_place key_at,
+                          const struct config_node *value, struct diag *d);
 
 /* ---- output ---- */
 
 /* config.json of a result: {"config_hash", "config": values nested, "origin": {key: origin}}. Can be loaded again. */
 int config_write_json(const struct config *c, FILE *to);
+/* The same with only what somebody gave, and `more` (members as JSON text; may be NULL): for config_request.frozen. */
+int config_write_frozen(const struct config *c, const char *more, FILE *to);
 /* The values alone as nested JSON, for people; with `changed` only those that somebody gave. */
 int config_write_values(const struct config *c, bool changed, FILE *to);
 /*

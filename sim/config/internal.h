@@ -100,6 +100,10 @@ struct loader {
     struct diag *d;
     size_t files, nodes, bytes; /* budget: files read; nodes and bytes left */
     size_t before;       /* errors that `d` had when loading began */
+    const char *set_origin;            /* of options */
+    bool frozen;                       /* config_request.frozen */
+    const struct config_node *origins; /* of a frozen text, NULL if there are none */
+    const struct diag_source *frozen_source;
     struct {             /* the last position asked for: the next is near */
         const struct diag_source *src;
         size_t offset;

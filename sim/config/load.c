@@ -208,6 +208,10 @@ static struct config_node *load_source(struct loader *ld, const struct source *s
     /* the config.json of a result: its values are one level down */
     const struct config_node *hash = config_node_member(own, "config_hash"), *inner = config_node_member(own, "config");
     if (hash && hash->type == CONFIG_STRING && inner && inner->type == CONFIG_OBJECT) {
+        if (ld->frozen) {
+            ld->origins = config_node_member(own, "origin");
+            ld->frozen_source = &s->d;
+        }
         own = (struct config_node *)inner;
         own->next = NULL;
     }
@@ -232,7 +236,27 @@ static struct config_node *load_source(struct loader *ld, const struct source *s
     return tree;
 }
 
+/* What the request's preset says, below `tree`. */
+static struct config_node *load_preset(struct loader *ld, const struct config_request *req, struct config_node *tree)
+{
+    struct source *s = tree && req->preset ? source_new(ld, req->preset, req->preset) : NULL;
+    if (!s)
+        return tree;
+    struct config_node *base = read_source(ld, s) < 0 ? NULL : load_source(ld, s);
+    if (!base || load_failed(ld))
+        return NULL;
+    node_merge(base, tree);
+    return base;
+}
+
+static struct config_node *load_file(struct loader *ld, const struct config_request *req);
+
 struct config_node *load_files(struct loader *ld, const struct config_request *req)
+{
+    return load_preset(ld, req, load_file(ld, req));
+}
+
+static struct config_node *load_file(struct loader *ld, const struct config_request *req)
 {
     const char *path = req->path ? req->path : "config";
     const char *slash = path[0] == '@' ? NULL : strrchr(path, '/');
@@ -263,7 +287,7 @@ struct config_node *load_files(struct loader *ld, const struct config_request *r
 static int loader_init(struct loader *ld, const struct config_schema *schema, struct diag *d)
 {
     struct config *c = calloc(1, sizeof *c);
-    *ld = (struct loader){.c = c, .d = d, .nodes = CONFIG_NODES_MAX, .bytes = 4 * (size_t)CONFIG_FILE_MAX,
+    *ld = (struct loader){.c = c, .d = d, .set_origin = "-s", .nodes = CONFIG_NODES_MAX, .bytes = 4 * (size_t)CONFIG_FILE_MAX,
                           .before = diag_count(d)};
     if (!c)
         return load_oom(ld);
@@ -282,6 +306,8 @@ int config_load(struct config **out, const struct config_schema *schema, const s
     if (!d && !own)
         return -1;
     if (loader_init(&ld, schema, d ? d : own) == 0) {
+        ld.set_origin = req->set_origin ? req->set_origin : ld.set_origin;
+        ld.frozen = req->frozen;
         struct config_node *tree = load_files(&ld, req);
         /* options are checked even when the file is wrong, against an empty one: all errors at once */
         struct config_node *base = load_failed(&ld) || !tree ? NULL : tree;
@@ -323,9 +349,38 @@ int config_check_set(const struct config_schema *s, const char *key_value, struc
     return rc;
 }
 
+/* Checks a value; with `normal` not NULL, its spelling as after -s is put there. */
+static int read_normal(struct loader *ld, const struct param *p, const struct config_node *value, const struct kpath *path,
+                       char **normal)
+{
+    union {
+        uint64_t u;
+        double f;
+        struct param_list list;
+        void *pointer;
+    } at = {0};
+    if (value->bad)
+        return 0;
+    if (value->type == CONFIG_NULL)
+        return normal && !(*normal = strdup("null")) ? load_oom(ld) : 0;
+    if (!normal || p->type == P_OBJECT_LIST) { /* objects as they are written */
+        if (value_read(ld, p, value, path, NULL) < 0)
+            return -1;
+        return normal && !(*normal = config_node_text(value)) ? load_oom(ld) : 0;
+    }
+    if (value_read(ld, p, value, path, &at) < 0)
+        return -1;
+    struct config_value v = {.param = p, .at = &at, .node = value};
+    struct config one = {.values = &v, .n = 1};
+    bool text = p->type == P_STR || p->type == P_PATH;
+    bool quoted = text && (*value->text == '"' || !strcmp(value->text, "null")); /* -s reads these as JSON */
+    *normal = quoted ? config_value_text(&one, 0) : config_value_plain(&one, 0);
+    return *normal ? 0 : load_oom(ld);
+}
+
 /* `rest` stands behind the '[' of an object list's index. */
 static int check_element_value(struct loader *ld, const struct param *list, const char *rest, struct diag_place key_at,
-                               const struct config_node *value, const struct kpath *path)
+                               const struct config_node *value, const struct kpath *path, char **normal)
 {
     char *end;
     struct kpath element = {path, NULL, strtoul(rest, &end, 10)};
@@ -335,13 +390,14 @@ static int check_element_value(struct loader *ld, const struct param *list, cons
     struct kpath leaf = {&element, end + 2, 0};
     for (size_t i = 0; i < list->elem->n; i++)
         if (!strcmp(list->elem->table[i].key, end + 2))
-            return value_read(ld, &list->elem->table[i], value, &leaf, NULL);
+            return read_normal(ld, &list->elem->table[i], value, &leaf, normal);
     char word[TEXT_WORD];
     return load_fail(ld, key_at, NULL, "unknown key \"%s\" in %s", text_word(word, end + 2, strlen(end + 2)),
                      kpath_text(&element, key));
 }
 
-static int check_value(struct loader *ld, const char *key, struct diag_place key_at, const struct config_node *value)
+static int check_value(struct loader *ld, const char *key, struct diag_place key_at, const struct config_node *value,
+                       char **normal)
 {
     struct kpath path[CONFIG_DEPTH_MAX];
     const struct skey *k = ld->c->keys;
@@ -362,31 +418,49 @@ static int check_value(struct loader *ld, const char *key, struct diag_place key
         path[n] = (struct kpath){up, k->name, 0};
         if (key[len] == '[') {
             if (k->param && k->param->type == P_OBJECT_LIST)
-                return check_element_value(ld, k->param, key + len + 1, key_at, value, &path[n]);
+                return check_element_value(ld, k->param, key + len + 1, key_at, value, &path[n], normal);
             return load_fail(ld, key_at, NULL, "%s is not a list of objects", k->name);
         }
         if (!key[len]) {
             if (!k->param)
                 return load_fail(ld, key_at, NULL, "\"%s\" is a section; name one of its keys", k->name);
-            return value->bad || value->type == CONFIG_NULL ? 0 : value_read(ld, k->param, value, &path[n], NULL);
+            return read_normal(ld, k->param, value, &path[n], normal);
         }
         key += len + 1;
     }
 }
 
-int config_check_value(const struct config_schema *s, const char *key, struct diag_place key_at,
-                       const struct config_node *value, struct diag *d)
+static int check_detached(const struct config_schema *s, const char *key, struct diag_place key_at,
+                          const struct config_node *value, char **normal, struct diag *d)
 {
     struct loader ld;
     struct diag *own = d ? NULL : diag_new();
     if (!d && !own)
         return -1;
-    if (loader_init(&ld, s, d ? d : own) == 0)
-        check_value(&ld, key, key_at, value);
+    if (loader_init(&ld, s, d ? d : own) == 0) {
+        ld.frozen = normal != NULL; /* a spelling is wanted, not a place */
+        check_value(&ld, key, key_at, value, normal);
+    }
     int rc = load_failed(&ld) ? -1 : 0;
     config_free(ld.c);
     diag_free(own);
     return rc;
+}
+
+int config_check_value(const struct config_schema *s, const char *key, struct diag_place key_at,
+                       const struct config_node *value, struct diag *d)
+{
+    return check_detached(s, key, key_at, value, NULL, d);
+}
+
+char *config_normal_value(const struct config_schema *s, const char *key, struct diag_place key_at,
+                          const struct config_node *value, struct diag *d)
+{
+    char *normal = NULL;
+    if (check_detached(s, key, key_at, value, &normal, d) == 0)
+        return normal;
+    free(normal);
+    return NULL;
 }
 
 void config_free(struct config *c)

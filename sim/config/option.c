@@ -106,7 +106,7 @@ static struct source *option_source(struct loader *ld, const char *key_value)
         load_oom(ld);
         return NULL;
     }
-    *src = (struct source){.d = {.name = name, .text = text, .len = strlen(text), .option = true}, .shown = "-s",
+    *src = (struct source){.d = {.name = name, .text = text, .len = strlen(text), .option = true}, .shown = ld->set_origin,
                            .dir = "", .id = ""};
     if (len > CONFIG_SET_MAX) {
         load_fail(ld, (struct diag_place){&src->d, DIAG_WHOLE, 0}, NULL, "longer than %d bytes", CONFIG_SET_MAX);

@@ -25,6 +25,28 @@ bool config_find(const struct config *c, const char *key, struct config_item *ou
     return false;
 }
 
+bool config_path_next(struct config *c, struct config_path *it)
+{
+    for (size_t i = it->value; i < c->n; i++) {
+        const struct config_value *v = &c->values[i];
+        size_t element = i == it->value && it->started ? it->element + 1 : 0;
+        const struct config_node *n = v->node;
+        if (v->param->type == P_PATH && !element && *(char **)v->at) {
+            *it = (struct config_path){v->key, 0, n ? n->text : *(char **)v->at, v->at, i, true};
+            return true;
+        }
+        const struct param_list *list = v->param->type == P_PATH_LIST ? v->at : NULL;
+        if (list && element < list->n) {
+            n = n ? n->child : NULL;
+            for (size_t k = 0; n && k < element; k++)
+                n = n->next;
+            *it = (struct config_path){v->key, element, n ? n->text : list->s[element], &list->s[element], i, true};
+            return true;
+        }
+    }
+    return false;
+}
+
 /* How a tree of values is written. */
 struct style {
     FILE *to;
@@ -209,12 +231,12 @@ int config_hash(const struct config *c, char buf[CONFIG_HASH_BUF])
     return 0;
 }
 
-int config_write_json(const struct config *c, FILE *to)
+static int write_document(const struct config *c, bool changed, const char *more, FILE *to)
 {
     char hash[CONFIG_HASH_BUF];
     if (config_hash(c, hash) < 0)
         return -1;
-    struct style s = {.to = to, .pretty = true};
+    struct style s = {.to = to, .pretty = true, .changed = changed};
     bool any = false;
     fputc('{', to);
     name(&s, "config_hash", &any, 1);
@@ -225,6 +247,8 @@ int config_write_json(const struct config *c, FILE *to)
     fputc('{', to);
     bool inner = false;
     for (size_t i = 0; i < c->n; i++) {
+        if (!wanted(&s, &c->values[i]))
+            continue;
         name(&s, c->values[i].key, &inner, 2);
         text_put_json(to, c->values[i].origin);
     }
@@ -241,9 +265,18 @@ int config_write_json(const struct config *c, FILE *to)
         newline(&s, 1);
         fputc('}', to);
     }
+    if (more)
+        fprintf(to, ",\n%s", more);
     newline(&s, 0);
     fputs("}\n", to);
     return ferror(to) ? -1 : 0;
+}
+
+int config_write_json(const struct config *c, FILE *to) { return write_document(c, false, NULL, to); }
+
+int config_write_frozen(const struct config *c, const char *more, FILE *to)
+{
+    return write_document(c, true, more, to);
 }
 
 char *config_value_text(const struct config *c, size_t i)

@@ -67,19 +67,31 @@ struct skey *skey_build(struct arena *a, const struct config_schema *s)
     return root;
 }
 
-const struct param *config_param(const struct config_schema *s, const char *key)
+static const struct param *param_at(const struct config_schema *s, const char *path, size_t up, const char *last, size_t len)
 {
-    const char *last = strrchr(key, '.');
-    size_t up = last ? (size_t)(last - key) : 0;
-    last = last ? last + 1 : key;
     for (size_t g = 0; g < s->n; g++) {
         const struct param_group *group = &s->groups[g];
-        if (strlen(group->path) != up || memcmp(group->path, key, up) != 0)
+        if (strlen(group->path) != up || memcmp(group->path, path, up) != 0)
             continue;
         for (size_t i = 0; i < group->n; i++)
-            if (!strcmp(group->table[i].key, last))
+            if (strlen(group->table[i].key) == len && !memcmp(group->table[i].key, last, len))
                 return &group->table[i];
     }
+    return NULL;
+}
+
+const struct param *config_param(const struct config_schema *s, const char *key)
+{
+    const char *index = strchr(key, '['), *end = index ? index : key + strlen(key), *last = end;
+    while (last > key && last[-1] != '.')
+        last--;
+    const struct param *p = param_at(s, key, last > key ? (size_t)(last - key) - 1 : 0, last, (size_t)(end - last));
+    if (!index || !p || p->type != P_OBJECT_LIST)
+        return index ? NULL : p;
+    const char *name = strstr(index, "].");
+    for (size_t i = 0; name && i < p->elem->n; i++)
+        if (!strcmp(p->elem->table[i].key, name + 2))
+            return &p->elem->table[i];
     return NULL;
 }
 

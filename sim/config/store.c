@@ -42,11 +42,14 @@ static void position(struct loader *ld, const struct diag_source *src, size_t of
     ld->pos.offset = offset;
 }
 
-static const char *origin(struct loader *ld, const struct config_node *n)
+static const char *origin(struct loader *ld, const char *key, const struct config_node *n)
 {
     const struct source *src = n ? (const struct source *)n->at.src : NULL;
     if (!src)
         return "default";
+    const struct config_node *kept = &src->d == ld->frozen_source ? config_node_member(ld->origins, key) : NULL;
+    if (kept && kept->type == CONFIG_STRING)
+        return kept->text;
     if (src->d.option)
         return src->shown;
     position(ld, &src->d, n->at.offset);
@@ -67,7 +70,7 @@ static int push(struct loader *ld, const struct kpath *path, const struct param 
     }
     char key[KEY_BUF];
     kpath_text(path, key);
-    struct config_value v = {arena_strndup(&c->arena, key, strlen(key)), p, at, n, origin(ld, n)};
+    struct config_value v = {arena_strndup(&c->arena, key, strlen(key)), p, at, n, origin(ld, key, n)};
     if (!v.key || !v.origin)
         return load_oom(ld);
     c->values[c->n++] = v;

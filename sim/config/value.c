@@ -284,6 +284,12 @@ static char *expand(struct loader *ld, const struct config_node *n, const struct
 char *path_resolve(struct loader *ld, const struct config_node *n, const struct kpath *path)
 {
     const struct source *src = (const struct source *)n->at.src;
+    if (ld->frozen) {
+        char *same = arena_strndup(&ld->c->arena, n->text, strlen(n->text));
+        if (!same)
+            load_oom(ld);
+        return same;
+    }
     char *text = expand(ld, n, path);
     if (!text)
         return NULL;
