@@ -188,6 +188,9 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
     case SIMULATED_NOT:
         code = refused(c, &r.err);
         break;
+    case SIMULATED_UNWRITTEN:
+        code = cmd_error("run", &r.err);
+        break;
     case SIMULATED_PART: {
         char remedy[sizeof r.err.remedy];
         snprintf(remedy, sizeof remedy, "%s", r.err.remedy);

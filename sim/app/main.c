@@ -7,6 +7,7 @@
 #include "app/result/cmd_stats.h"
 #include "app/trace/cmd_trace.h"
 #include "app/suggest.h"
+#include "app/sweep/cmd_sweep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,10 @@ static const struct verb {
 } verbs[] = {
     {"run", cmd_run, "simulate: mmulab run CONFIG [-t TRACE]... [-s KEY=VALUE]... [-o DIR]"},
     {"record", cmd_record, "run a program and write its memory references to a trace: mmulab record -- PROGRAM ARG..."},
+    {"sweep", cmd_sweep, "simulate all combinations of some values: mmulab sweep CONFIG [-j N] [--dry-run] [-o DIR]"},
+    {"point", cmd_point, "simulate points of a sweep, for schedulers: mmulab point DIR INDEX[-INDEX]"},
+    {"status", cmd_status, "how far a sweep is: mmulab status DIR"},
+    {"collect", cmd_collect, "write a sweep's tables: mmulab collect DIR"},
     {"plot", cmd_plot, "draw a result: mmulab plot KIND DIR... [-f svg|png|pdf|term]; mmulab plot list"},
     {"trace", cmd_trace, "look at, convert, cut, check and make traces: info print convert slice check gen"},
     {"config", cmd_config, "show, check and compare configurations; presets, schema, keys"},
@@ -33,7 +38,7 @@ static void usage(FILE *f)
         fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].help);
     fprintf(f, "\n`mmulab VERB --help` tells the rest. Start here: mmulab run @default -t traces/samples/gzip.mtr -o out\n"
                "Exit codes: 0 success, 1 the simulation failed, 2 usage or configuration error,\n"
-               "128 + n ended by signal n.\n");
+               "3 points of a sweep failed, 128 + n ended by signal n.\n");
 }
 
 int main(int argc, char **argv)

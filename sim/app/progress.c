@@ -56,6 +56,7 @@ void progress_start(struct progress *p, FILE *f, const char *label, uint64_t tot
     *p = (struct progress){
         .f = f,
         .label = label,
+        .unit = "refs",
         .tty = isatty(fileno(f)) && term && strcmp(term, "dumb"),
         .total = total,
         .start_ns = now_ns(),
@@ -122,11 +123,14 @@ static void draw(struct progress *p, uint64_t now, bool bar)
             short_time(left, sizeof left, (double)(p->total - p->done) / per_second);
         else
             snprintf(left, sizeof left, "-:--");
-        fprintf(p->f, "%srefs  %srefs/s  %s, %s left", done, rate, took, left);
+        fprintf(p->f, "%s%s  %s%s/s  %s, %s left", done, p->unit, rate, p->unit, took, left);
     } else {
-        fprintf(p->f, "%srefs  %srefs/s  %s", done, rate, took);
+        fprintf(p->f, "%s%s  %s%s/s  %s", done, p->unit, rate, p->unit, took);
     }
-    fprintf(p->f, "  simulated %.3f ms", (double)p->time_ps / 1e9);
+    if (p->note[0])
+        fprintf(p->f, "  %s", p->note);
+    else
+        fprintf(p->f, "  simulated %.3f ms", (double)p->time_ps / 1e9);
     fputs(bar ? "\033[K" : "\n", p->f); /* clear to the end of the line */
     fflush(p->f);
     p->drawn = bar;

@@ -17,9 +17,10 @@
 
 struct progress {
     FILE *f;
-    const char *label;
+    const char *label, *unit; /* what is counted: "refs" */
+    char note[80];            /* instead of the simulated time, if not empty */
     bool tty, colour, drawn;
-    uint64_t total; /* references, 0 if not known */
+    uint64_t total; /* 0 if not known */
     uint64_t done;
     uint64_t start_ns, last_ns, status_ns; /* monotonic; status_ns 0: no lines */
     uint64_t time_ps;

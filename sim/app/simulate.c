@@ -127,6 +127,15 @@ static int write_result(struct run *r, struct config *c, const struct result_run
 
 /* ---- one simulation ---- */
 
+char *simulated_reason(const struct err *e, char *buf, size_t size)
+{
+    struct err plain = *e;
+    const char *slash = strrchr(plain.file, '/');
+    if (slash)
+        memmove(plain.file, slash + 1, strlen(slash));
+    return err_format(&plain, buf, size);
+}
+
 static const char *ended_how(enum machine_end end, const struct err *e, int sig, char *buf, size_t size)
 {
     switch (end) {
@@ -137,13 +146,8 @@ static const char *ended_how(enum machine_end end, const struct err *e, int sig,
     case MACHINE_END_INTERRUPTED:
         snprintf(buf, size, "interrupted by signal %d", sig);
         return buf;
-    default: { /* without the folder: results do not depend on where the trace lies */
-        struct err plain = *e;
-        const char *slash = strrchr(plain.file, '/');
-        if (slash)
-            memmove(plain.file, slash + 1, strlen(slash));
-        return err_format(&plain, buf, size);
-    }
+    default:
+        return simulated_reason(e, buf, size);
     }
 }
 
@@ -178,7 +182,7 @@ static int prepare(struct run *r, const struct simulation *s, const struct machi
 {
     if (list_traces(r, s, root, err) < 0 || machine_new(&r->m, &root->m, err) < 0 ||
         workload_new(&r->workload, r->trace, r->n_trace, root->m.cpu.count, !s->inline_decoding, err) < 0 ||
-        result_open(&r->result, s->output, err) < 0 || series_new(&r->series, root->m.sim.interval, err) < 0 ||
+        series_new(&r->series, root->m.sim.interval, err) < 0 ||
         memory_series_new(&r->memory, machine_frames(r->m), root->output.memory_rows, err) < 0)
         return -1;
     workload_attach(r->workload, r->m);
@@ -226,7 +230,10 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
     const struct machine_root *root = config_root(s->config);
     struct run r = {0};
     *out = (struct simulated){.end = SIMULATED_NOT};
-    if (prepare(&r, s, root, &out->err) == 0) {
+    bool ready = prepare(&r, s, root, &out->err) == 0;
+    if (ready)
+        out->end = SIMULATED_UNWRITTEN;
+    if (ready && result_open(&r.result, s->output, &out->err) == 0) {
         struct err werr;
         start_progress(&r, s, root);
         enum machine_end end = machine_run(r.m, &out->err);
@@ -241,7 +248,7 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
     result_free(r.result);
     series_free(r.series);
     memory_series_free(r.memory);
-    if (out->end == SIMULATED_NOT) {
+    if (out->end == SIMULATED_NOT || out->end == SIMULATED_UNWRITTEN) {
         machine_free(r.m);
     } else {
         machine_set_hooks(r.m, &(struct machine_hooks){0}); /* they point into this frame */

@@ -33,19 +33,22 @@ enum simulated_end {
     SIMULATED_WHOLE,       /* the end of the traces, or the limit */
     SIMULATED_INTERRUPTED, /* by signal `sig`; the result is there, marked incomplete */
     SIMULATED_PART,        /* `err` ended it; the result of what was replayed is there, marked incomplete */
-    SIMULATED_NOT,         /* `err`: no machine, no trace or no result folder; nothing was written */
+    SIMULATED_NOT,         /* `err`: no machine or no trace; nothing was written */
+    SIMULATED_UNWRITTEN,   /* `err`: the result folder cannot be used or written; it holds no new result */
 };
 
 struct simulated {
     enum simulated_end end;
     int sig;
     struct err err;
-    struct machine *machine; /* as it stands at the end; NULL after SIMULATED_NOT */
+    struct machine *machine; /* as it stands at the end; NULL after SIMULATED_NOT and _UNWRITTEN */
     uint64_t events;         /* lines in events.jsonl */
 };
 
 /* Installs the handlers of SIGINT, SIGTERM and SIGUSR1 (progress.h). Returns out->end. */
 enum simulated_end simulate(const struct simulation *s, struct simulated *out);
 void simulated_fini(struct simulated *r);
+/* An error's text without the folder of its file: results do not depend on where the trace lies. Returns buf. */
+char *simulated_reason(const struct err *e, char *buf, size_t size);
 
 #endif

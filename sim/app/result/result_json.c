@@ -294,38 +294,52 @@ int json_flat_parse(struct json_flat *j, const char *text, size_t len, const cha
     return rc;
 }
 
-int json_flat_load(struct json_flat *j, const char *file, struct err *err)
+int result_text_load(char **text, size_t *len, const char *file, struct err *err)
 {
-    *j = (struct json_flat){0};
     FILE *f = fopen(file, "re");
+    *text = NULL;
+    *len = 0;
     if (!f) {
         err_set(err, ERR_USAGE, "cannot open: %s", strerror(errno));
         return err_at(err, file, 0, 0);
     }
-    char *text = NULL;
-    size_t len = 0, cap = 0;
+    size_t cap = 0;
     int rc = 0;
     for (size_t got = 1; got && !rc;) {
-        if (len == cap) {
+        if (*len + 1 >= cap) {
             cap = cap ? cap * 2 : 65536;
-            char *more = cap > RESULT_JSON_MAX ? NULL : realloc(text, cap);
+            char *more = cap > RESULT_JSON_MAX ? NULL : realloc(*text, cap);
             if (!more) {
                 err_set(err, ERR_USAGE, "larger than a result can be");
                 rc = err_at(err, file, 0, 0);
                 break;
             }
-            text = more;
+            *text = more;
         }
-        got = fread(text + len, 1, cap - len, f);
-        len += got;
+        got = fread(*text + *len, 1, cap - *len - 1, f);
+        *len += got;
+        (*text)[*len] = 0;
     }
     if (!rc && ferror(f)) {
         err_set(err, ERR_USAGE, "cannot read: %s", strerror(errno));
         rc = err_at(err, file, 0, 0);
     }
     fclose(f);
-    if (!rc)
-        rc = json_flat_parse(j, text, len, file, err);
+    if (rc) {
+        free(*text);
+        *text = NULL;
+    }
+    return rc;
+}
+
+int json_flat_load(struct json_flat *j, const char *file, struct err *err)
+{
+    char *text;
+    size_t len;
+    *j = (struct json_flat){0};
+    if (result_text_load(&text, &len, file, err) < 0)
+        return -1;
+    int rc = json_flat_parse(j, text, len, file, err);
     free(text);
     return rc;
 }

@@ -26,6 +26,8 @@ struct json_flat {
     char *pool; /* the texts */
 };
 
+/* A whole file of at most RESULT_JSON_MAX bytes with a NUL behind it, to be freed. */
+int result_text_load(char **text, size_t *len, const char *file, struct err *err);
 int json_flat_load(struct json_flat *j, const char *file, struct err *err);
 /* `name` is what errors call the text. */
 int json_flat_parse(struct json_flat *j, const char *text, size_t len, const char *name, struct err *err);

@@ -1,0 +1,130 @@
+/* mmulab point DIR INDEX[-INDEX]: the worker that any scheduler can call. */
+#include "app/cmd_error.h"
+#include "app/progress.h"
+#include "app/sweep/cmd_sweep.h"
+#include "app/sweep/point.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+enum { EXIT_FAILED_POINTS = 3 };
+
+static void help(FILE *f)
+{
+    fputs("usage: mmulab point DIR INDEX[-INDEX]...\n\n"
+          "Simulates points of the sweep in DIR, one after the other: what each worker of a sweep does, and what a\n"
+          "scheduler calls on another machine. A point whose result is there is not simulated again; two workers at one\n"
+          "point do no harm. Points are numbered from 0; mmulab status DIR tells how many there are.\n\n"
+          "      --retry           also points that failed before\n"
+          "  -q, --quiet           say nothing but errors, no progress\n"
+          "      --status SECONDS  a line of progress every so often when stderr is no terminal\n"
+          "  -h, --help            this page\n\n"
+          "Exit codes: 0 all of them are there or at another worker; 1 the folder cannot be used; 2 usage; 3 points failed;\n"
+          "128 + n ended by signal n (what was simulated of the point is kept, marked, and simulated again).\n", f);
+}
+
+static int usage_error(const char *what, const char *text)
+{
+    fprintf(stderr, "mmulab point: error: %s \"%s\"; see mmulab point --help\n", what, text);
+    return 2;
+}
+
+/* "3" or "3-17" */
+static int parse_range(const char *text, size_t n, size_t *first, size_t *last)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return usage_error("expected INDEX or INDEX-INDEX, not", text);
+    *first = *last = strtoull(text, &end, 10);
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+        *last = strtoull(end + 1, &end, 10);
+    if (*end || *first > *last)
+        return usage_error("expected INDEX or INDEX-INDEX, not", text);
+    if (*last >= n) {
+        fprintf(stderr, "mmulab point: error: there is no point %zu, the sweep has %zu, numbered from 0\n", *last, n);
+        return 2;
+    }
+    return 0;
+}
+
+static int one(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job)
+{
+    static const char *const words[] = {"simulated", "there already", "another worker has it", "failed", "interrupted", ""};
+    struct point_report r;
+    int code = 0;
+    point_run(f, p, job, &r);
+    if (r.end == POINT_TROUBLE)
+        code = cmd_error("point", &r.err);
+    else if (r.end == POINT_INTERRUPTED)
+        code = 128 + r.sig;
+    else if (r.end == POINT_FAILS)
+        code = EXIT_FAILED_POINTS;
+    if (r.end != POINT_TROUBLE && !job->quiet)
+        printf("point %zu: %s%s%s\n", job->index, words[r.end], r.reason ? ": " : "", r.reason ? r.reason : "");
+    free(r.reason);
+    return code;
+}
+
+int cmd_point(int argc, char **argv)
+{
+    static const struct option longs[] = {{"retry", no_argument, NULL, 1}, {"quiet", no_argument, NULL, 'q'},
+                                          {"status", required_argument, NULL, 2}, {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct point_job job = {.argc = argc, .argv = argv};
+    int c;
+    opterr = 0;
+    optind = 0;
+    while ((c = getopt_long(argc, argv, ":qh", longs, NULL)) != -1) {
+        char *end;
+        switch (c) {
+        case 1:
+            job.retry = true;
+            break;
+        case 2:
+            job.status = (unsigned)strtoul(optarg, &end, 10);
+            if (*end || end == optarg || job.status > 86400)
+                return usage_error("--status takes whole seconds, not", optarg);
+            break;
+        case 'q':
+            job.quiet = true;
+            break;
+        case 'h':
+            help(stdout);
+            return 0;
+        default:
+            return usage_error(c == ':' ? "a value is missing behind" : "unknown option", argv[optind - 1]);
+        }
+    }
+    if (argc - optind < 2) {
+        fputs("mmulab point: error: a folder and at least one point are needed; see mmulab point --help\n", stderr);
+        return 2;
+    }
+    struct sweep_folder f;
+    struct sweep_plan p;
+    struct err err;
+    int code = 0;
+    if (folder_open(&f, argv[optind], false, &err) < 0)
+        return cmd_error("point", &err);
+    int got = folder_lock_plan(&f, FOLDER_WORKING, 10000, &err);
+    if (got == 0)
+        err_set(&err, ERR_RUN, "%.300s is being planned by another sweep", argv[optind]);
+    if (got <= 0 || plan_load(&p, f.path, &err) < 0) {
+        code = cmd_error("point", &err);
+        folder_close(&f);
+        return code;
+    }
+    for (int i = optind + 1; i < argc && (code == 0 || code == EXIT_FAILED_POINTS); i++) {
+        size_t first, last;
+        int bad = parse_range(argv[i], p.n, &first, &last);
+        if (bad)
+            code = bad;
+        for (; !bad && first <= last && (code == 0 || code == EXIT_FAILED_POINTS); first++) {
+            job.index = first;
+            int sig = progress_interrupted(), now = sig ? 128 + sig : one(&f, &p, &job);
+            code = now ? now : code;
+        }
+    }
+    plan_free(&p);
+    folder_close(&f);
+    return code;
+}

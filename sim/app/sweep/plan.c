@@ -1,0 +1,222 @@
+/* Points of a plan: their configurations, names and identities. */
+#include "app/sweep/plan.h"
+
+#include "app/cmd_config.h"
+#include "app/machine_root.h"
+#include "app/sweep/must.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+void plan_free(struct sweep_plan *p)
+{
+    for (size_t i = 0; i < p->n_files; i++) {
+        free(p->file[i].name);
+        free(p->file[i].path);
+    }
+    for (size_t i = 0; i < p->n_paths; i++)
+        free(p->path[i].key);
+    sweep_axes_free(&p->axes);
+    free(p->file);
+    free(p->path);
+    free(p->combo);
+    free(p->text);
+    *p = (struct sweep_plan){0};
+}
+
+static size_t value_at(const struct sweep_plan *p, size_t index, size_t axis)
+{
+    return p->combo[index * p->axes.n + axis];
+}
+
+const char *plan_value(const struct sweep_plan *p, size_t index, size_t axis, size_t key)
+{
+    const struct sweep_axis *x = &p->axes.axis[axis];
+    return x->text[value_at(p, index, axis) * x->n_keys + key];
+}
+
+/* The file that an axis puts at `key`, -1 if none does. */
+static int axis_file(const struct sweep_plan *p, size_t index, const char *key)
+{
+    for (size_t a = 0; a < p->axes.n; a++) {
+        const struct sweep_axis *x = &p->axes.axis[a];
+        for (size_t k = 0; k < x->n_keys; k++)
+            if (!strcmp(x->key[k], key))
+                return x->file[value_at(p, index, a) * x->n_keys + k];
+    }
+    return -1;
+}
+
+static int base_file(const struct sweep_plan *p, const char *key, size_t element)
+{
+    for (size_t i = 0; i < p->n_paths; i++)
+        if (p->path[i].element == element && !strcmp(p->path[i].key, key))
+            return (int)p->path[i].file;
+    return -1;
+}
+
+/* The files of a configuration in the order of its values, then the trace of the axis; -1 ends. */
+static int *point_files(const struct sweep_plan *p, size_t index, struct config *c)
+{
+    int *out = NULL;
+    size_t n = 0;
+    struct config_path it = {0};
+    while (c && config_path_next(c, &it)) {
+        int f = axis_file(p, index, it.key);
+        f = f < 0 ? base_file(p, it.key, it.element) : f;
+        if (f < 0)
+            continue;
+        *it.at = p->file[f].path;
+        out = must_grow(out, n, sizeof *out);
+        out[n++] = f;
+    }
+    int f = axis_file(p, index, "trace");
+    if (f >= 0) {
+        out = must_grow(out, n, sizeof *out);
+        out[n++] = f;
+    }
+    out = must_grow(out, n, sizeof *out);
+    out[n] = -1;
+    return out;
+}
+
+static struct config *load(const struct sweep_plan *p, size_t index, char **reason)
+{
+    const char **set = must_alloc(SWEEP_VALUES_MAX, sizeof *set), *preset = NULL;
+    char *pool = NULL;
+    size_t len = 0, n = 0;
+    FILE *f = must(open_memstream(&pool, &len));
+    for (size_t a = 0; a < p->axes.n; a++) {
+        const struct sweep_axis *x = &p->axes.axis[a];
+        if (x->kind == AXIS_PRESET)
+            preset = plan_value(p, index, a, 0);
+        for (size_t k = 0; (x->kind == AXIS_KEYS || x->kind == AXIS_SEED) && k < x->n_keys; k++, n++)
+            fprintf(f, "%s=%s%c", x->key[k], plan_value(p, index, a, k), 0);
+    }
+    char *at = must_text(f, &pool);
+    for (size_t i = 0; i < n && i < SWEEP_VALUES_MAX; i++, at += strlen(at) + 1)
+        set[i] = at;
+    struct config_request req = {.path = "sweep.json", .text = p->text, .text_len = p->len, .set = set, .n_set = n,
+                                 .set_origin = "sweep", .preset = preset, .frozen = true};
+    struct diag *d = diag_new();
+    struct config *c = NULL;
+    struct err err;
+    if (config_load(&c, machine_config_schema(), &req, d) < 0) {
+        diag_to_err(d, &err);
+        *reason = must_dup(err.message);
+    }
+    diag_free(d);
+    free(pool);
+    free(set);
+    return c;
+}
+
+/* What makes a point itself: the same text, the same result. */
+static void identify(const struct sweep_plan *p, struct sweep_point *pt, const int *file)
+{
+    char *text = NULL, *canonical = pt->config ? must(config_canonical(pt->config)) : plan_point_label(p, pt->index);
+    size_t len = 0;
+    FILE *f = must(open_memstream(&text, &len));
+    fprintf(f, "mmulab %s\nseed %" PRIu64 "\n%s\n%s\n", MMULAB_VERSION, pt->seed, pt->config ? "" : p->config_hash, canonical);
+    for (; *file >= 0; file++)
+        fprintf(f, "%s\n", p->file[*file].hash);
+    must_text(f, &text);
+    XXH128_hash_t h = XXH3_128bits(text, len);
+    snprintf(pt->name, sizeof pt->name, "%04zu-%016" PRIx64, pt->index, (uint64_t)h.high64);
+    free(text);
+    free(canonical);
+}
+
+void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *out)
+{
+    *out = (struct sweep_point){.index = index};
+    out->config = load(p, index, &out->reason);
+    int *file = point_files(p, index, out->config), trace = axis_file(p, index, "trace");
+    size_t len = 0, hash_len = 0;
+    FILE *f = must(open_memstream(&out->trace, &len)), *h = must(open_memstream(&out->trace_hash, &hash_len));
+    if (out->config) {
+        config_hash(out->config, out->config_hash);
+        const struct machine_root *root = config_root(out->config);
+        out->seed = root->m.sim.seed;
+        const struct workload_process *w = root->workload.processes.o;
+        for (size_t i = 0; i < root->workload.processes.n; i++)
+            for (size_t k = 0; k < p->n_files; k++)
+                if (!strcmp(p->file[k].path, w[i].trace)) {
+                    fprintf(f, "%s%s", i ? "+" : "", p->file[k].name);
+                    fprintf(h, "%s%s", i ? "+" : "", p->file[k].hash);
+                    break;
+                }
+    } else {
+        for (size_t a = 0; a < p->axes.n; a++)
+            if (p->axes.axis[a].kind == AXIS_SEED)
+                out->seed = strtoull(plan_value(p, index, a, 0), NULL, 10);
+    }
+    if (trace >= 0) {
+        bool more = ftell(f) > 0;
+        fprintf(f, "%s%s", more ? "+" : "", p->file[trace].name);
+        fprintf(h, "%s%s", more ? "+" : "", p->file[trace].hash);
+        out->trace_path = p->file[trace].path;
+    }
+    must_text(f, &out->trace);
+    must_text(h, &out->trace_hash);
+    identify(p, out, file);
+    free(file);
+}
+
+void plan_point_free(struct sweep_point *pt)
+{
+    config_free(pt->config);
+    free(pt->trace);
+    free(pt->trace_hash);
+    free(pt->reason);
+}
+
+struct sweep_point *plan_points(const struct sweep_plan *p)
+{
+    struct sweep_point *point = must_alloc(p->n, sizeof *point);
+    for (size_t i = 0; i < p->n; i++) {
+        plan_point(p, i, &point[i]);
+        config_free(point[i].config);
+        point[i].config = NULL;
+    }
+    return point;
+}
+
+void plan_points_free(const struct sweep_plan *p, struct sweep_point *point)
+{
+    for (size_t i = 0; point && i < p->n; i++)
+        plan_point_free(&point[i]);
+    free(point);
+}
+
+char *plan_point_label(const struct sweep_plan *p, size_t index)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = must(open_memstream(&text, &len));
+    const char *space = "";
+    for (size_t a = 0; a < p->axes.n; a++)
+        for (size_t k = 0; k < p->axes.axis[a].n_keys; k++, space = " ")
+            fprintf(f, "%s%s=%s", space, p->axes.axis[a].key[k], plan_value(p, index, a, k));
+    return must_text(f, &text);
+}
+
+int plan_check_files(const struct sweep_plan *p, const struct sweep_point *pt, struct err *err)
+{
+    int *file = point_files(p, pt->index, pt->config), rc = 0;
+    for (const int *f = file; *f >= 0 && !rc; f++) {
+        const struct sweep_file *s = &p->file[*f];
+        struct stat st;
+        if (stat(s->path, &st)) {
+            rc = err_set(err, ERR_RUN, "%s: %s", s->name, strerror(errno));
+        } else if ((uint64_t)st.st_size != s->size ||
+                   (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec != s->mtime_ns) {
+            err_set(err, ERR_RUN, "%s was changed after the sweep was planned", s->name);
+            rc = err_remedy(err, "run mmulab sweep again");
+        }
+    }
+    free(file);
+    return rc;
+}

@@ -1,0 +1,3 @@
+if(TARGET app)
+  mmulab_check(test_sweep DEPS app)
+endif()
