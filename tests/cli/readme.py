@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """readme.py PROGRAM SOURCE_DIR: the commands of README.md ("$ ..." in code blocks) print what it shows.
 
-They run in order in an empty folder that has `traces`. Output after a line "..." is not compared; a block with valgrind is
+They run in order in an empty folder that has `traces` and `configs`. Output after a line "..." is not compared; a block with valgrind is
 left out, since what it records depends on the host; so is a command whose tool (gnuplot) is not there."""
 import os
 import re
@@ -28,6 +28,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(source, "traces"), os.path.join(folder, "traces"))
+        os.symlink(os.path.join(source, "configs"), os.path.join(folder, "configs"))
         for command, shown in commands(text):
             if " plot " in command and not shutil.which("gnuplot"):
                 continue

@@ -25,7 +25,7 @@ took=$(($(date +%s%N) - from))
 [ "$(find calm/points -name stats.json | wc -l)" = 200 ] || fail 'not 200 points'
 
 hits=0
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
     "$prog" sweep sweep.json -q -j 2 -o "$dir/killed" &
     pid=$!
     random=$(od -An -N2 -tu2 /dev/urandom)
@@ -37,7 +37,7 @@ done
 [ $hits -ge 3 ] || fail "only $hits of ten were still running when they were killed"
 # workers die with their sweep
 n=0
-while ps -eo args | grep -F "point -q $dir/killed" | grep -qv grep && [ $n -lt 50 ]; do
+while pgrep -f "point -q $dir/killed" >/dev/null && [ $n -lt 50 ]; do
     n=$((n + 1))
     sleep 0.1
 done
