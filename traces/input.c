@@ -1,6 +1,7 @@
 #include "traces/input.h"
 
 #include "traces/io/codec.h"
+#include "traces/io/zip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ struct trace_source {
     uint64_t file_size; /* bytes as stored, UINT64_MAX if unknown */
 
     enum codec_kind kind;
-    struct codec *codec; /* NULL for CODEC_NONE */
+    struct codec *codec;    /* NULL for CODEC_ZIP */
+    struct zip_reader *zip; /* of CODEC_ZIP: reads the file itself */
     unsigned char *raw;  /* compressed bytes [raw_p, raw_n) */
     size_t raw_p, raw_n;
     bool raw_end;
@@ -33,6 +35,7 @@ struct trace_source {
     bool ended;
     bool broken;
     struct err why; /* of broken */
+    bool unended;   /* the last line had no line end */
     bool marked;    /* `mark` is the byte that an error is about */
     uint64_t mark;
 };
@@ -66,6 +69,8 @@ static int source_read(struct trace_source *s, unsigned char *dst, size_t n, siz
     int r;
 
     *got = 0;
+    if (s->kind == CODEC_ZIP)
+        return zip_reader_read(s->zip, dst, n, got, err);
     if (s->kind == CODEC_NONE && s->raw_p == s->raw_n) {
         ssize_t k = s->raw_end ? 0 : raw_read(s, dst, n, err);
         if (k < 0)
@@ -149,6 +154,7 @@ int trace_input_line_slow(struct trace_input *in, const char **line, size_t *len
         if (r == 0) {
             if (!avail)
                 return 0;
+            in->src->unended = true;
             *line = (const char *)in->p;
             *len = avail;
             if ((*line)[avail - 1] == '\r')
@@ -178,6 +184,11 @@ uint64_t trace_input_marked(const struct trace_input *in)
     return trace_input_pos(in) + (in->src->broken ? trace_input_avail(in) : 0);
 }
 
+bool trace_input_unended(const struct trace_input *in)
+{
+    return in->src->unended;
+}
+
 const char *trace_input_name(const struct trace_input *in)
 {
     return in->src->name;
@@ -192,12 +203,30 @@ uint64_t trace_input_size(const struct trace_input *in)
     return in->src->kind == CODEC_NONE ? in->src->file_size : UINT64_MAX;
 }
 
+/* The decompressor for s->kind, at its beginning. */
+static int decompressor(struct trace_source *s, struct err *err)
+{
+    codec_free(s->codec);
+    s->codec = NULL;
+    if (s->kind != CODEC_ZIP)
+        return codec_new(&s->codec, s->kind, err);
+    if (s->zip)
+        return zip_reader_restart(s->zip, err);
+    if (s->fd >= 0 && !s->seekable) {
+        err_set(err, ERR_RUN, "a zip archive cannot be read from a pipe: its directory stands at its end");
+        return err_remedy(err, "write it to a file first");
+    }
+    return s->fd < 0 ? zip_reader_new_memory(&s->zip, s->mem, s->mem_n, err) : zip_reader_new(&s->zip, s->fd, err);
+}
+
 /* Empties the window, and puts the stored bytes at `pos` (0 for a compressed stream). */
 static int source_restart(struct trace_input *in, uint64_t pos, struct err *err)
 {
     struct trace_source *s = in->src;
 
-    if (s->fd >= 0) {
+    if (s->kind == CODEC_ZIP) {
+        pos = 0; /* the archive is read by its own handle */
+    } else if (s->fd >= 0) {
         if (!s->seekable || lseek(s->fd, (off_t)pos, SEEK_SET) < 0) {
             err_set(err, ERR_RUN, "cannot go back in a pipe");
             err_at(err, s->name, 0, 0);
@@ -206,14 +235,12 @@ static int source_restart(struct trace_input *in, uint64_t pos, struct err *err)
     } else {
         s->mem_pos = pos < s->mem_n ? (size_t)pos : s->mem_n;
     }
-    codec_free(s->codec);
-    s->codec = NULL;
-    if (s->kind != CODEC_NONE && codec_new(&s->codec, s->kind, err) < 0)
-        return -1;
+    if (decompressor(s, err) < 0)
+        return err_at(err, s->name, 0, 0);
     s->raw_p = s->raw_n = 0;
     s->raw_end = s->ended = s->broken = false;
     s->buf_pos = pos;
-    s->marked = false;
+    s->marked = s->unended = false;
     in->p = in->end = s->buf;
     memset(s->buf, 0, PAD);
     in->line = 0;
@@ -224,7 +251,7 @@ int trace_input_seek(struct trace_input *in, uint64_t pos, struct err *err)
 {
     struct trace_source *s = in->src;
 
-    s->marked = false;
+    s->marked = s->unended = false;
     if (pos >= s->buf_pos && pos <= s->buf_pos + (uint64_t)(in->end - s->buf)) {
         in->p = s->buf + (pos - s->buf_pos);
         if (!pos)
@@ -251,7 +278,7 @@ static int source_begin(struct trace_input *in, struct err *err)
         s->raw_end = k == 0;
     }
     s->kind = codec_detect(s->raw, s->raw_n);
-    return codec_new(&s->codec, s->kind, err);
+    return decompressor(s, err);
 }
 
 static int input_new(struct trace_input **out, const char *name, struct err *err)
@@ -335,6 +362,7 @@ void trace_input_close(struct trace_input *in)
     if (in->src->fd >= 0)
         close(in->src->fd);
     codec_free(in->src->codec);
+    zip_reader_free(in->src->zip);
     free(in->src->raw);
     free(in->src->buf);
     free(in->src->name);

@@ -2,8 +2,8 @@
  * What a trace reader stands between: decompressed bytes coming in, records going out.
  *
  * struct trace_input streams the decompressed bytes of a file (or of memory). The compression is chosen by
- * content: zstd (several frames, windows up to 2^31), xz (memory-limited), gzip (several members), bzip2, or
- * none.
+ * content: zstd (several frames, windows up to 2^31), xz (memory-limited), gzip (several members), bzip2, zip (its
+ * members one after the other, in the order of its directory; not through a pipe), or none.
  *
  * struct trace_sink takes the records. Neither is thread-safe; with decode-ahead both belong to the decoding
  * thread.
@@ -100,8 +100,10 @@ static inline int trace_input_line(struct trace_input *in, const char **line, si
 }
 
 uint64_t trace_input_pos(const struct trace_input *in); /* position of p in the decompressed stream, bytes */
+/* Whether trace_input_line gave a last line that has no line end: hand-made, or cut off. */
+bool trace_input_unended(const struct trace_input *in);
 const char *trace_input_name(const struct trace_input *in);
-const char *trace_input_compression(const struct trace_input *in); /* "none", "zstd", "xz", "gzip", "bzip2" */
+const char *trace_input_compression(const struct trace_input *in); /* "none", "zstd", "xz", "gzip", "bzip2", "zip" */
 /* Size of the decompressed stream; UINT64_MAX where unknown (compressed, or a pipe). */
 uint64_t trace_input_size(const struct trace_input *in);
 /* Back to the start, or (uncompressed files and memory: trace_input_size is known) to any position. */

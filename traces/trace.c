@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PROBE_BYTES (64u << 10)  /* what a reader's probe may see */
 #define EMPTY_FILLS_MAX 1000000u /* read_batch calls without a record before we call it stuck */
@@ -16,6 +17,7 @@ struct trace {
     struct trace_input *in;
     const struct trace_reader_ops *ops;
     void *state;
+    bool folder; /* of files, which the reader opens */
     bool opened; /* ops->open succeeded, so ops->close is due */
     char *path;
     struct trace_options opt;
@@ -51,6 +53,22 @@ static void reader_info(const struct trace *t, struct trace_info *info)
         t->ops->info(t->state, info);
     info->format = t->ops->name;
     info->compression = trace_input_compression(t->in);
+    if (!info->incomplete && trace_input_unended(t->in)) {
+        info->incomplete = true;
+        info->why = "the last line has no line end: the file may be cut off there";
+    }
+}
+
+void trace_left_add(struct trace_left *list, unsigned *n_list, const char *what, uint64_t n)
+{
+    if (n && *n_list < TRACE_LEFT_MAX)
+        list[(*n_list)++] = (struct trace_left){what, n, false};
+}
+
+void trace_made_up_add(struct trace_left *list, unsigned *n_list, const char *what, uint64_t n)
+{
+    if (n && *n_list < TRACE_LEFT_MAX)
+        list[(*n_list)++] = (struct trace_left){what, n, true};
 }
 
 const char *trace_commas(char buf[32], uint64_t v)
@@ -107,6 +125,29 @@ static void fill(void *self, struct chunk *c)
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
+const char *trace_reader_name(unsigned i)
+{
+    return i < sizeof readers / sizeof readers[0] ? readers[i]->name : NULL;
+}
+
+/* Whether NAME.READER or NAME.READER.gz is the path. */
+static bool named_so(const char *path, const char *reader)
+{
+    const char *base = strrchr(path, '/');
+    size_t n = strlen(reader);
+
+    for (const char *p = strchr(base ? base : path, '.'); p; p = strchr(p + 1, '.'))
+        if (!strncmp(p + 1, reader, n) && (p[n + 1] == '.' || !p[n + 1]))
+            return true;
+    return false;
+}
+
+static int ambiguous(const char *a, const char *b, struct err *err)
+{
+    err_set(err, ERR_USAGE, "this may be a trace of the form %s or of the form %s: nothing in it tells", a, b);
+    return err_remedy(err, "say which: --format %s, or name the file NAME.%s", b, b);
+}
+
 static int unknown_format(const char *name, struct err *err)
 {
     char list[256] = "";
@@ -122,10 +163,19 @@ static int unknown_format(const char *name, struct err *err)
 
 static const struct trace_reader_ops *choose(struct trace *t, struct err *err)
 {
-    const struct trace_reader_ops *best = NULL;
+    const struct trace_reader_ops *best = NULL, *also = NULL;
     int best_score = 0, r;
     size_t n;
 
+    r = trace_input_fill(t->in, t->opt.format ? 1 : PROBE_BYTES, err);
+    n = trace_input_avail(t->in);
+    if (n == 0 && !t->folder && (r == 0 || !t->opt.format)) {
+        if (r == 0) {
+            err_set(err, ERR_RUN, "the trace is empty");
+            err_at(err, trace_input_name(t->in), 0, 0);
+        }
+        return NULL;
+    }
     if (t->opt.format) {
         for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++)
             if (!strcmp(readers[i]->name, t->opt.format))
@@ -133,21 +183,21 @@ static const struct trace_reader_ops *choose(struct trace *t, struct err *err)
         unknown_format(t->opt.format, err);
         return NULL;
     }
-    r = trace_input_fill(t->in, PROBE_BYTES, err);
-    n = trace_input_avail(t->in);
-    if (n == 0) {
-        if (r == 0) {
-            err_set(err, ERR_RUN, "the trace is empty");
-            err_at(err, trace_input_name(t->in), 0, 0);
-        }
-        return NULL;
-    }
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
         int score = readers[i]->probe(t->in->p, n < PROBE_BYTES ? n : PROBE_BYTES, r == 0);
-        if (score > best_score) {
+        if (score == best_score && score && !named_so(t->path, best->name)) {
+            also = best;
+            best = readers[i];
+        } else if (score > best_score) {
             best_score = score;
             best = readers[i];
+            also = NULL;
         }
+    }
+    if (also && !named_so(t->path, best->name)) {
+        ambiguous(also->name, best->name, err);
+        err_at(err, trace_input_name(t->in), 0, 0);
+        return NULL;
     }
     if (!best) {
         unknown_format(NULL, err);
@@ -160,7 +210,7 @@ static int reader_open(struct trace *t, struct err *err)
 {
     memset(t->state, 0, t->ops->state_bytes);
     t->process = t->thread = 0;
-    if (t->ops->open(t->state, t->in, t->path, &t->opt, err) < 0) {
+    if (t->ops->open && t->ops->open(t->state, t->in, t->path, &t->opt, err) < 0) {
         if (err && !err->file[0])
             err_at(err, trace_input_name(t->in), 0, 0);
         return -1;
@@ -210,10 +260,21 @@ static struct trace *trace_new(const char *path, const struct trace_options *opt
 int trace_open(struct trace **out, const char *path, const struct trace_options *opt, struct err *err)
 {
     struct trace *t = trace_new(path, opt, err);
+    struct stat st;
+    int r;
 
     if (!t)
         return -1;
-    if (trace_input_open(&t->in, path, err) < 0) {
+    /* A folder is drmemtrace's, a file a thread; its reader opens the files. */
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+        (!t->opt.format || !strcmp(t->opt.format, trace_reader_drmemtrace.name))) {
+        t->opt.format = trace_reader_drmemtrace.name;
+        t->folder = true;
+        r = trace_input_open_memory(&t->in, "", 0, path, err);
+    } else {
+        r = trace_input_open(&t->in, path, err);
+    }
+    if (r < 0) {
         trace_close(t);
         return -1;
     }

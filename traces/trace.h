@@ -39,9 +39,17 @@ struct trace_kernel_lines {
     uint64_t first_unparsed; /* number of the first, from 1 */
 };
 
+/* So many things of a kind were not taken over, from a source or into a target. */
+struct trace_left {
+    const char *what; /* static text, plural: "system-call markers" */
+    uint64_t n;
+    bool made_up; /* the other way round: the target needs it and the source does not tell it */
+};
+#define TRACE_LEFT_MAX 48u
+
 struct trace_info {
-    const char *format;          /* "mtr", "text", "lackey", "champsim", "din", "pin", "perf", "perf_data" */
-    const char *compression;     /* "none", "zstd", "xz", "gzip", "bzip2" */
+    const char *format;          /* the reader's name: TRACE_READERS */
+    const char *compression;     /* "none", "zstd", "xz", "gzip", "bzip2", "zip" */
     uint32_t threads, processes; /* known so far */
     uint64_t records;            /* 0 if not known without reading; .mtr with an index knows */
     uint64_t refs;               /* 0 if unknown */
@@ -49,7 +57,10 @@ struct trace_info {
     uint64_t insns;              /* instructions; 0 if unknown */
     uint64_t hash;               /* trace_hash; 0 if not known without reading */
     struct trace_kernel_lines kernel; /* known so far; all 0 for other forms */
-    bool incomplete;             /* .mtr that was not closed (still being written, or cut off) */
+    bool incomplete;             /* there may have been more: `why` says it */
+    const char *why;             /* of incomplete: "not closed, ..." (static text) */
+    unsigned nleft; /* what the source holds and a record cannot, as far as it was read */
+    struct trace_left left[TRACE_LEFT_MAX];
 };
 
 struct trace_options {
@@ -86,6 +97,10 @@ static inline uint16_t trace_slots_bytes(size_t bytes)
 /* "1,299,264" into buf, for messages and tables; returns buf. */
 const char *trace_commas(char buf[32], uint64_t v);
 const char *trace_kind_name(uint8_t kind); /* text mnemonic; NULL for an unknown kind */
+const char *trace_reader_name(unsigned i); /* the forms that are read; NULL behind the last */
+/* Adds to a list of TRACE_LEFT_MAX; n 0 and what no longer fits are ignored. */
+void trace_left_add(struct trace_left *list, unsigned *n_list, const char *what, uint64_t n);
+void trace_made_up_add(struct trace_left *list, unsigned *n_list, const char *what, uint64_t n);
 
 /* --- one reader a format: the plug-in point ------------------------------------------------------------- */
 
@@ -95,9 +110,11 @@ struct trace_sink;  /* where a reader puts records: traces/input.h */
 struct trace_reader_ops {
     const char *name;
     /* How sure the reader is that `head` (up to 64 KiB of decompressed bytes; `whole` if that is all) is its
-     * form: 0 no, 1..100. Called once per open for every reader; the surest wins. */
+     * form: 0 no, 1..100. Called once per open for every reader; the surest wins. Where two are equally sure, the
+     * file's name decides (NAME.din, NAME.ramulator.gz); else that is an error which asks for --format. */
     int (*probe)(const unsigned char *head, size_t n, bool whole);
     size_t state_bytes; /* the reader's state, zeroed before open */
+    /* May be NULL: a zeroed state is an open one. */
     int (*open)(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
                 struct err *err);
     /* Puts at most a few thousand records into the sink. 1: some, 0: end, -1: error (what was put before is
@@ -105,7 +122,7 @@ struct trace_reader_ops {
     int (*read_batch)(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err);
     void (*info)(const void *state,
                  struct trace_info *out); /* fields known; the core fills format and compression */
-    void (*close)(void *state);
+    void (*close)(void *state); /* may be NULL */
     /* May be NULL: goes to a place at or before `record` and says in *first which record comes next. 1: done,
      * 0: cannot (the core rewinds and skips), -1: error. */
     int (*seek)(void *state, struct trace_input *in, uint64_t record, uint64_t *first, struct err *err);
@@ -114,7 +131,22 @@ struct trace_reader_ops {
     int (*rewind)(void *state, struct trace_input *in, struct err *err);
 };
 
-#define TRACE_READERS(X) X(mtr) X(text) X(lackey) X(champsim) X(din) X(pin) X(perf) X(perf_data)
+#define TRACE_PROBE_NUMBERS 40 /* lines of plain numbers: several forms have such */
+
+#define TRACE_READERS(X)                                                                                     \
+    X(mtr)                                                                                                   \
+    X(text)                                                                                                  \
+    X(lackey)                                                                                                \
+    X(qtrace)                                                                                                \
+    X(champsim)                                                                                              \
+    X(drmemtrace)                                                                                            \
+    X(gem5)                                                                                                  \
+    X(din)                                                                                                   \
+    X(pin)                                                                                                   \
+    X(ramulator)                                                                                             \
+    X(dramsim3)                                                                                              \
+    X(perf)                                                                                                  \
+    X(perf_data)
 #define X(reader) extern const struct trace_reader_ops trace_reader_##reader;
 TRACE_READERS(X)
 #undef X
@@ -128,11 +160,15 @@ struct trace_writer_options {
      * grows, and a recorder that is killed leaves what it had. A .mtr says in its header that it is not
      * closed. */
     bool live;
+    const char *form;       /* one of trace_writer_form; NULL: by the name's ending */
     int level;              /* .mtr: zstd level 1..19; 0: the default */
     uint32_t block_records; /* .mtr: records a block; 0: the default */
 };
 
-/* By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout). The file
+/*
+ * By the name's ending: ".mtr" native binary, ".txt"/".mtt" native text ("-" is text on stdout), ".champsim",
+ * ".lackey", ".din": forms of other programs, which hold less (trace_writer_lost). A lackey file gets its initial
+ * mappings beside it as NAME.maps.txt. The file
  * appears under its name only when closed without error (but see live); trace_writer_abort removes it. `opt`
  * may be NULL. */
 int trace_writer_open(struct trace_writer **out, const char *path, struct err *err);
@@ -142,6 +178,14 @@ int trace_writer_open_with(struct trace_writer **out, const char *path,
  * the writer can only be aborted. */
 int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, const struct trace_rec *rec,
                      size_t n, struct err *err);
+/* What the form cannot hold of the records put so far, complete once trace_writer_end was called; returns the number of
+ * entries. 0 for the native forms. */
+unsigned trace_writer_lost(const struct trace_writer *w, struct trace_left out[TRACE_LEFT_MAX]);
+/* No record follows: writes what waited for the next one. trace_writer_close does it, too. */
+int trace_writer_end(struct trace_writer *w, struct err *err);
+const char *trace_writer_form(unsigned i); /* names of the forms that are written; NULL behind the last */
+/* The form that a path and options.form (may be NULL) choose; NULL: none. */
+const char *trace_writer_form_of(const char *path, const char *form);
 /* What was put so far is in the file and can be read (live). Ends a block: not too often. */
 int trace_writer_flush(struct trace_writer *w, struct err *err);
 /* Frees w in both cases; on error the temporary file is removed (a live one stays as it is). */

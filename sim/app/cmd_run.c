@@ -209,6 +209,8 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
                             ": nothing was measured\n", sim->warmup, machine_references(r.machine));
         if (!o->quiet)
             summary(&r, o->output);
+        if (r.partial[0])
+            fprintf(stderr, "mmulab run: warning: %s; what is there was replayed\n", r.partial);
         break;
     }
     simulated_fini(&r);

@@ -255,6 +255,10 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
         out->machine = r.m;
         out->events = r.events;
     }
+    size_t i = 0;
+    const char *why;
+    if (r.workload && workload_partial(r.workload, &i, &why))
+        snprintf(out->partial, sizeof out->partial, "%.300s is incomplete: %s", r.trace[i].path, why);
     workload_free(r.workload);
     free(r.trace);
     free(r.input);

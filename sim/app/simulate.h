@@ -43,6 +43,7 @@ struct simulated {
     struct err err;
     struct machine *machine; /* as it stands at the end; NULL after SIMULATED_NOT and _UNWRITTEN */
     uint64_t events;         /* lines in events.jsonl */
+    char partial[512];       /* a trace that may not be whole, and why; "" none */
 };
 
 /* Installs the handlers of SIGINT, SIGTERM and SIGUSR1 (progress.h). Returns out->end. */

@@ -24,6 +24,7 @@ struct core_feeds { /* what one core reads */
 struct workload {
     const struct workload_trace *trace;
     struct trace_info *info;
+    const char **partial; /* by trace: why its end may not be the end, NULL */
     size_t n;
     unsigned cores;
     struct core_feeds *core;
@@ -95,6 +96,12 @@ static int next(void *self, struct trace_batch *out)
         int r = trace_next(f->trace, out, &e);
         if (r <= 0) {
             f->ended = true;
+            if (r == 0) {
+                struct trace_info ti;
+                trace_get_info(f->trace, &ti);
+                if (ti.incomplete && c->core == core_of(c->w, f->index, 0))
+                    c->w->partial[f->index] = ti.why ? ti.why : "there may have been more";
+            }
             /* Every core that may have threads of a trace reads it, some far ahead of the others: one tells. */
             if (r < 0 && c->core == core_of(c->w, f->index, 0))
                 told(c->w, f, &e);
@@ -163,6 +170,7 @@ int workload_new(struct workload **out, const struct workload_trace *t, size_t n
     w->n = n;
     w->cores = cores;
     w->info = calloc(n ? n : 1, sizeof *w->info);
+    w->partial = calloc(n ? n : 1, sizeof *w->partial);
     w->core = calloc(cores, sizeof *w->core);
     if (!w->info || !w->core) {
         workload_free(w);
@@ -198,6 +206,7 @@ void workload_free(struct workload *w)
     }
     free(w->core);
     free(w->info);
+    free(w->partial);
     free(w);
 }
 
@@ -210,6 +219,15 @@ uint64_t workload_references(const struct workload *w)
         n += w->info[i].refs;
     }
     return n;
+}
+
+bool workload_partial(const struct workload *w, size_t *i, const char **why)
+{
+    while (*i < w->n && !w->partial[*i])
+        ++*i;
+    if (*i < w->n)
+        *why = w->partial[*i];
+    return *i < w->n;
 }
 
 const char *workload_hash(struct workload *w, char *buf, size_t size)

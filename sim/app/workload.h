@@ -22,6 +22,9 @@ int workload_new(struct workload **out, const struct workload_trace *t, size_t n
                  struct err *err);
 void workload_attach(struct workload *w, struct machine *m);
 void workload_free(struct workload *w);
+/* The first trace from number *i on that was read to an end which may not be its own (a .mtr that was not closed, a file
+ * that ends inside a line): *i is its number, *why says it. false: none. Call it after the run. */
+bool workload_partial(const struct workload *w, size_t *i, const char **why);
 /* References of all traces together, 0 if not known. */
 uint64_t workload_references(const struct workload *w);
 /* Hexadecimal identities of the traces, joined by '+'; NULL if one was not read to its end and does not carry it. */

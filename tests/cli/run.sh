@@ -27,6 +27,13 @@ expect 2 rnu; empty out; has err 'did you mean "run"'
 expect 0 run --help; empty err; has out 'usage: mmulab run'
 expect 0 help run; has out 'usage: mmulab run'
 
+# a trace that may have been cut off is replayed, and told at the end
+printf 'r 1000 8\nr 1008 8' > cut.din
+expect 0 run -t cut.din -o cut; has err 'warning: cut.din is incomplete: the last line has no line end'
+printf 'r 1000 8\nr 1008 8\n' > cut.din
+expect 0 run -t cut.din -o whole; ! grep -q incomplete err || fail 'a whole trace is called incomplete'
+rm -rf cut whole cut.din
+
 # mistakes: exit 2, nothing on stdout, no folder
 expect 2 run -o r; empty out; has err 'nothing to replay'; has err -t; absent r
 expect 2 run --frobnicate; empty out; has err '--frobnicate'

@@ -1,4 +1,4 @@
-file(GLOB trace_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/app/trace/cmd_trace*.c)
+file(GLOB trace_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/app/trace/*.c)
 add_executable(trace_main trace_main.c ${trace_sources} ${CMAKE_SOURCE_DIR}/sim/app/result/json_out.c)
 target_link_libraries(trace_main PRIVATE mmulab_flags traces config)
 target_include_directories(trace_main PRIVATE ${CMAKE_SOURCE_DIR}/sim)

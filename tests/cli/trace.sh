@@ -57,6 +57,31 @@ done
 expect 2 convert small.din small.din --force; has err 'is read'
 expect 0 convert small.lackey -; has out '# mmulab trace'
 
+# forms of other programs: there and back is the same trace; what is lost is told, with -q not
+expect 0 convert small.lackey b.lackey; [ -s b.maps.txt ] || fail "no b.maps.txt"
+[ "$(hash_of small.lackey)" = "$(hash_of b.lackey)" ] || fail "lackey: another hash"
+expect 2 convert small.lackey b.lackey; has err '--force'
+expect 0 convert --force -q small.lackey b.lackey; empty err
+expect 0 convert small.champsim.xz b.champsim; has err 'sizes of instructions'
+[ "$(hash_of small.champsim.xz)" = "$(hash_of b.champsim)" ] || fail "champsim: another hash"
+expect 0 convert small.lackey b.din; has err 'b.din left out: 2 mmap records'
+expect 0 convert -q small.lackey --to din -; empty err; cmp -s out b.din || fail "--to din - is another file"
+expect 0 convert small.lackey c.champsim; has err 'made up: '; has err 'branches, inferred'
+expect 2 convert small.din x.mtr --to elf; has err champsim
+printf '2 1000\n0 1008\n' > either
+expect 2 info either; has err 'din or of the form ramulator'
+expect 0 info --format ramulator either; has out 'insns records         1'
+mkdir folder; printf x > folder/a
+expect 2 info folder; has err folder/a
+# a last line without line end
+printf 'r 1000 8\nr 1008 8' > cut.din
+expect 0 info cut.din; has out 'complete              no: the last line has no line end'
+expect 0 check cut.din; has out 'warning: the last line'; has out '1 warnings'
+expect 0 convert -q cut.din cut.mtr; has err 'warning: cut.din is incomplete'
+rm -rf b.* c.champsim either folder cut.*
+expect 0 gen uniform -n 100 -o g.mtr; has err '100 data references in g.mtr'; rm g.mtr
+expect 0 gen uniform -n 100 -q -o g.mtr; empty err; rm g.mtr
+
 # print is what convert writes as text, with numbers
 "$prog" trace convert small.lackey t.txt 2>/dev/null
 expect 0 print --no-names small.lackey; empty err

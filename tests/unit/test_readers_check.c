@@ -117,7 +117,7 @@ static void expect_one(struct log l, enum trace_check_kind kind, uint64_t record
     {                                                                                                        \
         TRACE_MMAP, 0, 0, 0, 7,                                                                              \
         {                                                                                                    \
-            length, 3, 34, (uint64_t)-1, 0, at, 0                                                            \
+            length, 3, 34, (uint64_t)-1, 0, at, 0 /* private and anonymous: the kernel chose the place */    \
         }                                                                                                    \
     }
 #define UNMAP(at, length)                                                                                    \
@@ -160,6 +160,22 @@ START_TEST(each_problem)
     expect_one(CHECK({TRACE_SEGMENT, 0, 0x1000, 3, 3, {0x1000, 0, 9}}), TRACE_CHECK_FILE, 0);
     expect_one(CHECK({TRACE_EXIT, 0, 0, 0, 0, {0}}, REF(1, 1), REF(2, 1)), TRACE_CHECK_THREAD, 1);
     expect_one(CHECK({TRACE_BRANCH, 0, 0, 0, 0, {0}}), TRACE_CHECK_ORPHAN, 0);
+    expect_one(CHECK(MAP(0x7000, 0x3000), MAP(0xa000, 0x1000), MAP(0x9000, 0x1000)), TRACE_CHECK_OVERLAP, 2);
+    expect_one(CHECK(SEG(0x10000, 0x1000), MAP(0x10000, 0x1000)), TRACE_CHECK_OVERLAP, 1);
+    expect_one(CHECK(MAP(0x7000, 0x1000), MAP(0x9000, 0x1000),
+                     {TRACE_MREMAP, 0, 0x7000, 0, 5, {0x1000, 0x2000, 1, 0, 0x8000}}),
+               TRACE_CHECK_OVERLAP, 2);
+    expect_one(CHECK(SEG(0x10000, 0x1000), UNMAP(0x10000, 0x1000), UNMAP(0x10000, 0x1000)),
+               TRACE_CHECK_UNMAP_NOTHING, 2);
+    expect_one(CHECK({TRACE_SEGMENT, TRACE_F_ANON, 0x1000, 1, 3, {0x1000, 0, 0}}, REF(0x1000, 8),
+                     {TRACE_STORE, 0, 0x1000, 8, 0, {0}}),
+               TRACE_CHECK_RIGHTS, 2);
+    expect_one(CHECK(MAP(0x7000, 0x3000), {TRACE_MPROTECT, 0, 0x8000, 0, 3, {0x1000, 0, 0}}, REF(0x7ff8, 8),
+                     REF(0x9000, 8), REF(0x8ff8, 8), {TRACE_MPROTECT, 0, 0x8000, 0, 3, {0x1000, 1, 0}}, REF(0x8ff8, 8)),
+               TRACE_CHECK_RIGHTS, 4);
+    expect_one(CHECK(MAP(0x7000, 0x3000), {TRACE_FETCH, 0, 0x7000, 4, 0, {0}}), TRACE_CHECK_RIGHTS, 1);
+    expect_one(CHECK(REF(1, 1), {TRACE_CLONE, 0, 1, 0, 0, {0}}, {TRACE_CLONE, 0, 0, 0, 0, {0}}), TRACE_CHECK_CHILD, 2);
+    expect_one(CHECK(REF(1, 1), {TRACE_FORK, 0, 1, 0, 0, {0}}), TRACE_CHECK_CHILD, 1);
     expect_one(CHECK({TRACE_PAGE_FREE, 0, 5, 0, 1, {0}}), TRACE_CHECK_KERNEL_FREE, 0);
     expect_one(CHECK({TRACE_KMALLOC, 0, 0x80, 8, 3, {8, 0, 0}}, {TRACE_KFREE, 0, 0x80, 0, 1, {0}},
                      {TRACE_KMALLOC, 0, 0x80, 8, 3, {8, 0, 0}}, {TRACE_KMALLOC, 0, 0x80, 8, 3, {8, 0, 0}}),
@@ -222,6 +238,8 @@ START_TEST(space_against_pages)
         bool map = x >> 63;
         struct one o =
             map ? (struct one)MAP(base + at * 4096, n * 4096) : (struct one)UNMAP(base + at * 4096, n * 4096);
+        if (map)
+            o.word[2] = 0x32; /* with MAP_FIXED: it may lie upon another */
         lay_out(rec, &o, 1);
         ck_assert_int_eq(spaces_apply(&all, 0, rec), SPACE_OK);
         memset(state + at, map ? 1 : 2, n);

@@ -13,7 +13,7 @@
 #define USER_TOP                                                                                             \
     0x7ffffffff000 /* above lie the vsyscall page and the kernel (Documentation/arch/x86/x86_64/mm.rst) */
 
-enum { THREAD_EXITED = 1, THREAD_FETCHED = 2 };
+enum { THREAD_EXITED = 1, THREAD_FETCHED = 2, THREAD_RAN = 4 };
 
 static const struct {
     const char *name, *help;
@@ -98,11 +98,27 @@ static uint8_t *thread_state(struct trace_check *c, uint32_t thread)
     return &c->thread[thread];
 }
 
+/* On x86 what may be executed or written may be read. */
+static void check_rights(struct trace_check *c, const struct space *s, const struct space_span *span,
+                         const struct trace_rec *r)
+{
+    unsigned wants = r->kind == TRACE_FETCH ? TRACE_PROT_EXEC : r->kind == TRACE_LOAD ? 0u : TRACE_PROT_WRITE;
+    if (s->prot_unknown || ((span->prot & wants) == wants && span->prot))
+        return;
+    problem(c, TRACE_CHECK_RIGHTS, "%s 0x%llx,%u: the mapping at 0x%llx allows %s%s%s%s", trace_kind_name(r->kind),
+            (unsigned long long)r->addr, r->size, (unsigned long long)span->start,
+            span->prot & TRACE_PROT_READ ? "r" : "", span->prot & TRACE_PROT_WRITE ? "w" : "",
+            span->prot & TRACE_PROT_EXEC ? "x" : "", span->prot ? "" : "nothing");
+}
+
 static void check_address(struct trace_check *c, struct space *s, const struct trace_rec *r, uint64_t addr)
 {
     const char *name = trace_kind_name(r->kind);
-    if (space_find(s, addr))
+    const struct space_span *span = space_find(s, addr);
+    if (span) {
+        check_rights(c, s, span, r);
         return;
+    }
     if (space_is_gone(s, addr))
         problem(c, TRACE_CHECK_AFTER_UNMAP, "%s 0x%llx,%u: unmapped before", name,
                 (unsigned long long)r->addr, r->size);
@@ -125,7 +141,7 @@ static void check_ref(struct trace_check *c, const struct trace_rec *r)
     if ((r->flags & TRACE_F_KERNEL) || r->addr >= USER_TOP)
         return;
     struct space *s = c->process < c->spaces.n ? &c->spaces.space[c->process] : NULL;
-    if (!s || !s->used || s->lost || (!s->whole && s->gone.n == 0))
+    if (!s || !s->used || s->lost || (!s->whole && s->gone.n == 0 && s->mapped.n == 0))
         return;
     check_address(c, s, r, r->addr);
     if (last / PAGE_BYTES != r->addr / PAGE_BYTES)
@@ -219,11 +235,23 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
     default:
         break;
     }
+    if ((r->kind == TRACE_CLONE || r->kind == TRACE_FORK) && !(r->flags & TRACE_F_FAILED)) {
+        uint64_t child = r->kind == TRACE_CLONE ? r->addr : r->size;
+        if (child < c->nthreads && c->thread[child] & THREAD_RAN)
+            problem(c, TRACE_CHECK_CHILD, "thread %llu has run before it is made", (unsigned long long)child);
+    }
     if (r->kind == TRACE_FORK && r->addr >= SPACE_PROCESSES_MAX)
         limit(c, "processes");
     enum space_verdict v = spaces_apply(&c->spaces, c->process, r);
-    if (v == SPACE_OVERLAP)
+    if (v == SPACE_OVERLAP && r->kind == TRACE_SEGMENT)
         problem(c, TRACE_CHECK_SEGMENT, "segment at 0x%llx overlaps another", (unsigned long long)r->addr);
+    else if (v == SPACE_OVERLAP)
+        problem(c, TRACE_CHECK_OVERLAP, "%s to 0x%llx, %llu bytes, without MAP_FIXED: something is mapped there",
+                trace_kind_name(r->kind), (unsigned long long)(r->kind == TRACE_MMAP ? w[5] : w[4]),
+                (unsigned long long)(r->kind == TRACE_MMAP ? w[0] : w[1]));
+    if (v == SPACE_NOTHING)
+        problem(c, TRACE_CHECK_UNMAP_NOTHING, "0x%llx, %llu bytes", (unsigned long long)r->addr,
+                (unsigned long long)w[0]);
     if (v == SPACE_EMPTY)
         problem(c, TRACE_CHECK_RANGE, "%s at 0x%llx", trace_kind_name(r->kind), (unsigned long long)r->addr);
     if (c->process < c->spaces.n && c->spaces.space[c->process].lost)
@@ -252,6 +280,7 @@ int trace_check_batch(struct trace_check *c, const struct trace_batch *b, struct
             continue;
         }
         if (thread) {
+            *thread |= THREAD_RAN;
             if (*thread & THREAD_EXITED && r->kind != TRACE_TIME && r->kind != TRACE_MARK) {
                 problem(c, TRACE_CHECK_THREAD, "thread %u goes on with `%s` after its exit", b->thread,
                         trace_kind_name(r->kind));

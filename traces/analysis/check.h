@@ -19,14 +19,18 @@
     X(SIZE, true, "size", "a reference of no bytes, or one that goes beyond the last address")               \
     X(TIME, true, "time", "time runs backwards")                                                             \
     X(SEGMENT, true, "segment", "initial segments overlap")                                                  \
+    X(OVERLAP, true, "overlap", "a mapping that the kernel placed lies upon a live one")                     \
     X(RANGE, true, "range", "a mapping of no bytes, or beyond the last address")                             \
     X(AFTER_UNMAP, true, "after-unmap", "a reference to what was unmapped before")                           \
     X(OUTSIDE, true, "outside", "a reference outside of all mappings, in a trace that tells them all")       \
+    X(RIGHTS, true, "rights", "a load, store or fetch that the mapping's rights do not allow")               \
     X(FREE, true, "free", "a pointer is freed that is not allocated")                                        \
     X(MALLOC, true, "malloc", "an allocation returns a pointer that is allocated already")                   \
     X(FILE, true, "file", "a mapping names a file id that was not declared before")                          \
     X(THREAD, true, "thread", "a thread goes on after its exit")                                             \
+    X(CHILD, true, "child", "a clone or fork makes a thread that has run before")                            \
     X(ORPHAN, true, "orphan", "registers or a branch without an instruction before them")                    \
+    X(UNMAP_NOTHING, false, "unmap-nothing", "munmap of a range in which nothing is mapped (Linux allows it)") \
     X(KERNEL_FREE, false, "kernel-free",                                                                     \
       "a page or kernel object is freed that was not seen allocated (lost event, or "                        \
       "allocated before the recording)")                                                                     \

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MREMAP_DONTUNMAP_FLAG = 4 }; /* uapi/linux/mman.h */
+enum { MREMAP_FIXED_FLAG = 2, MREMAP_DONTUNMAP_FLAG = 4, MAP_FIXED_FLAG = 0x10 }; /* uapi/linux/mman.h */
+/* syscall_64.tbl: calls that make or change mappings and have no record of their own */
+enum { NR_SHMAT = 30, NR_PKEY_MPROTECT = 329 };
+#define PROT_BITS (TRACE_PROT_READ | TRACE_PROT_WRITE | TRACE_PROT_EXEC)
 
 static uint64_t page_down(uint64_t a)
 {
@@ -105,6 +108,37 @@ static void map(struct space *s, struct space_span span)
         s->lost = true;
 }
 
+/* Splits the span that holds `at` in its inside, so that one begins there. */
+static bool split(struct space_list *l, uint64_t at)
+{
+    size_t i = first_after(l, at);
+    if (i == l->n || l->span[i].start >= at)
+        return true;
+    struct space_span tail = l->span[i];
+    tail.offset += at - tail.start;
+    tail.start = at;
+    l->span[i].end = at;
+    return insert(l, i + 1, tail);
+}
+
+/* New rights for what is mapped of a range; neighbours that become equal stay apart. */
+static void protect(struct space *s, uint64_t start, uint64_t end, uint8_t prot)
+{
+    struct space_list *l = &s->mapped;
+    if (!split(l, start) || !split(l, end)) {
+        s->lost = true;
+        return;
+    }
+    for (size_t i = first_after(l, start); i < l->n && l->span[i].start < end; i++)
+        l->span[i].prot = prot;
+}
+
+static bool overlaps(const struct space_list *l, uint64_t start, uint64_t end)
+{
+    size_t i = first_after(l, start);
+    return i < l->n && l->span[i].start < end;
+}
+
 static void unmap(struct space *s, uint64_t start, uint64_t end)
 {
     /* Neighbours in `gone` join, so that unmapping piece by piece does not fill it. */
@@ -153,7 +187,10 @@ static void set_break(struct space *s, uint64_t to)
     } else if (!s->brk_from) {
         s->brk_from = start;
     } else if (end > s->brk_from) {
-        map(s, (struct space_span){.start = s->brk_from, .end = end, .flags = TRACE_F_ANON | TRACE_F_HEAP});
+        map(s, (struct space_span){.start = s->brk_from,
+                                   .end = end,
+                                   .flags = TRACE_F_ANON | TRACE_F_HEAP,
+                                   .prot = PROT_BITS});
     }
 }
 
@@ -200,7 +237,7 @@ enum space_verdict spaces_apply(struct spaces *all, uint32_t process, const stru
     uint64_t w[8] = {0}, start, end;
     struct space *s;
     if (r->kind != TRACE_SEGMENT && r->kind != TRACE_MMAP && r->kind != TRACE_MUNMAP &&
-        r->kind != TRACE_MREMAP && r->kind != TRACE_BRK && r->kind != TRACE_EXEC && r->kind != TRACE_FORK)
+        r->kind != TRACE_MREMAP && r->kind != TRACE_BRK && r->kind != TRACE_MPROTECT && r->kind != TRACE_SYSCALL && r->kind != TRACE_EXEC && r->kind != TRACE_FORK)
         return SPACE_OK;
     if (!(s = spaces_at(all, process)) || s->lost)
         return SPACE_OK;
@@ -210,10 +247,9 @@ enum space_verdict spaces_apply(struct spaces *all, uint32_t process, const stru
     case TRACE_SEGMENT: {
         if (!range(r->addr, w[0], &start, &end))
             return SPACE_EMPTY;
-        size_t i = first_after(&s->mapped, start);
-        bool overlap = i < s->mapped.n && s->mapped.span[i].start < end;
+        bool overlap = overlaps(&s->mapped, start, end);
         s->whole = true;
-        map(s, (struct space_span){start, end, w[1], (uint32_t)w[2], r->flags});
+        map(s, (struct space_span){start, end, w[1], (uint32_t)w[2], r->flags, r->size & PROT_BITS});
         return overlap ? SPACE_OVERLAP : SPACE_OK;
     }
     case TRACE_MMAP:
@@ -221,26 +257,42 @@ enum space_verdict spaces_apply(struct spaces *all, uint32_t process, const stru
             return SPACE_OK;
         if (!range(w[5], w[0], &start, &end))
             return SPACE_EMPTY;
-        map(s, (struct space_span){start, end, w[4], (uint32_t)w[6], 0});
-        return SPACE_OK;
-    case TRACE_MUNMAP:
+        bool placed = !(w[2] & MAP_FIXED_FLAG) && overlaps(&s->mapped, start, end);
+        map(s, (struct space_span){start, end, w[4], (uint32_t)w[6], 0, w[1] & PROT_BITS});
+        return placed ? SPACE_OVERLAP : SPACE_OK;
+    case TRACE_MUNMAP: {
+        if (failed || !range(r->addr, w[0], &start, &end))
+            return SPACE_OK;
+        bool nothing = s->whole && !overlaps(&s->mapped, start, end);
+        unmap(s, start, end);
+        return nothing ? SPACE_NOTHING : SPACE_OK;
+    }
+    case TRACE_MPROTECT:
         if (!failed && range(r->addr, w[0], &start, &end))
-            unmap(s, start, end);
+            protect(s, start, end, w[1] & PROT_BITS);
+        return SPACE_OK;
+    case TRACE_SYSCALL:
+        if (r->addr == NR_SHMAT)
+            s->whole = false;
+        if (r->addr == NR_PKEY_MPROTECT)
+            s->prot_unknown = true;
         return SPACE_OK;
     case TRACE_MREMAP: {
         if (failed)
             return SPACE_OK;
         const struct space_span *old = find(&s->mapped, r->addr);
-        struct space_span span = {0};
+        struct space_span span = {.prot = PROT_BITS};
         if (old)
             span = (struct space_span){.offset = old->offset + (page_down(r->addr) - old->start),
-                                       .file = old->file};
+                                       .file = old->file,
+                                       .prot = old->prot};
         if (!(w[2] & MREMAP_DONTUNMAP_FLAG) && range(r->addr, w[0], &start, &end))
             unmap(s, start, end);
         if (!range(w[4], w[1], &span.start, &span.end))
             return SPACE_EMPTY;
+        bool upon = !(w[2] & MREMAP_FIXED_FLAG) && overlaps(&s->mapped, span.start, span.end);
         map(s, span);
-        return SPACE_OK;
+        return upon ? SPACE_OVERLAP : SPACE_OK;
     }
     case TRACE_BRK:
         if (!failed && w[0])

@@ -28,6 +28,8 @@ enum codec_kind codec_detect(const unsigned char *head, size_t n)
         {{0x28, 0xb5, 0x2f, 0xfd}, 4, CODEC_ZSTD},
         {{0xfd, '7', 'z', 'X', 'Z', 0}, 6, CODEC_XZ},
         {{0x1f, 0x8b, 8}, 3, CODEC_GZIP},
+        {{'P', 'K', 3, 4}, 4, CODEC_ZIP}, /* a first member */
+        {{'P', 'K', 5, 6}, 4, CODEC_ZIP}, /* an empty archive */
     };
 
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
@@ -46,7 +48,7 @@ enum codec_kind codec_detect(const unsigned char *head, size_t n)
 
 const char *codec_name(enum codec_kind kind)
 {
-    static const char *const names[] = {"none", "zstd", "xz", "gzip", "bzip2"};
+    static const char *const names[] = {"none", "zstd", "xz", "gzip", "bzip2", "zip"};
     return names[kind];
 }
 
@@ -61,6 +63,7 @@ int codec_new(struct codec **out, enum codec_kind kind, struct err *err)
     c->between = true;
     switch (kind) {
     case CODEC_NONE:
+    case CODEC_ZIP:
         break;
     case CODEC_ZSTD:
         c->u.zstd = ZSTD_createDCtx();
@@ -93,6 +96,7 @@ void codec_free(struct codec *c)
         return;
     switch (c->kind) {
     case CODEC_NONE:
+    case CODEC_ZIP:
         break;
     case CODEC_ZSTD:
         ZSTD_freeDCtx(c->u.zstd);
@@ -272,6 +276,8 @@ int codec_run(struct codec *c, const unsigned char *in, size_t *in_n, bool last,
         return run_gzip(c, in, in_n, last, out, out_n, err);
     case CODEC_BZIP2:
         return run_bzip2(c, in, in_n, last, out, out_n, err);
+    case CODEC_ZIP:
+        break;
     }
     return -1;
 }

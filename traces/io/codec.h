@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_XZ, CODEC_GZIP, CODEC_BZIP2 };
+enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_XZ, CODEC_GZIP, CODEC_BZIP2, CODEC_ZIP /* io/zip.h */ };
 
 /* Memory that an xz stream may ask for, bytes: xz -9 needs 65 MiB, its largest dictionary (1.5 GiB) fits. */
 #define CODEC_XZ_MEMORY (1700ull << 20)

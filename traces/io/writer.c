@@ -10,13 +10,59 @@ struct trace_writer {
     void *self;
     struct outfile file;
     uint64_t records;
-    bool failed;
+    bool failed, ended;
 };
+
+static const struct {
+    const char *name, *ending; /* of the file's name */
+    const struct writer_ops *ops;
+} forms[] = {
+    {"mtr", ".mtr", &writer_mtr},           {"text", ".mtt", &writer_text},
+    {"text", ".txt", &writer_text},         {"champsim", ".champsim", &writer_champsim},
+    {"lackey", ".lackey", &writer_lackey},  {"din", ".din", &writer_din},
+};
+#define FORMS (sizeof forms / sizeof forms[0])
 
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
     return n >= m && !strcmp(s + n - m, end);
+}
+
+const char *trace_writer_form(unsigned i)
+{
+    for (unsigned k = 0; k < FORMS; k++)
+        if ((k == 0 || forms[k].ops != forms[k - 1].ops) && i-- == 0)
+            return forms[k].name;
+    return NULL;
+}
+
+static unsigned find_form(const char *path, const char *form)
+{
+    unsigned k = 0;
+    while (k < FORMS && (form ? strcmp(forms[k].name, form) != 0 : !ends_with(path, forms[k].ending)))
+        k++;
+    if (!form && !strcmp(path, "-"))
+        return find_form(path, "text");
+    return k;
+}
+
+const char *trace_writer_form_of(const char *path, const char *form)
+{
+    unsigned k = find_form(path, form);
+    return k < FORMS ? forms[k].name : NULL;
+}
+
+static int no_form(const char *path, const char *form, struct err *err)
+{
+    if (form) {
+        err_set(err, ERR_USAGE, "no trace is written in the form \"%.64s\"", form);
+        return err_remedy(err, "the forms are mtr, text, champsim, lackey, din");
+    }
+    err_set(err, ERR_USAGE,
+            "the name of a trace to write ends in .mtr (binary), .mtt or .txt (text), .champsim, .lackey or .din");
+    err_at(err, path, 0, 0);
+    return err_remedy(err, "write to \"%.200s.mtr\"", path);
 }
 
 int trace_writer_open(struct trace_writer **out, const char *path, struct err *err)
@@ -29,28 +75,21 @@ int trace_writer_open_with(struct trace_writer **out, const char *path,
 {
     struct trace_writer_options o = opt ? *opt : (struct trace_writer_options){0};
     struct trace_writer *w;
-    const struct writer_ops *ops;
+    unsigned form = find_form(path, o.form);
 
-    if (ends_with(path, ".mtr")) {
-        ops = &writer_mtr;
-    } else if (ends_with(path, ".txt") || ends_with(path, ".mtt") || !strcmp(path, "-")) {
-        ops = &writer_text;
-    } else {
-        err_set(err, ERR_USAGE, "the name of a trace to write ends in .mtr (binary), .mtt or .txt (text)");
-        err_at(err, path, 0, 0);
-        return err_remedy(err, "write to \"%.200s.mtr\"", path);
-    }
+    if (form == FORMS)
+        return no_form(path, o.form, err);
     if (o.level < 0 || o.level > 19)
         return err_set(err, ERR_USAGE, "the compression level is %d, it can be 1 to 19", o.level);
     w = calloc(1, sizeof *w);
     if (!w)
         return err_set(err, ERR_RUN, "out of memory");
-    w->ops = ops;
+    w->ops = forms[form].ops;
     if (outfile_open(&w->file, path, o.live, err) < 0) {
         free(w);
         return -1;
     }
-    w->self = ops->open(&w->file, &o, err);
+    w->self = w->ops->open(&w->file, &o, err);
     if (!w->self) {
         outfile_abort(&w->file, true);
         free(w);
@@ -65,8 +104,8 @@ int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, 
 {
     size_t i = 0;
 
-    if (w->failed)
-        return err_set(err, ERR_RUN, "the trace could not be written before");
+    if (w->failed || w->ended)
+        return err_set(err, ERR_RUN, "the trace %s", w->failed ? "could not be written before" : "was ended before");
     w->failed = true;
     while (i < n) {
         const char *why = trace_rec_problem(rec + i, n - i);
@@ -94,10 +133,28 @@ int trace_writer_flush(struct trace_writer *w, struct err *err)
     return w->failed ? -1 : 0;
 }
 
+int trace_writer_end(struct trace_writer *w, struct err *err)
+{
+    if (w->failed)
+        return err_set(err, ERR_RUN, "the trace could not be written before");
+    if (!w->ended)
+        w->failed = w->ops->finish(w->self, err) < 0;
+    w->ended = true;
+    return w->failed ? -1 : 0;
+}
+
+unsigned trace_writer_lost(const struct trace_writer *w, struct trace_left out[TRACE_LEFT_MAX])
+{
+    unsigned n = 0;
+
+    if (w->ops->lost)
+        w->ops->lost(w->self, out, &n);
+    return n;
+}
+
 int trace_writer_close(struct trace_writer *w, struct err *err)
 {
-    int r = w->failed ? err_set(err, ERR_RUN, "the trace could not be written before")
-                      : w->ops->finish(w->self, err);
+    int r = trace_writer_end(w, err);
 
     w->ops->free(w->self);
     if (r < 0)

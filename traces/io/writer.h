@@ -1,4 +1,4 @@
-/* A native form's writing side. Private to traces/: writer.c calls mtr_write.c or text_write.c through it. */
+/* A form's writing side. Private to traces/: writer.c calls the forms of native/ and exporters/ through it. */
 #ifndef TRACES_WRITER_H
 #define TRACES_WRITER_H
 
@@ -13,8 +13,10 @@ struct writer_ops {
     int (*flush)(void *self, struct err *err);
     int (*finish)(void *self, struct err *err); /* writes what is left; the file is committed after it */
     void (*free)(void *self);
+    /* May be NULL: the form holds everything. What it could not hold so far. */
+    void (*lost)(const void *self, struct trace_left *list, unsigned *n);
 };
 
-extern const struct writer_ops writer_mtr, writer_text;
+extern const struct writer_ops writer_mtr, writer_text, writer_champsim, writer_lackey, writer_din;
 
 #endif

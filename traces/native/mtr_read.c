@@ -336,6 +336,7 @@ static void mtr_info(const void *state, struct trace_info *out)
     const struct mtr_reader *m = state;
 
     out->incomplete = m->incomplete;
+    out->why = m->incomplete ? "not closed, so still being written or its recorder was killed" : NULL;
     out->has_fetch = m->header.flags & MTR_F_FETCH;
     out->has_regs = m->header.flags & MTR_F_REGS;
     if (m->indexed) {

@@ -212,4 +212,4 @@ static int mtr_writer_finish(void *self, struct err *err)
 }
 
 const struct writer_ops writer_mtr = {mtr_writer_open, mtr_writer_put, mtr_writer_flush, mtr_writer_finish,
-                                      mtr_writer_free};
+                                      mtr_writer_free, NULL};

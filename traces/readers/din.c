@@ -14,6 +14,7 @@
  */
 #include "engine/types.h"
 #include "traces/input.h"
+#include "traces/readers/lines.h"
 #include "traces/readers/scan.h"
 #include "traces/trace.h"
 
@@ -35,6 +36,11 @@ enum label {
 static const char label_digits[] = "01234", label_letters[] = "rwim-cv";
 static const char *const mark_text[] = {
     [LABEL_FLUSH] = "din flush", [LABEL_COPYBACK] = "din copyback", [LABEL_INVALIDATE] = "din invalidate"};
+
+struct din {
+    bool has_fetch;
+    bool sure; /* a line that no other form of numbers has: a letter, a hexadecimal digit, a size */
+};
 
 struct din_line {
     enum label label;
@@ -90,96 +96,69 @@ static const char *parse(const char *s, const char *end, struct din_line *out)
     return NULL;
 }
 
-static int probe(const unsigned char *head, size_t n, bool whole)
+/* Whether a line says by itself that it is Dinero's: Ramulator's CPU traces are two or three decimal numbers. */
+static bool telling(const char *s, const char *end)
 {
-    const char *p = (const char *)head, *end = p + n;
-    int good = 0, numbers = 0;
-    while (p < end && good < 100) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p)), *s = p;
-        if (!nl && !whole)
-            break;
-        const char *stop = nl ? nl : end;
-        if (stop > p && stop[-1] == '\r')
-            stop--;
-        p = nl ? nl + 1 : end;
-        struct din_line l;
-        scan_blanks(&s, stop);
-        if (s == stop || *s == '#')
-            continue;
-        if (parse(s, stop, &l)) {
-            /* A broken line further down is this reader's to report. */
-            if (good < 3 && !(good && p == end))
-                return 0;
-            break;
-        }
-        good++;
-        numbers += l.addr > 9;
-    }
-    return !good ? 0 : numbers ? 70 : 20;
+    for (; s < end; s++)
+        if ((*s < '0' || *s > '9') && *s != ' ' && *s != '\t')
+            return true;
+    return false;
 }
 
-static int open_state(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
-                      struct err *err)
+static const char *take(void *state, struct trace_sink *sink, const char *s, const char *end)
 {
-    (void)state, (void)in, (void)path, (void)opt, (void)err;
-    return 0;
+    struct din *d = state;
+    struct din_line l;
+    const char *problem = parse(s, end, &l);
+    if (problem)
+        return problem;
+    d->sure |= telling(s, end);
+    d->has_fetch |= l.label == LABEL_FETCH;
+    if (!sink)
+        return NULL;
+    if (l.label >= LABEL_FLUSH)
+        trace_sink_put_string(sink, (struct trace_rec){.addr = l.label, .kind = TRACE_MARK}, NULL, 0,
+                              mark_text[l.label], strlen(mark_text[l.label]));
+    else
+        trace_sink_ref(sink,
+                       l.label == LABEL_FETCH   ? TRACE_FETCH
+                       : l.label == LABEL_WRITE ? TRACE_STORE
+                                                : TRACE_LOAD,
+                       l.addr, l.size);
+    return NULL;
+}
+
+static const struct line_form form = {
+    .take = take,
+    .state_bytes = sizeof(struct din),
+    .remedy = "a line is LABEL ADDRESS [SIZE], such as `0 7fff5a10 8`",
+    .cut = "was the file cut off here?",
+};
+
+static int probe(const unsigned char *head, size_t n, bool whole)
+{
+    struct line_probe p;
+    if (!lines_probe(&form, head, n, whole, &p))
+        return 0;
+    return ((const struct din *)p.state)->sure ? 70 : TRACE_PROBE_NUMBERS;
 }
 
 static int read_batch(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err)
 {
-    bool *has_fetch = state;
-    while (!trace_sink_full(sink)) {
-        const char *line;
-        size_t len;
-        int got = trace_input_line(in, &line, &len, err);
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            return sink->n > 0;
-        const char *s = line, *end = line + len;
-        scan_blanks(&s, end);
-        if (s == end || *s == '#')
-            continue;
-        struct din_line l;
-        const char *problem = parse(s, end, &l);
-        if (problem)
-            return trace_line_error(in, line, len, err,
-                                    line[len] == '\0'
-                                        ? "was the file cut off here?"
-                                        : "a line is LABEL ADDRESS [SIZE], such as `0 7fff5a10 8`",
-                                    "%s", problem);
-        if (l.label >= LABEL_FLUSH) {
-            trace_sink_put_string(sink, (struct trace_rec){.addr = l.label, .kind = TRACE_MARK}, NULL, 0,
-                                  mark_text[l.label], strlen(mark_text[l.label]));
-            continue;
-        }
-        enum trace_kind kind = l.label == LABEL_FETCH   ? TRACE_FETCH
-                               : l.label == LABEL_WRITE ? TRACE_STORE
-                                                        : TRACE_LOAD;
-        *has_fetch |= kind == TRACE_FETCH;
-        trace_sink_ref(sink, kind, l.addr, l.size);
-    }
-    return 1;
+    return lines_read(&form, state, in, sink, err);
 }
 
 static void info(const void *state, struct trace_info *out)
 {
-    const bool *has_fetch = state;
-    out->has_fetch = *has_fetch;
+    const struct din *d = state;
+    out->has_fetch = d->has_fetch;
     out->threads = out->processes = 1;
-}
-
-static void close_state(void *state)
-{
-    (void)state;
 }
 
 const struct trace_reader_ops trace_reader_din = {
     .name = "din",
     .probe = probe,
-    .state_bytes = sizeof(bool),
-    .open = open_state,
+    .state_bytes = sizeof(struct din),
     .read_batch = read_batch,
     .info = info,
-    .close = close_state,
 };

@@ -115,7 +115,7 @@ static bool put_maps(struct lackey *l, struct trace_sink *sink)
         if (trace_sink_full(sink))
             return false;
         const struct trace_map *m = &l->maps.map[l->maps_put];
-        uint32_t id = m->path ? lackey_put_file(l, sink, m->path, strlen(m->path)) : 0;
+        uint32_t id = m->path ? calls_put_file(&l->calls, sink, m->path, strlen(m->path)) : 0;
         uint64_t words[3] = {m->length, m->offset, id};
         trace_sink_put_words(
             sink,
@@ -179,6 +179,24 @@ out:
     sink->n += (uint32_t)(rec - first);
 }
 
+/* What exporters/lackey_write.c says in comments: `fd 3 PATH`, `thread 2 tid 3`, from s on. */
+static int own_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line, size_t len,
+                    const char *s, struct err *err)
+{
+    const char *end = line + len;
+    uint64_t a, b;
+    if (scan_word(&s, end, "fd ") && scan_dec(&s, end, &a) && scan_word(&s, end, " ")) {
+        struct call c = {.path = s < end ? call_file_new(s, (size_t)(end - s)) : NULL};
+        calls_set_fd(&l->calls, a, c.path);
+        call_reset(&c);
+        return 0;
+    }
+    if (scan_word(&s, end, "thread ") && scan_dec(&s, end, &a) && scan_word(&s, end, " tid ") &&
+        scan_dec(&s, end, &b) && s == end && a < LACKEY_THREADS_MAX && lackey_thread(l, sink, (uint32_t)a, b))
+        return 0;
+    return trace_line_error(in, line, len, err, "was the file cut off or edited here?", "not a line of lackey");
+}
+
 /* One line the careful way. */
 static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink *sink, const char *line,
                      size_t len, struct err *err)
@@ -202,6 +220,9 @@ static int slow_line(struct lackey *l, struct trace_input *in, struct trace_sink
             if (l->pid == LACKEY_PID_NONE)
                 l->pid = pid;
         }
+        s = line + 2;
+        if (line[0] == '-' && scan_dec(&s, end, &pid) && scan_word(&s, end, "-- mmulab "))
+            return own_line(l, in, sink, line, len, s, err);
         const char *what = memmem(line, len, "= ", 2);
         if (what && starts(what + 2, (size_t)(end - what - 2), "Lackey"))
             lackey_exec_done(l, sink);
@@ -273,7 +294,11 @@ static int read_batch(void *state, struct trace_input *in, struct trace_sink *si
 
 static void info(const void *state, struct trace_info *out)
 {
-    (void)state;
+    const struct lackey *l = state;
+    if (l->maps.unended) {
+        out->incomplete = true;
+        out->why = "the last line of the file with its initial mappings (NAME.maps.txt) has no line end";
+    }
     out->has_fetch = true; /* threads and processes are those that appear, the core counts them */
 }
 

@@ -5,44 +5,25 @@
 #ifndef TRACES_LACKEY_H
 #define TRACES_LACKEY_H
 
-#include "traces/input.h"
+#include "traces/readers/calls.h"
 #include "traces/readers/maps.h"
 #include "traces/trace.h"
 
 #define LACKEY_THREADS_MAX 65536u /* Valgrind thread numbers; its own default limit is 500 */
-#define LACKEY_FDS_MAX 65536u     /* descriptors whose file is remembered */
-#define LACKEY_FILES_MAX 65536u   /* files with an id; the mappings of more get id 0 (unknown) */
 #define LACKEY_CALL_MAX 16384u    /* bytes of one system call's text, over all its lines */
 #define LACKEY_PID_NONE UINT64_MAX
-
-/* A file that descriptors refer to; it gets an id when it is first mapped. */
-struct lackey_file {
-    uint32_t refs, id; /* 0: no id yet */
-    uint64_t hash;     /* of the path, to find equal ones quickly */
-    size_t len;
-    char path[];
-};
-
-/* A call between its first line and its result ("[async]"). */
-struct lackey_call {
-    uint64_t number, arg[6];
-    struct lackey_file *path; /* of open, openat, creat */
-    bool open;                /* waits for its result */
-};
 
 struct lackey_thread {
     uint32_t dense; /* thread number in the trace */
     bool known, alive;
-    struct lackey_call call;
+    struct call call; /* between its first line and its result ("[async]") */
+    bool waits;       /* it waits for its result */
 };
 
 struct lackey {
     struct trace_maps maps;
     size_t maps_put;
-    struct lackey_file **file; /* file with id i+1 */
-    size_t nfiles, files_cap;
-    struct lackey_file **fd; /* by descriptor */
-    size_t nfds;
+    struct calls calls;
     struct lackey_thread *thread; /* by Valgrind's thread number */
     size_t nthreads;
     uint32_t next_thread, next_process; /* next dense numbers */
@@ -63,8 +44,8 @@ enum lackey_taken lackey_syscall_line(struct lackey *l, struct trace_input *in, 
                                       const char *line, size_t len, struct err *err);
 /* The program ends or is replaced (a new banner): puts what an execve without a result line left open. */
 void lackey_exec_done(struct lackey *l, struct trace_sink *sink);
-/* Id of a file by its path; puts the FILEID record when it is new. 0 where no id is left. */
-uint32_t lackey_put_file(struct lackey *l, struct trace_sink *sink, const char *path, size_t len);
+/* The lines that follow are thread `dense`'s, which Valgrind calls tid; false if that is out of all reason. */
+bool lackey_thread(struct lackey *l, struct trace_sink *sink, uint32_t dense, uint64_t tid);
 void lackey_syscall_close(struct lackey *l);
 /* A reference line at *s ("I  0401ab70,3", " L 1fff,8"); moves *s past its size. */
 bool lackey_scan_ref(const char **s, const char *end, struct trace_rec *out);

@@ -263,6 +263,7 @@ int trace_maps_read(struct trace_maps *out, struct trace_input *in, struct err *
         return -1;
     }
     mark_stack(out);
+    out->unended = trace_input_unended(in);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct trace_map {
 struct trace_maps {
     struct trace_map *map;
     size_t n;
+    bool unended; /* the last line has no line end: the file may be cut off */
 };
 
 /*

@@ -14,6 +14,7 @@
  */
 #include "engine/types.h"
 #include "traces/input.h"
+#include "traces/readers/lines.h"
 #include "traces/readers/scan.h"
 #include "traces/trace.h"
 
@@ -85,39 +86,6 @@ static const char *parse(const char *s, const char *end, struct pin_line *out)
     return NULL; /* the value is not used */
 }
 
-static int probe(const unsigned char *head, size_t n, bool whole)
-{
-    const char *p = (const char *)head, *end = p + n;
-    int good = 0;
-    while (p < end && good < 100) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        if (!nl && !whole)
-            break;
-        const char *stop = nl ? nl : end, *s = p;
-        if (stop > p && stop[-1] == '\r')
-            stop--;
-        p = nl ? nl + 1 : end;
-        struct pin_line l;
-        scan_blanks(&s, stop);
-        if (s == stop || *s == '#')
-            continue;
-        if (parse(s, stop, &l)) {
-            if (good < 3 && !(good && p == end))
-                return 0;
-            break; /* this reader's to report */
-        }
-        good++;
-    }
-    return good ? 80 : 0;
-}
-
-static int open_state(void *state, struct trace_input *in, const char *path, const struct trace_options *opt,
-                      struct err *err)
-{
-    (void)state, (void)in, (void)path, (void)opt, (void)err;
-    return 0;
-}
-
 static void put(struct pin *p, struct trace_sink *sink, const struct pin_line *l)
 {
     bool same =
@@ -135,39 +103,44 @@ static void put(struct pin *p, struct trace_sink *sink, const struct pin_line *l
     }
 }
 
-static int read_batch(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err)
+static const char *take(void *state, struct trace_sink *sink, const char *s, const char *end)
 {
     struct pin *p = state;
-    while (!trace_sink_full(sink)) {
-        const char *line;
-        size_t len;
-        int got = trace_input_line(in, &line, &len, err);
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            return sink->n > 0;
-        const char *s = line, *end = line + len;
-        scan_blanks(&s, end);
-        if (s == end)
-            continue;
-        if (p->ended)
-            return trace_line_error(in, line, len, err, "are these two files in one? cut it behind #eof",
-                                    "the file goes on after #eof");
-        if (*s == '#') {
-            p->ended = scan_word(&s, end, "#eof");
-            continue;
-        }
-        struct pin_line l;
-        const char *problem = parse(s, end, &l);
-        if (problem)
-            return trace_line_error(in, line, len, err,
-                                    line[len] == '\0'
-                                        ? "was the file cut off here? (a whole one ends with #eof)"
-                                        : "a line is `0xIP: R 0xADDRESS [SIZE [VALUE]]`",
-                                    "%s", problem);
+    struct pin_line l;
+    if (p->ended)
+        return "the file goes on after #eof";
+    const char *problem = parse(s, end, &l);
+    if (!problem && sink)
         put(p, sink, &l);
-    }
-    return 1;
+    return problem;
+}
+
+static const char *comment(void *state, const char *s, const char *end)
+{
+    struct pin *p = state;
+    if (p->ended)
+        return "the file goes on after #eof";
+    p->ended = scan_word(&s, end, "#eof");
+    return NULL;
+}
+
+static const struct line_form form = {
+    .take = take,
+    .comment = comment,
+    .state_bytes = sizeof(struct pin),
+    .remedy = "a line is `0xIP: R 0xADDRESS [SIZE [VALUE]]`; behind #eof there is none",
+    .cut = "was the file cut off here? (a whole one ends with #eof)",
+};
+
+static int probe(const unsigned char *head, size_t n, bool whole)
+{
+    struct line_probe p;
+    return lines_probe(&form, head, n, whole, &p) ? 80 : 0;
+}
+
+static int read_batch(void *state, struct trace_input *in, struct trace_sink *sink, struct err *err)
+{
+    return lines_read(&form, state, in, sink, err);
 }
 
 static void info(const void *state, struct trace_info *out)
@@ -177,17 +150,10 @@ static void info(const void *state, struct trace_info *out)
     out->threads = out->processes = 1;
 }
 
-static void close_state(void *state)
-{
-    (void)state;
-}
-
 const struct trace_reader_ops trace_reader_pin = {
     .name = "pin",
     .probe = probe,
     .state_bytes = sizeof(struct pin),
-    .open = open_state,
     .read_batch = read_batch,
     .info = info,
-    .close = close_state,
 };

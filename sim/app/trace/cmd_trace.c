@@ -18,7 +18,7 @@ static const struct verb {
     {"info", trace_verb_info, "what a trace holds: references, threads, pages, events, identity"},
     {"print", trace_verb_print, "records as text, numbered, with symbols"},
     {"check", trace_verb_check, "structural problems: what cannot have happened"},
-    {"convert", trace_verb_convert, "any form to .mtr (binary) or .mtt, .txt (text)"},
+    {"convert", trace_verb_convert, "any form to .mtr (binary), .mtt (text), .champsim, .lackey or .din"},
     {"slice", trace_verb_slice, "a part of a trace that replays by itself"},
     {"gen", trace_verb_gen, "a made-up trace with known properties"},
 };
@@ -28,24 +28,10 @@ static void usage(FILE *f)
     fprintf(f, "usage: mmulab trace VERB ...\n\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-    fprintf(f, "\nTraces are read in the forms mtr, text, lackey (Valgrind), champsim, din (Dinero) and pin, "
-               "known by their\n"
-               "content, through zstd, xz, gzip or bzip2. `mmulab trace VERB --help` tells more.\n");
-}
-
-/* Calls `each` over names and remembers the nearest. */
-struct nearest {
-    const char *word, *best;
-    size_t limit;
-};
-
-static void nearest_try(struct nearest *n, const char *name)
-{
-    size_t d = text_distance(n->word, name, n->limit);
-    if (d <= n->limit) {
-        n->best = name;
-        n->limit = d ? d - 1 : 0;
-    }
+    fprintf(f, "\nTraces are read in the forms mtr, text, lackey (Valgrind), qtrace (QEMU plugin text), champsim, "
+               "drmemtrace\n(DynamoRIO; also a folder with a file a thread), gem5 (packets), din (Dinero), pin, ramulator "
+               "and dramsim3,\nknown by their content, through zstd, xz, gzip, bzip2 or zip. `mmulab trace VERB --help` "
+               "tells more.\n");
 }
 
 int verb_usage(const char *verb, const char *fmt, ...)
@@ -57,30 +43,6 @@ int verb_usage(const char *verb, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, " (see `mmulab trace %s --help`)\n", verb);
     return EXIT_USAGE;
-}
-
-int verb_bad_option(const char *verb, char **argv, int got, const struct option *options)
-{
-    const char *word = optind > 0 ? argv[optind - 1] : "";
-    char name[TEXT_NAME_MAX], shown[TEXT_WORD];
-    if (got == ':') {
-        if (optopt && optopt < 256 && strncmp(word, "--", 2) != 0)
-            return verb_usage(verb, "option -%c needs a value", optopt);
-        return verb_usage(verb, "option %s needs a value", text_word(shown, word, strlen(word)));
-    }
-    if (strncmp(word, "--", 2) != 0)
-        return verb_usage(verb, "unknown option -%c", optopt > 32 && optopt < 127 ? optopt : '?');
-    size_t n = strcspn(word + 2, "=");
-    snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, word + 2);
-    for (const struct option *o = options; o->name; o++)
-        if (!strcmp(o->name, name))
-            return verb_usage(verb, "option --%s takes no value", name);
-    struct nearest near = {.word = name, .limit = text_near(name)};
-    for (const struct option *o = options; o->name; o++)
-        nearest_try(&near, o->name);
-    text_word(shown, name, strlen(name));
-    return near.best ? verb_usage(verb, "unknown option --%s; did you mean --%s?", name, near.best)
-                     : verb_usage(verb, "unknown option --%s", name);
 }
 
 int verb_error(const struct err *err)
@@ -99,19 +61,31 @@ int verb_broken(const struct err *err, uint64_t good)
     return code;
 }
 
-bool verb_number(const char *verb, const char *option, const char *text, uint64_t *out)
+void verb_left(const char *verb, const char *where, const struct trace_left *left, unsigned n)
 {
-    char *end;
-    errno = 0;
-    if (text[0] >= '0' && text[0] <= '9') {
-        unsigned long long v = strtoull(text, &end, 10);
-        if (!*end && errno == 0) {
-            *out = v;
-            return true;
-        }
-    }
-    verb_usage(verb, "%s: `%s` is not a number", option, text);
-    return false;
+    char text[32];
+    for (unsigned i = 0; i < n; i++)
+        fprintf(stderr, "mmulab trace %s: %s %s: %s %s\n", verb, where, left[i].made_up ? "made up" : "left out",
+                trace_commas(text, left[i].n), left[i].what);
+}
+
+int verb_close_writer(const char *verb, struct trace_writer *w, const char *out, bool quiet, struct err *err)
+{
+    struct trace_left lost[TRACE_LEFT_MAX];
+    int r = trace_writer_end(w, err);
+    unsigned n = r == 0 ? trace_writer_lost(w, lost) : 0;
+    if (trace_writer_close(w, r == 0 ? err : NULL) < 0)
+        r = -1;
+    if (r == 0 && !quiet)
+        verb_left(verb, out, lost, n);
+    return r;
+}
+
+void verb_print_formats(void)
+{
+    const char *name;
+    for (unsigned i = 0; (name = trace_reader_name(i)); i++)
+        printf("%s%s", i ? ", " : "", name);
 }
 
 int verb_end(int code)
@@ -132,14 +106,12 @@ int cmd_trace(int argc, char **argv)
         usage(stdout);
         return verb_end(0);
     }
-    struct nearest near = {.word = argv[1], .limit = text_near(argv[1])};
+    struct verb_nearest near = {.word = argv[1], .limit = text_near(argv[1])};
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         if (!strcmp(verbs[i].name, argv[1])) {
-            optind = 0; /* getopt starts afresh (the program may have used it) */
-            opterr = 0;
             return verbs[i].run(argc - 1, argv + 1);
         }
-        nearest_try(&near, verbs[i].name);
+        verb_nearest_try(&near, verbs[i].name);
     }
     char shown[TEXT_WORD];
     text_word(shown, argv[1], strlen(argv[1]));

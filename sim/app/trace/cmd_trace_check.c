@@ -1,8 +1,10 @@
 /* `mmulab trace check`: problems on stdout, the verdict in the last line and in the exit status. */
 #include "app/trace/cmd_trace_verbs.h"
 #include "app/result/json_out.h"
+#include "engine/types.h"
 #include "traces/analysis/check.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,35 +59,14 @@ static void print_json(const char *path, const struct trace_check *c, bool whole
 
 int trace_verb_check(int argc, char **argv)
 {
-    static const struct option options[] = {{"max", required_argument, NULL, 'm'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     struct trace_options opt = {.ahead = true};
     struct reporting r = {.most = 10};
-    int got;
-    while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (got) {
-        case 'm':
-            if (!verb_number("check", "--max", optarg, &r.most))
-                return EXIT_USAGE;
-            break;
-        case 'j':
-            r.quiet = true;
-            break;
-        case 'f':
-            opt.format = optarg;
-            break;
-        case 'h':
-            help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("check", argv, got, options);
-        }
-    }
-    if (argc - optind != 1)
-        return verb_usage("check", argc == optind ? "which trace?" : "one trace at a time");
+    const struct verb_option options[] = {{"max", 0, VERB_NUMBER, &r.most, NULL, NULL},
+                                          {"json", 0, VERB_FLAG, &r.quiet, NULL, NULL},
+                                          {"format", 0, VERB_TEXT, &opt.format, NULL, NULL}};
+    int got = verb_options("check", argc, argv, options, ARRAY_LEN(options), help, 1, 1, "trace");
+    if (got != VERB_GO_ON)
+        return got;
     r.path = argv[optind];
     struct err err = {0};
     struct trace *t;
@@ -116,8 +97,7 @@ int trace_verb_check(int argc, char **argv)
     if (got == 0 && ti.incomplete) {
         warnings++;
         if (!r.quiet)
-            printf("%s: warning: not closed, so still being written or its recorder was killed; what is complete was "
-                   "checked\n", r.path);
+            printf("%s: warning: %s; what is there was checked\n", r.path, ti.why);
     }
     if (got < 0)
         verb_broken(&err, trace_check_records(c));

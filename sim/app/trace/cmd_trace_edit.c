@@ -1,7 +1,11 @@
 /* `mmulab trace convert` and `slice`: from one file to another. */
 #include "app/trace/cmd_trace_verbs.h"
+#include "engine/types.h"
+#include "traces/readers/maps.h"
 
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -95,58 +99,101 @@ static int copy_batch(struct trace_writer *out, const struct trace_batch *b, con
                                                                                                          : 1;
 }
 
+struct editing {
+    const char *verb;
+    struct trace_options read;
+    struct trace_writer_options write;
+    struct window window;
+    uint64_t level;
+    bool force, quiet, has_level;
+};
+
 /* Copies the window. A broken input leaves its good part in the output and exit status 1. */
-static int copy(const char *verb, const char *in, const char *out, const struct trace_options *opt,
-                const struct trace_writer_options *wopt, const struct window *w)
+static int copy(struct editing *e, const char *in, const char *out)
 {
     struct err err = {0}, close_err = {0};
     struct trace *t;
     struct trace_writer *writer;
     struct trace_batch b;
+    struct trace_info info;
     uint64_t put = 0;
-    int got, copied = 1;
-    if (trace_open(&t, in, opt, &err) < 0)
+    int got, copied = 1, code = 0;
+    char n[32];
+    if (trace_open(&t, in, &e->read, &err) < 0)
         return verb_error(&err);
-    if (trace_writer_open_with(&writer, out, wopt, &err) < 0) {
+    if (trace_writer_open_with(&writer, out, &e->write, &err) < 0) {
         trace_close(t);
         return verb_error(&err);
     }
     while ((got = trace_next(t, &b, &err)) > 0)
-        if ((copied = copy_batch(writer, &b, w, &put, &err)) <= 0)
+        if ((copied = copy_batch(writer, &b, &e->window, &put, &err)) <= 0)
             break;
-    int code = 0;
+    trace_get_info(t, &info);
     if (copied < 0) {
         trace_writer_abort(writer);
         code = verb_error(&err);
-    } else if (trace_writer_close(writer, &close_err) < 0) {
-        code = verb_error(&close_err);
     } else {
-        if (got < 0)
+        if (!e->quiet && !e->window.one_thread && e->window.count == UINT64_MAX)
+            verb_left(e->verb, in, info.left, info.nleft);
+        if (verb_close_writer(e->verb, writer, out, e->quiet, &close_err) < 0)
+            code = verb_error(&close_err);
+        else if (got < 0)
             code = verb_broken(&err, put);
-        char n[32];
-        fprintf(stderr, "mmulab trace %s: %s records in %s\n", verb, trace_commas(n, put), out);
+        if (code == 0 && got == 0 && info.incomplete)
+            fprintf(stderr, "mmulab trace %s: warning: %s is incomplete: %s\n", e->verb, in, info.why);
+        if (!e->quiet && (code == 0 || got < 0))
+            fprintf(stderr, "mmulab trace %s: %s records in %s\n", e->verb, trace_commas(n, put), out);
     }
     trace_close(t);
     return verb_end(code);
 }
 
-static void convert_help(void)
+/* Operands read: checks what both verbs need, and does it. */
+static int edit(struct editing *e, char **operand)
 {
-    printf("usage: mmulab trace convert [--force] [--level N] [--format NAME] [--no-maps] IN OUT\n\n"
-           "Writes a trace of any form as .mtr (native binary, compressed) or .mtt, .txt (native text; - is "
-           "text on stdout).\n"
-           "OUT appears when it is complete. Of a broken IN the good part is written, and the exit status is "
-           "1.\n\n"
+    const char *in = operand[0], *out = operand[1], *form = trace_writer_form_of(out, e->write.form);
+    if (e->has_level && (e->level < 1 || e->level > 19))
+        return verb_usage(e->verb, "--level: 1 to 19");
+    e->write.level = (int)e->level;
+    if (strcmp(out, "-") != 0 && !may_write(e->verb, in, out, e->force))
+        return EXIT_USAGE;
+    if (form && !strcmp(form, "lackey") && strcmp(out, "-") != 0) {
+        char *maps = trace_maps_name(out);
+        bool may = maps && may_write(e->verb, in, maps, e->force);
+        free(maps);
+        if (!may)
+            return EXIT_USAGE;
+    }
+    return copy(e, in, out);
+}
+
+static void common_help(void)
+{
+    printf("  --to FORM      form of OUT, where its name does not tell: mtr, text, champsim, lackey, din\n"
            "  --force        write over an OUT that exists\n"
            "  --level N      .mtr: compression level 1 (fast) to 19 (small)\n"
-           "  --format NAME  do not guess the form of IN: mtr, text, lackey, champsim, din, pin, perf, perf_data\n"
-           "  --no-maps      do not read the initial mappings from NAME.maps.txt beside a lackey file\n");
+           "  -q, --quiet    say nothing but errors and warnings\n"
+           "  --no-maps      do not read the initial mappings from NAME.maps.txt beside a lackey file\n"
+           "  --format NAME  do not guess the form of IN: ");
+    verb_print_formats();
+    putchar('\n');
+}
+
+static void convert_help(void)
+{
+    printf("usage: mmulab trace convert [--to FORM] [--force] [--level N] [--format NAME] [--no-maps] [-q] IN OUT\n\n"
+           "Writes a trace of any form as .mtr (native binary, compressed), .mtt or .txt (native text; - is text on "
+           "stdout), or\nin the form of another program: .champsim, .lackey (with the initial mappings beside it in "
+           "NAME.maps.txt), .din.\n"
+           "What IN or OUT cannot hold is told on stderr, with how many of each; docs/converting.md has the table.\n"
+           "OUT appears when it is complete. Of a broken IN the good part is written, and the exit status is 1.\n\n");
+    common_help();
 }
 
 static void slice_help(void)
 {
-    printf("usage: mmulab trace slice IN OUT [--from N] [--count N] [--thread T] [--force] [--level N] "
-           "[--format NAME]\n\n"
+    printf("usage: mmulab trace slice IN OUT [--from N] [--count N] [--thread T] [--to FORM] [--force] [--level N] "
+           "[--format NAME] [-q]\n\n"
            "Writes the records N .. of IN (numbered from 0, as `print` has them), or those of one thread, or "
            "both. What the\n"
            "part needs to be replayed is kept with it: mappings, files, processes and allocations before the "
@@ -154,109 +201,43 @@ static void slice_help(void)
            "those of the other threads inside it.\n\n"
            "  --from N       first record (default 0)\n"
            "  --count N      number of records from there (default: all)\n"
-           "  --thread T     only this thread (its number as `print` shows it)\n"
-           "  --force        write over an OUT that exists\n"
-           "  --level N      .mtr: compression level 1 (fast) to 19 (small)\n"
-           "  --format NAME  do not guess the form of IN\n");
+           "  --thread T     only this thread (its number as `print` shows it)\n");
+    common_help();
 }
+
+#define COMMON_OPTIONS(e)                                                                                    \
+    {"to", 0, VERB_TEXT, &(e).write.form, NULL, NULL}, {"force", 0, VERB_FLAG, &(e).force, NULL, NULL},      \
+        {"level", 0, VERB_NUMBER, &(e).level, &(e).has_level, NULL},                                         \
+        {"format", 0, VERB_TEXT, &(e).read.format, NULL, NULL},                                              \
+        {"no-maps", 0, VERB_FLAG, &(e).read.no_maps, NULL, NULL},                                            \
+        {"quiet", 'q', VERB_FLAG, &(e).quiet, NULL, NULL}
 
 int trace_verb_convert(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"force", no_argument, NULL, 'F'},        {"level", required_argument, NULL, 'l'},
-        {"format", required_argument, NULL, 'f'}, {"no-maps", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    struct trace_options opt = {.ahead = true};
-    struct trace_writer_options wopt = {0};
-    struct window all = {.count = UINT64_MAX};
-    uint64_t level = 0;
-    bool force = false;
-    int got;
-    while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (got) {
-        case 'F':
-            force = true;
-            break;
-        case 'l':
-            if (!verb_number("convert", "--level", optarg, &level))
-                return EXIT_USAGE;
-            break;
-        case 'f':
-            opt.format = optarg;
-            break;
-        case 'n':
-            opt.no_maps = true;
-            break;
-        case 'h':
-            convert_help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("convert", argv, got, options);
-        }
-    }
-    if (argc - optind != 2)
-        return verb_usage("convert", "it takes two names, IN and OUT");
-    wopt.level = level < 100 ? (int)level : 100;
-    if (!may_write("convert", argv[optind], argv[optind + 1], force))
-        return EXIT_USAGE;
-    return copy("convert", argv[optind], argv[optind + 1], &opt, &wopt, &all);
+    struct editing e = {.verb = "convert", .read = {.ahead = true}, .window = {.count = UINT64_MAX}};
+    const struct verb_option options[] = {COMMON_OPTIONS(e)};
+    int got = verb_options("convert", argc, argv, options, ARRAY_LEN(options), convert_help, 2, 2,
+                           "two names, IN and OUT");
+    return got != VERB_GO_ON ? got : edit(&e, argv + optind);
 }
 
 int trace_verb_slice(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"from", required_argument, NULL, 'a'},   {"count", required_argument, NULL, 'c'},
-        {"thread", required_argument, NULL, 't'}, {"force", no_argument, NULL, 'F'},
-        {"level", required_argument, NULL, 'l'},  {"format", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    struct trace_options opt = {.ahead = true};
-    struct trace_writer_options wopt = {0};
-    struct window w = {.count = UINT64_MAX};
-    uint64_t thread = 0, level = 0;
-    bool force = false, given = false;
-    int got;
-    while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        bool good = true;
-        switch (got) {
-        case 'a':
-            good = verb_number("slice", "--from", optarg, &w.from);
-            given = true;
-            break;
-        case 'c':
-            good = verb_number("slice", "--count", optarg, &w.count);
-            given = true;
-            break;
-        case 't':
-            good = verb_number("slice", "--thread", optarg, &thread);
-            given = w.one_thread = true;
-            break;
-        case 'F':
-            force = true;
-            break;
-        case 'l':
-            good = verb_number("slice", "--level", optarg, &level);
-            break;
-        case 'f':
-            opt.format = optarg;
-            break;
-        case 'h':
-            slice_help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("slice", argv, got, options);
-        }
-        if (!good)
-            return EXIT_USAGE;
-    }
-    if (argc - optind != 2)
-        return verb_usage("slice", "it takes two names, IN and OUT");
-    if (!given)
+    struct editing e = {.verb = "slice", .read = {.ahead = true}, .window = {.count = UINT64_MAX}};
+    uint64_t thread = 0;
+    bool from = false, count = false;
+    const struct verb_option options[] = {{"from", 0, VERB_NUMBER, &e.window.from, &from, NULL},
+                                          {"count", 0, VERB_NUMBER, &e.window.count, &count, NULL},
+                                          {"thread", 0, VERB_NUMBER, &thread, &e.window.one_thread, NULL},
+                                          COMMON_OPTIONS(e)};
+    int got = verb_options("slice", argc, argv, options, ARRAY_LEN(options), slice_help, 2, 2,
+                           "two names, IN and OUT");
+    if (got != VERB_GO_ON)
+        return got;
+    if (!from && !count && !e.window.one_thread)
         return verb_usage("slice", "which part? give --from, --count or --thread");
     if (thread > UINT32_MAX)
         return verb_usage("slice", "--thread: there is no such thread");
-    w.thread = (uint32_t)thread;
-    wopt.level = level < 100 ? (int)level : 100;
-    if (!may_write("slice", argv[optind], argv[optind + 1], force))
-        return EXIT_USAGE;
-    return copy("slice", argv[optind], argv[optind + 1], &opt, &wopt, &w);
+    e.window.thread = (uint32_t)thread;
+    return edit(&e, argv + optind);
 }

@@ -1,7 +1,9 @@
 /* `mmulab trace gen`: made-up traces (traces/gen/gen.h). */
 #include "app/trace/cmd_trace_verbs.h"
+#include "engine/types.h"
 #include "traces/gen/gen.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,7 +49,8 @@ static void help(void)
         printf("  %-15s %s (%s)\n", trace_gen_params[i].key, trace_gen_params[i].help, def);
     }
     printf("\n  --threads N     number of threads (1; for producer 2)\n"
-           "  --force         write over a FILE that exists\n");
+           "  --force         write over a FILE that exists\n"
+           "  -q, --quiet     say nothing but errors\n");
 }
 
 static int put(void *ctx, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
@@ -55,53 +58,31 @@ static int put(void *ctx, uint32_t thread, const struct trace_rec *rec, size_t n
     return trace_writer_put(ctx, 0, thread, rec, n, err);
 }
 
+static int set(void *config, const char *value)
+{
+    struct err err = {0};
+    return trace_gen_set(config, value, &err) < 0 ? verb_error(&err) : 0;
+}
+
 int trace_verb_gen(int argc, char **argv)
 {
-    static const struct option options[] = {{"count", required_argument, NULL, 'n'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"set", required_argument, NULL, 's'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"force", no_argument, NULL, 'F'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     struct trace_gen_config c;
     struct err err = {0};
     uint64_t count = 0, threads = 0;
     const char *out = NULL;
-    bool force = false;
-    int got;
+    bool force = false, quiet = false, has_threads = false;
+    const struct verb_option options[] = {{"count", 'n', VERB_NUMBER, &count, NULL, NULL},
+                                          {"output", 'o', VERB_TEXT, &out, NULL, NULL},
+                                          {"set", 's', VERB_CALL, &c, NULL, set},
+                                          {"threads", 0, VERB_NUMBER, &threads, &has_threads, NULL},
+                                          {"force", 0, VERB_FLAG, &force, NULL, NULL},
+                                          {"quiet", 'q', VERB_FLAG, &quiet, NULL, NULL}};
     trace_gen_defaults(&c);
-    while ((got = getopt_long(argc, argv, ":hn:o:s:", options, NULL)) != -1) {
-        switch (got) {
-        case 'n':
-            if (!verb_number("gen", "-n", optarg, &count))
-                return EXIT_USAGE;
-            break;
-        case 'o':
-            out = optarg;
-            break;
-        case 's':
-            if (trace_gen_set(&c, optarg, &err) < 0)
-                return verb_error(&err);
-            break;
-        case 't':
-            if (!verb_number("gen", "--threads", optarg, &threads))
-                return EXIT_USAGE;
-            if (threads == 0 || threads > UINT32_MAX)
-                return verb_usage("gen", "--threads: at least one thread, and not that many");
-            break;
-        case 'F':
-            force = true;
-            break;
-        case 'h':
-            help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("gen", argv, got, options);
-        }
-    }
-    if (argc - optind != 1)
-        return verb_usage("gen", argc == optind ? "which kind?" : "one kind at a time");
+    int got = verb_options("gen", argc, argv, options, ARRAY_LEN(options), help, 1, 1, "kind");
+    if (got != VERB_GO_ON)
+        return got;
+    if (has_threads && (threads == 0 || threads > UINT32_MAX))
+        return verb_usage("gen", "--threads: at least one thread, and not that many");
     if (!out || !count)
         return verb_usage("gen", out ? "how many references? give -n COUNT" : "where to? give -o FILE");
     struct stat st;
@@ -117,7 +98,10 @@ int trace_verb_gen(int argc, char **argv)
         trace_writer_abort(w);
         return verb_error(&err);
     }
-    if (trace_writer_close(w, &err) < 0)
+    if (verb_close_writer("gen", w, out, quiet, &err) < 0)
         return verb_error(&err);
+    char n[32];
+    if (!quiet)
+        fprintf(stderr, "mmulab trace gen: %s data references in %s\n", trace_commas(n, count), out);
     return verb_end(0);
 }

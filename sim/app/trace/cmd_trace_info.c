@@ -5,6 +5,7 @@
 #include "traces/analysis/addrset.h"
 #include "traces/native/hash.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +156,13 @@ static void print_people(const char *path, const struct trace_info *ti, const st
         line("hash", a);
     }
     if (!in->complete)
-        line("complete", in->unclosed ? "no: not closed, so still being written or its recorder was killed" : "no");
+    {
+        char why[256];
+        snprintf(why, sizeof why, "no%s%s", in->unclosed && ti->why ? ": " : "", in->unclosed && ti->why ? ti->why : "");
+        line("complete", why);
+    }
+    for (unsigned i = 0; i < ti->nleft; i++)
+        printf("%-22s%s %s\n", ti->left[i].made_up ? "made up" : "left out", trace_commas(a, ti->left[i].n), ti->left[i].what);
 }
 
 static void print_json(const char *path, const struct trace_info *ti, const struct info *in, bool quick)
@@ -207,6 +214,13 @@ static void print_json(const char *path, const struct trace_info *ti, const stru
         json_u64(&j, "first_not_understood", ti->kernel.first_unparsed);
         json_end(&j);
     }
+    if (ti->nleft) {
+        json_begin_object(&j, "left_out");
+        for (unsigned i = 0; i < ti->nleft; i++)
+            if (!ti->left[i].made_up)
+                json_u64(&j, ti->left[i].what, ti->left[i].n);
+        json_end(&j);
+    }
     if (!quick || ti->hash)
         json_hex(&j, "hash", in->hash);
     json_end_document(&j);
@@ -223,39 +237,21 @@ static void help(void)
            "fetches a data reference.\n\n"
            "  --json         as JSON\n"
            "  --quick        only what the header tells, without reading the trace\n"
-           "  --format NAME  do not guess the form: mtr, text, lackey, champsim, din, pin, perf, perf_data\n");
+           "  --format NAME  do not guess the form: ");
+    verb_print_formats();
+    putchar('\n');
 }
 
 int trace_verb_info(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"quick", no_argument, NULL, 'q'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     struct trace_options opt = {.ahead = true};
     bool json = false, quick = false;
-    int got;
-    while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (got) {
-        case 'j':
-            json = true;
-            break;
-        case 'q':
-            quick = true;
-            break;
-        case 'f':
-            opt.format = optarg;
-            break;
-        case 'h':
-            help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("info", argv, got, options);
-        }
-    }
-    if (argc - optind != 1)
-        return verb_usage("info", argc == optind ? "which trace?" : "one trace at a time");
+    const struct verb_option options[] = {{"json", 0, VERB_FLAG, &json, NULL, NULL},
+                                          {"quick", 0, VERB_FLAG, &quick, NULL, NULL},
+                                          {"format", 0, VERB_TEXT, &opt.format, NULL, NULL}};
+    int got = verb_options("info", argc, argv, options, ARRAY_LEN(options), help, 1, 1, "trace");
+    if (got != VERB_GO_ON)
+        return got;
     const char *path = argv[optind];
     struct err err = {0};
     struct trace *t;

@@ -8,6 +8,7 @@
 #include "traces/analysis/symbols.h"
 #include "traces/native/text.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,48 +156,18 @@ static void help(void)
 
 int trace_verb_print(int argc, char **argv)
 {
-    static const struct option options[] = {{"from", required_argument, NULL, 'a'},
-                                            {"count", required_argument, NULL, 'c'},
-                                            {"thread", required_argument, NULL, 't'},
-                                            {"no-names", no_argument, NULL, 'N'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     struct trace_options opt = {.ahead = false};
     struct printing p = {.count = UINT64_MAX};
     uint64_t thread = 0;
-    bool names = true;
-    int got;
-    while ((got = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        bool good = true;
-        switch (got) {
-        case 'a':
-            good = verb_number("print", "--from", optarg, &p.from);
-            break;
-        case 'c':
-            good = verb_number("print", "--count", optarg, &p.count);
-            break;
-        case 't':
-            good = verb_number("print", "--thread", optarg, &thread);
-            p.one_thread = true;
-            break;
-        case 'N':
-            names = false;
-            break;
-        case 'f':
-            opt.format = optarg;
-            break;
-        case 'h':
-            help();
-            return verb_end(0);
-        default:
-            return verb_bad_option("print", argv, got, options);
-        }
-        if (!good)
-            return EXIT_USAGE;
-    }
-    if (argc - optind != 1)
-        return verb_usage("print", argc == optind ? "which trace?" : "one trace at a time");
+    bool no_names = false;
+    const struct verb_option options[] = {{"from", 0, VERB_NUMBER, &p.from, NULL, NULL},
+                                          {"count", 0, VERB_NUMBER, &p.count, NULL, NULL},
+                                          {"thread", 0, VERB_NUMBER, &thread, &p.one_thread, NULL},
+                                          {"no-names", 0, VERB_FLAG, &no_names, NULL, NULL},
+                                          {"format", 0, VERB_TEXT, &opt.format, NULL, NULL}};
+    int got = verb_options("print", argc, argv, options, ARRAY_LEN(options), help, 1, 1, "trace");
+    if (got != VERB_GO_ON)
+        return got;
     if (thread > UINT32_MAX)
         return verb_usage("print", "--thread: there is no such thread");
     p.thread = (uint32_t)thread;
@@ -206,8 +177,8 @@ int trace_verb_print(int argc, char **argv)
     uint64_t good = 0;
     if (trace_open(&t, argv[optind], &opt, &err) < 0)
         return verb_error(&err);
-    if ((names && trace_symbols_new(&p.symbols, &err) < 0) ||
-        (!names && p.from && trace_seek(t, p.from, &err) < 0)) {
+    if ((!no_names && trace_symbols_new(&p.symbols, &err) < 0) ||
+        (no_names && p.from && trace_seek(t, p.from, &err) < 0)) {
         trace_close(t);
         return verb_error(&err);
     }

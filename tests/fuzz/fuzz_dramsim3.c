@@ -1,0 +1,7 @@
+#include "fuzz_readers.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_drain(data, size, "dramsim3");
+    return 0;
+}
