@@ -80,6 +80,7 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
     buddy.pageblock_order = s->pageblock_order;
     buddy.group_by_mobility = !opt->one_type;
     buddy.eager_init = false;
+    buddy.pcp = false; /* a recording has the kernel's own */
     buddy.pcp = false; /* what is on the kernel's per-CPU lists is followed apart (lists.c) */
     if (mem.size_bytes < memory_params[0].min)
         mem.size_bytes = memory_params[0].min;

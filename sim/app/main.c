@@ -1,6 +1,7 @@
 /* mmulab: dispatches to the subcommands; the only file that exits. */
 #include "app/cmd_config.h"
 #include "app/cmd_run.h"
+#include "app/cmd_validate.h"
 #include "app/diff/cmd_diff.h"
 #include "app/plot/cmd_plot.h"
 #include "app/record/cmd_record.h"
@@ -25,6 +26,7 @@ static const struct verb {
     {"collect", cmd_collect, "write a sweep's tables: mmulab collect DIR"},
     {"plot", cmd_plot, "draw a result: mmulab plot KIND DIR... [-f svg|png|pdf|term]; mmulab plot list"},
     {"trace", cmd_trace, "look at, convert, cut, check and make traces: info print convert slice check gen"},
+    {"validate", cmd_validate, "the model against recorded kernels: mmulab validate [--json FILE] PATH..."},
     {"config", cmd_config, "show, check and compare configurations; presets, schema, keys"},
     {"diff", cmd_diff, "compare two results: changed parameters, then statistics; --fail-if for regression tests"},
     {"stats", cmd_stats, "list every statistic; show those of a result"},

@@ -1,0 +1,36 @@
+/*
+ * The model against a recorded kernel: a folder with events, snapshots before and after, and times.json gives one row a
+ * comparison. The kernel's side is read, or counted plainly, from the files (recount.h), never from the model. Which rows there
+ * are and why: docs/kernel-replay.md.
+ */
+#ifndef REPLAY_VALIDATE_H
+#define REPLAY_VALIDATE_H
+
+#include "engine/err.h"
+#include "replay/replay.h"
+
+enum validate_verdict { VALIDATE_OK, VALIDATE_OFF, VALIDATE_SKIPPED };
+
+/* Guesses that know less than the model: the previous frame plus its size, the textbook buddy, "nothing changed". */
+struct validate_baselines { double next, textbook, null; bool has_next, has_textbook, has_null; };
+
+struct validate_row {
+    const char *group;     /* rows of one group are alike: "before.watermarks" */
+    char metric[96];
+    double model, kernel, tolerance; /* |model - kernel| <= tolerance; see `at_least` */
+    bool at_least;         /* only less than the kernel's is off */
+    unsigned decimals;     /* of model and kernel */
+    enum validate_verdict verdict;
+    const char *reason;    /* of skipped, or a remark; NULL: none */
+    struct validate_baselines base;
+};
+
+struct validate_sink { void *self; void (*row)(void *self, const struct validate_row *r); };
+
+/* Compares everything that the folder has. -1: a file is broken, or there is nothing to compare. */
+int validate_folder(const char *path, const struct validate_sink *sink, struct err *err);
+
+/* Is this a folder of a recording (times.json, or a file of events)? */
+bool validate_is_recording(const char *path);
+
+#endif

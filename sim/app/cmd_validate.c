@@ -1,0 +1,260 @@
+/* `mmulab validate`: the model against recorded kernels, one table a recording; scripts/validate calls it. */
+#include "app/cmd_validate.h"
+
+#include "app/cmd_error.h"
+#include "app/result/json_out.h"
+#include "replay/validate.h"
+#include "traces/io/outfile.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct group { const char *name; unsigned rows, ok, off, skipped; };
+enum { GROUPS_MOST = 32 };
+
+struct table {
+    FILE *json;
+    struct json_out j;
+    bool all;
+    const char *name; /* of the recording */
+    struct group group[GROUPS_MOST];
+    unsigned groups;
+    unsigned rows, off, skipped;
+};
+
+static void help(FILE *f)
+{
+    fputs("usage: mmulab validate [--json FILE] [--all] PATH...\n\n"
+          "Holds the model against recorded kernels. PATH is a folder with a recording's files, or a folder of such folders:\n"
+          "events (NAME.perf, NAME.ftrace or perf.data, also compressed), times.json, and before.* and after.* with buddyinfo,\n"
+          "pagetypeinfo, zoneinfo, slabinfo, unusable_index, extfrag_index and pfnmap. What is missing is skipped, saying so.\n\n"
+          "      --json FILE  every comparison as an array of objects: case, metric, model, kernel, tolerance, verdict, reason\n"
+          "      --all        a line for each comparison, not only for the interesting ones and those that are off\n"
+          "  -h, --help       this page\n\n"
+          "Exit code: 0 all within tolerance; 1 something is off or broken; 2 usage. docs/kernel-replay.md explains each line.\n", f);
+}
+
+/* ---- output -------------------------------------------------------------------------------------------------------- */
+
+static const char *const verdicts[] = {[VALIDATE_OK] = "ok", [VALIDATE_OFF] = "off", [VALIDATE_SKIPPED] = "skipped"};
+
+static const char *text_of(char *buf, size_t size, double v, unsigned decimals)
+{
+    snprintf(buf, size, "%.*f", (int)decimals, v);
+    return buf;
+}
+
+/* The tolerance has its own digits: 0.02 percent of a number that has none. */
+static const char *tolerance_text(char *buf, size_t size, double v) { return snprintf(buf, size, "%g", v), buf; }
+
+static const char *guess(char *buf, size_t size, bool has, double v)
+{
+    if (has)
+        snprintf(buf, size, "%.2f", v);
+    else
+        snprintf(buf, size, "-");
+    return buf;
+}
+
+static struct group *group_of(struct table *t, const char *name)
+{
+    for (unsigned i = 0; i < t->groups; i++)
+        if (!strcmp(t->group[i].name, name))
+            return &t->group[i];
+    if (t->groups == GROUPS_MOST)
+        return &t->group[0];
+    t->group[t->groups] = (struct group){.name = name};
+    return &t->group[t->groups++];
+}
+
+/* Groups of many equal rows are told in one line. */
+static bool is_bulk(const struct validate_row *r)
+{
+    static const char *const bulk[] = {"indices", "watermarks", "lowmem_reserve", "stat_threshold", "per_cpu", "slab", "map", "events"};
+    for (size_t i = 0; i < sizeof bulk / sizeof bulk[0]; i++)
+        if (!strcmp(r->group, bulk[i]))
+            return true;
+    return r->reason == NULL;
+}
+
+static void line(const struct validate_row *r)
+{
+    char a[32], b[32], c[32], d[3][16];
+    if (r->verdict == VALIDATE_SKIPPED) {
+        printf("  %-42s %12s %12s %9s %8s %8s %8s  skipped: %s\n", r->metric, "-", "-", "-", "-", "-", "-", r->reason ? r->reason : "");
+        return;
+    }
+    printf("  %-42s %12s %12s %9s %8s %8s %8s  %s\n", r->metric, text_of(a, sizeof a, r->model, r->decimals),
+           text_of(b, sizeof b, r->kernel, r->decimals), tolerance_text(c, sizeof c, r->tolerance),
+           guess(d[0], sizeof d[0], r->base.has_next, r->base.next), guess(d[1], sizeof d[1], r->base.has_textbook, r->base.textbook),
+           guess(d[2], sizeof d[2], r->base.has_null, r->base.null), verdicts[r->verdict]);
+}
+
+static void json_row(struct table *t, const struct validate_row *r)
+{
+    char buf[64];
+    if (!t->json)
+        return;
+    json_begin_object(&t->j, NULL);
+    json_str(&t->j, "case", t->name);
+    json_str(&t->j, "metric", r->metric);
+    if (r->verdict == VALIDATE_SKIPPED) {
+        json_null(&t->j, "model");
+        json_null(&t->j, "kernel");
+        json_null(&t->j, "tolerance");
+    } else {
+        json_number(&t->j, "model", text_of(buf, sizeof buf, r->model, r->decimals));
+        json_number(&t->j, "kernel", text_of(buf, sizeof buf, r->kernel, r->decimals));
+        json_number(&t->j, "tolerance", tolerance_text(buf, sizeof buf, r->tolerance));
+    }
+    json_str(&t->j, "verdict", verdicts[r->verdict]);
+    json_str(&t->j, "reason", r->reason ? r->reason : "");
+    if (r->base.has_next)
+        json_number(&t->j, "next_frame", text_of(buf, sizeof buf, r->base.next, 4));
+    if (r->base.has_textbook)
+        json_number(&t->j, "textbook", text_of(buf, sizeof buf, r->base.textbook, 4));
+    if (r->base.has_null)
+        json_number(&t->j, "unchanged", text_of(buf, sizeof buf, r->base.null, 4));
+    json_end(&t->j);
+}
+
+static void on_row(void *self, const struct validate_row *r)
+{
+    struct table *t = self;
+    struct group *g = group_of(t, r->group);
+    t->rows++;
+    t->off += r->verdict == VALIDATE_OFF;
+    t->skipped += r->verdict == VALIDATE_SKIPPED;
+    g->rows++;
+    g->ok += r->verdict == VALIDATE_OK;
+    g->off += r->verdict == VALIDATE_OFF;
+    g->skipped += r->verdict == VALIDATE_SKIPPED;
+    json_row(t, r);
+    if (t->all || r->verdict != VALIDATE_OK || !is_bulk(r))
+        line(r);
+}
+
+/* ---- one recording ---------------------------------------------------------------------------------------------------- */
+
+static int one(struct table *t, const char *path, struct err *err)
+{
+    char name[256];
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    size_t start = n;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    snprintf(name, sizeof name, "%.*s", (int)(n - start), path + start);
+    t->name = name;
+    t->groups = 0;
+    printf("%s\n  %-42s %12s %12s %9s %8s %8s %8s  verdict\n", path, "metric", "model", "kernel", "tolerance", "next", "textbook",
+           "nothing");
+    struct validate_sink sink = {t, on_row};
+    int rc = validate_folder(path, &sink, err);
+    for (unsigned i = 0; i < t->groups && !t->all; i++) {
+        const struct group *g = &t->group[i];
+        if (g->rows > 4)
+            printf("  %-42s %u of %u comparisons ok%s\n", g->name, g->ok, g->rows - g->skipped, g->off ? ", the others above" : "");
+    }
+    putchar('\n');
+    return rc;
+}
+
+/* A recording, or a folder of recordings, by name. */
+static int one_path(struct table *t, const char *path, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        err_set(err, ERR_USAGE, "this is no folder");
+        return err_at(err, path, 0, 0);
+    }
+    if (validate_is_recording(path))
+        return one(t, path, err);
+    struct dirent **list;
+    int n = scandir(path, &list, NULL, alphasort), rc = 0, found = 0;
+    for (int i = 0; i < n; i++) {
+        char *sub = NULL;
+        if (rc == 0 && list[i]->d_name[0] != '.' && asprintf(&sub, "%s/%s", path, list[i]->d_name) >= 0 &&
+            validate_is_recording(sub)) {
+            found++;
+            rc = one(t, sub, err);
+        }
+        free(sub);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    if (!found) {
+        err_set(err, ERR_USAGE, "there is no recording in this folder");
+        err_remedy(err, "a recording has events (NAME.perf.zst, perf.data, ...) or times.json; see mmulab validate --help");
+        return err_at(err, path, 0, 0);
+    }
+    return rc;
+}
+
+int cmd_validate(int argc, char **argv)
+{
+    static const struct option options[] = {{"json", required_argument, NULL, 'j'}, {"all", no_argument, NULL, 'a'},
+                                            {"help", no_argument, NULL, 'h'}, {0}};
+    struct table t = {0};
+    const char *json = NULL;
+    int got;
+    optind = 0;
+    while ((got = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (got == 'j') {
+            json = optarg;
+        } else if (got == 'a') {
+            t.all = true;
+        } else {
+            help(got == 'h' ? stdout : stderr);
+            return got == 'h' ? 0 : 2;
+        }
+    }
+    struct err err = {0};
+    if (optind == argc) {
+        fputs("mmulab validate: error: which recordings? see mmulab validate --help\n", stderr);
+        return 2;
+    }
+    char *text = NULL;
+    size_t length = 0;
+    struct outfile file;
+    if (json) {
+        if (outfile_open(&file, json, false, &err) < 0)
+            return cmd_error("validate", &err);
+        t.json = open_memstream(&text, &length);
+        if (!t.json) {
+            outfile_abort(&file, true);
+            err_set(&err, ERR_RUN, "out of memory");
+            return cmd_error("validate", &err);
+        }
+        json_out_init(&t.j, t.json, false);
+        json_begin_array(&t.j, NULL);
+    }
+    int rc = 0;
+    for (int i = optind; i < argc && rc == 0; i++)
+        rc = one_path(&t, argv[i], &err);
+    int code = rc < 0 ? cmd_error("validate", &err) : 0;
+    if (json) {
+        json_end_document(&t.j);
+        bool whole = fclose(t.json) == 0;
+        if (!whole || outfile_write(&file, text, length, &err) < 0 || outfile_commit(&file, &err) < 0) {
+            if (!whole)
+                err_set(&err, ERR_RUN, "out of memory");
+            code = cmd_error("validate", &err);
+            rc = -1;
+        }
+        free(text);
+    }
+    if (code == 0 && t.off)
+        code = 1;
+    if (code)
+        printf("FAIL: %u of %u comparisons are off%s\n", t.off, t.rows - t.skipped, rc < 0 ? ", and not all could be made" : "");
+    else
+        printf("PASS: %u comparisons ok, %u skipped\n", t.rows - t.skipped, t.skipped);
+    return fflush(stdout) == 0 ? code : 1;
+}
