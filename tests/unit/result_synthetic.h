@@ -5,11 +5,14 @@
 #ifndef RESULT_SYNTHETIC_H
 #define RESULT_SYNTHETIC_H
 
+#include "app/result/memory_series.h"
 #include "app/result/result.h"
+
+#include "engine/rng.h"
 
 #include <stdlib.h>
 
-enum { SYN_ORDERS = 11, SYN_CORES = 2, SYN_ZONES = 2 };
+enum { SYN_ORDERS = 11, SYN_CORES = 2, SYN_ZONES = 2, SYN_FILES = 7 };
 
 struct synthetic {
     uint64_t references, length; /* of the whole run */
@@ -23,6 +26,7 @@ struct synthetic {
     struct { uint64_t reads, writes, row_hits, row_misses, row_conflicts; } dram;
     struct { uint64_t faults_minor, faults_major, faults_zero; } vm;
     struct { uint64_t ins, outs; } swap;
+    struct { uint64_t fallback_steals, fallbacks; } buddy;
     uint64_t free[SYN_ZONES][SYN_ORDERS];
 };
 
@@ -39,6 +43,7 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     static const struct stat_desc core[] = PAIR(__typeof__(((struct synthetic *)0)->cpu[0]), instructions, cycles);
     static const struct stat_desc walk[] = PAIR(__typeof__(((struct synthetic *)0)->walker[0]), walks, cycles);
     static const struct stat_desc swap[] = PAIR(__typeof__(((struct synthetic *)0)->swap), ins, outs);
+    static const struct stat_desc buddy[] = PAIR(__typeof__(((struct synthetic *)0)->buddy), fallback_steals, fallbacks);
 #define ONE(member, name) {#name, "events", "made up", offsetof(__typeof__(((struct synthetic *)0)->member), name), false}
     static const struct stat_desc sim[] = {ONE(sim, references), ONE(sim, instructions), ONE(sim, cycles)};
     static const struct stat_desc dram[] = {ONE(dram, reads), ONE(dram, writes), ONE(dram, row_hits), ONE(dram, row_misses),
@@ -68,6 +73,7 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     stats_add(st, "llc", &s->llc, cache, 2);
     stats_add(st, "dram", &s->dram, dram, ARRAY_LEN(dram));
     stats_add(st, "vm", &s->vm, vm, ARRAY_LEN(vm));
+    stats_add(st, "buddy", &s->buddy, buddy, 2);
     stats_add(st, "swap", &s->swap, swap, 2);
     stats_freeze(st);
 }
@@ -133,6 +139,8 @@ static inline void synthetic_step(struct synthetic *s, uint64_t references)
     s->vm.faults_minor += d / 500;
     s->vm.faults_zero += d / 600;
     s->vm.faults_major += part > 70 ? d / 2000 : 0;
+    s->buddy.fallbacks += d / 3000;
+    s->buddy.fallback_steals += d / 5000;
     s->swap.ins += part > 70 ? d / 2500 : 0;
     s->swap.outs += part > 65 ? d / 1500 : 0;
     for (unsigned z = 0; z < SYN_ZONES && !s->zones_empty; z++)
@@ -156,22 +164,43 @@ static inline int synthetic_result(const char *dir, struct synthetic_options o, 
     struct stats *st = NULL;
     struct series *series = NULL;
     struct result *r = NULL;
+    struct memory_config mem;
+    struct buddy_config buddy;
+    struct frame_map *map = NULL;
+    struct memory_series *memory = NULL;
+    struct rng rng;
+    enum { LIVE = 512 };
+    struct { pfn_t pfn; unsigned order; } live[LIVE] = {0};
+    rng_init(&rng, o.seed, "synthetic memory");
+    frames_config_defaults(&mem, &buddy);
+    mem.size_bytes = 64ull << 20;
     if (!s)
         return err_set(err, ERR_RUN, "out of memory");
     *s = (struct synthetic){.length = o.length, .seed = o.seed, .timed = !o.functional,
                             .instructions = !o.no_instructions, .zones_empty = o.zones_empty};
-    int rc = result_open(&r, dir, err) || stats_new(&st, err) || series_new(&series, 0, err) ? -1 : 0;
+    int rc = result_open(&r, dir, err) || stats_new(&st, err) || series_new(&series, 0, err) ||
+                     frame_map_new(&map, &mem, &buddy, err) || memory_series_new(&memory, map, 16, err) ? -1 : 0;
     if (!rc) {
         synthetic_register(s, st);
         synthetic_columns(s, st, series);
         synthetic_step(s, 0);
         series_sample(series, 0);
+        memory_series_sample(memory, 0, 0);
         bool warm = false;
         uint64_t step = o.length > 100000 ? o.length / 2000 : o.length > 1000 ? 1000 : 100;
         for (uint64_t n = step; n <= o.length; n += step) {
             synthetic_step(s, n);
             if (series_due(series, n))
                 series_sample(series, n);
+            for (unsigned i = (unsigned)rng_below(&rng, LIVE), k = 0; k < 8; k++, i = (i + 37) % LIVE) {
+                if (live[i].pfn.v)
+                    frames_free(map, live[i].pfn, live[i].order);
+                live[i].order = (unsigned)rng_below(&rng, 4);
+                live[i].pfn = k % 2 ? frames_alloc(map, GFP_HIGHUSER_MOVABLE, live[i].order, FRAME_TAG_ANON)
+                                    : frames_alloc(map, GFP_KERNEL, live[i].order, FRAME_TAG_SLAB);
+            }
+            if (memory_series_due(memory, n))
+                memory_series_sample(memory, n, s->sim.time_ps);
             if (!warm && n >= o.length / 10) {
                 warm = true;
                 stats_snapshot(st);
@@ -182,17 +211,21 @@ static inline int synthetic_result(const char *dir, struct synthetic_options o, 
             }
         }
         series_finish(series, s->sim.references);
+        memory_series_finish(memory, s->sim.references, s->sim.time_ps);
         struct result_run run = {.version = "0.1.0", .config_hash = "12ab34cd56ef7890", .trace_hash = "99ff00aa11bb22cc",
                                  .seed = o.seed, .complete = !o.incomplete,
                                  .reason = o.incomplete ? "interrupted" : "end of trace"};
         struct result_host host = {.wall_ns = 1500000000u, .references = s->sim.references, .version = "0.1.0"};
         rc = result_write_text(r, "config.json", "{}\n", err) || result_write_series(r, "series.csv", series, err) ||
+             memory_series_write(memory, r, err) ||
              result_write_stats(r, &run, st, series, err) || result_write_host(r, &host, err) || result_commit(r, err)
                  ? -1
                  : 0;
     }
     result_free(r);
     series_free(series);
+    memory_series_free(memory);
+    frame_map_free(map);
     stats_free(st);
     free(s);
     return rc;

@@ -307,7 +307,8 @@ START_TEST(equal_runs_are_equal_bytes)
     char *a = in("a"), *b = in("some/other/b");
     ck_assert_int_eq(synthetic_result(a, o, NULL), 0);
     ck_assert_int_eq(synthetic_result(b, o, NULL), 0);
-    static const char *const same[] = {"config.json", "stats.json", "series.csv", "events.jsonl"};
+    static const char *const same[] = {"config.json", "stats.json", "series.csv", "fragmentation.csv", "memory_map.csv",
+                                       "events.jsonl"};
     for (size_t i = 0; i < ARRAY_LEN(same); i++) {
         char x[512], y[512];
         snprintf(x, sizeof x, "%s/%s", a, same[i]);
@@ -392,13 +393,13 @@ START_TEST(killed_in_the_middle)
     waitpid(pid, NULL, 0);
     unsigned temporaries, all = entries(dir, &temporaries);
     ck_assert_uint_eq(temporaries, 3); /* events, config, stats */
-    ck_assert_uint_eq(all - temporaries, earlier ? 5 : 0);
+    ck_assert_uint_eq(all - temporaries, earlier ? SYN_FILES : 0);
     char *after = read_file(in("r/stats.json"));
     ck_assert(earlier ? before && after && !strcmp(before, after) : !after);
     char *config = read_file(in("r/config.json"));
     ck_assert(!config || !strstr(config, "new"));
     ck_assert_int_eq(synthetic_result(dir, o, NULL), 0);
-    ck_assert_uint_eq(entries(dir, &temporaries), 5);
+    ck_assert_uint_eq(entries(dir, &temporaries), SYN_FILES);
     ck_assert_uint_eq(temporaries, 0);
     free(before);
     free(after);

@@ -172,11 +172,14 @@ static int open_run(struct plot *p, struct plot_run *r, const char *dir, struct 
     const char *seed = json_flat_get(&r->stats, "seed"), *complete = json_flat_get(&r->stats, "complete");
     snprintf(r->what, sizeof r->what, "config %s, trace %s, seed %.20s%s", config, trace, seed ? seed : "unknown",
              complete && !strcmp(complete, "false") ? ", run not complete" : "");
-    if (!(p->kind->needs & PLOT_NEEDS_SERIES))
+    if (!p->kind->table)
         return 0;
-    snprintf(path, sizeof path, "%.4000s/series.csv", dir);
-    if (table_open(&r->table, path, err))
+    snprintf(path, sizeof path, "%.4000s/%s", dir, p->kind->table);
+    if (table_open(&r->table, path, err)) {
+        if (strcmp(p->kind->table, PLOT_SERIES) != 0)
+            err_remedy(err, "run again with output.memory_rows above 0 to have it");
         return -1;
+    }
     r->has_table = true;
     return 0;
 }

@@ -22,7 +22,7 @@ struct plot_run {
     char name[64];     /* last part of the folder's name: the label of its line */
     char what[160];    /* "config 12ab34cd, trace 99ff00aa, seed 1": the second line of the title */
     struct json_flat stats;
-    struct plot_table table; /* series.csv; only the columns that the kind asked for are read */
+    struct plot_table table; /* kind->table; only the columns that the kind asked for are read */
     bool has_table;
     struct plot_mark { double x; char label[24]; } mark[16]; /* events, in units of the x axis */
     size_t n_marks;
@@ -46,21 +46,28 @@ struct plot {
 struct plot_kind {
     const char *name, *help;
     int (*make)(struct plot *p, struct err *err);
-    unsigned needs; /* PLOT_NEEDS_* */
+    const char *table; /* the file of a result that plot_run.table is: PLOT_SERIES, ...; NULL: none */
 };
-enum { PLOT_NEEDS_SERIES = 1 };
+#define PLOT_SERIES "series.csv"
+#define PLOT_FRAGMENTATION "fragmentation.csv"
+#define PLOT_MEMORY_MAP "memory_map.csv"
 
 const struct plot_kind *plot_kinds(size_t *n); /* the first fits any run */
 
 /* ---- the kinds; each is a `make` ---- */
 int plot_free_blocks(struct plot *p, struct err *err);
-int plot_unusable(struct plot *p, struct err *err);
+int plot_index(struct plot *p, struct err *err); /* unusable_index, extfrag_index */
 int plot_rates(struct plot *p, struct err *err); /* tlb_misses, cache_misses, faults, swap: by a table of columns */
 int plot_ipc(struct plot *p, struct err *err);
 int plot_dram(struct plot *p, struct err *err);
 int plot_column(struct plot *p, struct err *err);
 int plot_histogram(struct plot *p, struct err *err); /* walk_latency, histogram */
 int plot_miss_ratios(struct plot *p, struct err *err);
+int plot_memory_map(struct plot *p, struct err *err);
+int plot_memory_parts(struct plot *p, struct err *err); /* memory_use, pageblocks: stacked columns */
+int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, contiguous_memory, proactive_score: a table of columns */
+int plot_free_runs(struct plot *p, struct err *err);
+int plot_order_surface(struct plot *p, struct err *err);
 
 /* ---- for the kinds: plot_script.c ---- */
 

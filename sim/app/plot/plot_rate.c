@@ -26,6 +26,9 @@ static const struct rate {
     {"faults", "Page faults", "faults per 1,000 references",
      {{"vm_faults_zero", "new zeroed page"}, {"vm_faults_file", "file page"}, {"vm_faults_cow", "copy on write"},
       {"vm_faults_minor", "minor, all"}, {"vm_faults_major", "major"}}},
+    {"fallbacks", "Allocations that took memory of another migratetype", "allocations per 1,000 references",
+     {{"buddy_fallback_claims_whole", "claimed, whole pageblocks"}, {"buddy_fallback_claims_part", "claimed, in part in use"},
+      {"buddy_fallback_steals", "stolen"}, {"buddy_fallbacks", "all"}}},
 };
 
 /* The columns that a line adds up in one run. */

@@ -1,4 +1,4 @@
-/* Free memory by block order: free_blocks and unusable_index, both from the columns zone_NAME_free_ORDER. */
+/* Zones by block order: pictures from the columns zone_NAME_free_ORDER. */
 #include "app/plot/plot.h"
 
 #include <ctype.h>
@@ -9,6 +9,7 @@
 #define ORDERS_MAX 32
 #define ZONES_MAX 8
 #define POINTS 1000
+#define FREE "_free_"
 
 struct zone_columns {
     char name[32];
@@ -19,12 +20,12 @@ struct zone_columns {
 /* "zone_normal_free_10" -> "normal", 10 */
 static bool zone_column(const char *column, char *zone, size_t size, unsigned *order)
 {
-    const char *free = strstr(column, "_free_");
-    if (strncmp(column, "zone_", 5) || !free || free < column + 6 || !isdigit((unsigned char)free[6]))
+    const char *at = strstr(column, FREE), *digits = at ? at + strlen(FREE) : NULL;
+    if (strncmp(column, "zone_", 5) || !at || at < column + 6 || !isdigit((unsigned char)*digits))
         return false;
     char *end;
-    unsigned long o = strtoul(free + 6, &end, 10);
-    size_t len = (size_t)(free - column) - 5;
+    unsigned long o = strtoul(digits, &end, 10);
+    size_t len = (size_t)(at - column) - 5;
     if (*end || o >= ORDERS_MAX || len >= size)
         return false;
     memcpy(zone, column + 5, len);
@@ -111,26 +112,35 @@ struct largest {
     double blocks, pages; /* of one order; of all orders together */
 };
 
-/* One block of data: x and one number an order; `unusable` turns free blocks into the index. */
+enum shown { SHOW_BLOCKS, SHOW_UNUSABLE, SHOW_EXTFRAG };
+
+/* One block of data: x and one number an order: free blocks, or the index that they or the columns give. */
 static unsigned write_block(struct plot *p, const struct plot_axis *a, size_t run, const struct selection *sel,
-                            bool unusable, struct largest *max)
+                            enum shown shown, struct largest *max)
 {
+    static const char *const head[] = {"x, free blocks of order 0, 1, ...", "x, unusable free space index of order 0, 1, ...",
+                                       "x, external fragmentation index of order 0, 1, ..."};
     const struct plot_run *r = &p->run[run];
-    unsigned block = gp_block(p, unusable ? "x, unusable free space index of order 0, 1, ..."
-                                          : "x, free blocks of order 0, 1, ...");
+    unsigned block = gp_block(p, head[shown]);
     size_t step = plot_step(r->table.rows, POINTS);
     *max = (struct largest){0};
     for (size_t row = 0;;) {
         fprintf(p->dat, "%.9g", plot_x(p, a, run, row));
-        double total = 0, suitable;
-        for (unsigned o = 0; o < sel->orders; o++)
+        double total = 0, blocks = 0, suitable;
+        for (unsigned o = 0; o < sel->orders; o++) {
+            blocks += blocks_at(r, sel, row, o);
             total += blocks_at(r, sel, row, o) * (double)(1ull << o);
+        }
         suitable = total;
         max->pages = total > max->pages ? total : max->pages;
         for (unsigned o = 0; o < sel->orders; o++) {
             double n = blocks_at(r, sel, row, o);
-            /* mm/vmstat.c unusable_free_index(): nothing free counts as unusable. */
-            double v = !unusable ? n : total > 0 ? (total - suitable) / total : 1;
+            /* mm/vmstat.c: unusable_free_index(), where nothing free counts as unusable; __fragmentation_index() */
+            double v = n;
+            if (shown == SHOW_UNUSABLE)
+                v = total > 0 ? (total - suitable) / total : 1;
+            else if (shown == SHOW_EXTFRAG)
+                v = suitable > 0 ? -1 : blocks > 0 ? 1 - (1 + total / (double)(1ull << o)) / blocks : 0;
             suitable -= n * (double)(1ull << o);
             fprintf(p->dat, " %.9g", v);
             max->blocks = v > max->blocks ? v : max->blocks;
@@ -198,7 +208,7 @@ int plot_free_blocks(struct plot *p, struct err *err)
     bool one = p->n_runs == 1;
     gp_begin(p, title, one ? 2 : (unsigned)p->n_runs);
     for (size_t i = 0; i < p->n_runs; i++) {
-        unsigned block = write_block(p, &a, i, &sel[i], false, &max);
+        unsigned block = write_block(p, &a, i, &sel[i], SHOW_BLOCKS, &max);
         gp_panel(p, one ? "Free memory, stacked" : p->run[i].name);
         plot_axis_write(p, &a, i);
         stacked_memory(p, &sel[i], block, max.pages);
@@ -207,6 +217,57 @@ int plot_free_blocks(struct plot *p, struct err *err)
             plot_axis_write(p, &a, i);
             block_lines(p, &sel[i], block, max.blocks);
         }
+    }
+    gp_end(p);
+    return 0;
+}
+
+/* ---- order_surface: time across, orders up, free memory as colour ---- */
+
+enum { SURFACE_STEPS = 240 };
+
+int plot_order_surface(struct plot *p, struct err *err)
+{
+    struct selection sel[PLOT_RUNS_MAX] = {{.n = 0}};
+    struct plot_axis a;
+    if (p->format == PLOT_TERM) {
+        err_set(err, ERR_USAGE, "a surface needs colours, which the terminal's plot has not");
+        return err_remedy(err, "write -f png, or draw free_blocks instead");
+    }
+    for (size_t i = 0; i < p->n_runs; i++)
+        if (select_zones(p, i, p->zone, &sel[i], err))
+            return -1;
+    plot_axis_want(p);
+    if (plot_read(p, err) || plot_axis_pick(p, &a, err))
+        return -1;
+    gp_begin(p, "Free memory by block order", (unsigned)p->n_runs);
+    for (size_t i = 0; i < p->n_runs; i++) {
+        const struct plot_table *t = &p->run[i].table;
+        unsigned block = gp_block(p, "x, order, MiB free in blocks of that order");
+        double end = plot_x(p, &a, i, t->rows - 1), step = end > 0 ? end / SURFACE_STEPS : 1;
+        for (unsigned s = 0; s < SURFACE_STEPS; s++) {
+            static const double page_mib = 1 / 256.0;
+            size_t row = 0, high = t->rows;
+            while (row + 1 < high) { /* the last row at or before the middle of the step */
+                size_t mid = (row + high) / 2;
+                if (plot_x(p, &a, i, mid) <= (s + 0.5) * step)
+                    row = mid;
+                else
+                    high = mid;
+            }
+            for (unsigned o = 0; o < sel[i].orders; o++)
+                fprintf(p->dat, "%.9g %u %.9g\n", (s + 0.5) * step, o, blocks_at(&p->run[i], &sel[i], row, o) * (double)(1ull << o) * page_mib);
+        }
+        if (p->n_runs > 1)
+            gp_panel(p, p->run[i].name);
+        plot_axis_write(p, &a, i);
+        gp_ylabel(p, "block order");
+        fprintf(p->gp, "set yrange [-0.5:%u.5]\nset ytics 1\nset cblabel 'free memory in blocks of the order (MiB, 0 is grey)'\n"
+                       "set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')\nset logscale cb\n"
+                       "set object 1 rectangle from graph 0, graph 0 to graph 1, graph 1 behind fillcolor '#e8e8e8' fillstyle solid noborder\n"
+                       "plot ", sel[i].orders - 1);
+        gp_data(p, block);
+        fputs(" using 1:2:($3 > 0 ? $3 : NaN) with image notitle\nset ytics autofreq\n", p->gp);
     }
     gp_end(p);
     return 0;
@@ -227,12 +288,14 @@ static const char *usual_zone(const struct plot_run *r, char *name, size_t size)
     return name;
 }
 
-int plot_unusable(struct plot *p, struct err *err)
+/* unusable_index and extfrag_index: a line an order. */
+int plot_index(struct plot *p, struct err *err)
 {
     struct selection sel[PLOT_RUNS_MAX] = {{.n = 0}};
     struct plot_axis a;
     char name[32];
     struct largest max;
+    bool unusable = !strcmp(p->kind->name, "unusable_index");
     const char *zone = p->zone ? p->zone : usual_zone(&p->run[0], name, sizeof name);
     for (size_t i = 0; i < p->n_runs; i++)
         if (select_zones(p, i, zone, &sel[i], err))
@@ -241,16 +304,19 @@ int plot_unusable(struct plot *p, struct err *err)
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
     char title[100];
-    snprintf(title, sizeof title, "Unusable free space index, zone %.32s", zone);
+    snprintf(title, sizeof title, unusable ? "Unusable free space index, zone %.32s" : "External fragmentation index, zone %.32s", zone);
     gp_begin(p, title, (unsigned)p->n_runs);
     for (size_t i = 0; i < p->n_runs; i++) {
         FILE *f = p->gp;
-        unsigned block = write_block(p, &a, i, &sel[i], true, &max);
+        unsigned block = write_block(p, &a, i, &sel[i], unusable ? SHOW_UNUSABLE : SHOW_EXTFRAG, &max);
         if (p->n_runs > 1)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
-        gp_ylabel(p, p->n_runs == 1 ? "share of free memory in blocks too small for the order" : "share of free memory");
-        fputs("set yrange [0:1.02]\nplot \\\n", f);
+        if (unusable)
+            gp_ylabel(p, p->n_runs == 1 ? "share of free memory in blocks too small for the order" : "share of free memory");
+        else
+            gp_ylabel(p, p->n_runs == 1 ? "-1: a block is free; else 0: memory lacks, 1: it is fragmented" : "index");
+        fputs(unusable ? "set yrange [0:1.02]\nplot \\\n" : "set yrange [-1.05:1.05]\nplot \\\n", f);
         for (unsigned o = sel[i].orders; o-- > 0;) {
             char colour[8];
             gp_viridis(colour, o, sel[i].orders);

@@ -115,7 +115,7 @@ void series_add_defaults(struct series *s, const struct stats *stats)
         "cpu*.walker.pte_reads", "cpu*.l1i.accesses", "cpu*.l1i.misses", "cpu*.l1d.accesses", "cpu*.l1d.misses",
         "cpu*.l2.accesses", "cpu*.l2.misses", "llc.accesses", "llc.misses", "dram.reads", "dram.writes",
         "dram.row_hits", "dram.row_misses", "dram.row_conflicts", "vm.faults_minor", "vm.faults_major",
-        "vm.faults_cow", "vm.faults_zero", "vm.faults_file", "buddy.failures", "zone.*.free_[0-9]*", "zone.*.active_*", "zone.*.inactive_*",
+        "vm.faults_cow", "vm.faults_zero", "vm.faults_file", "buddy.failures", "buddy.fallback*", "zone.*.free_[0-9]*", "zone.*.active_*", "zone.*.inactive_*",
         "reclaim.scanned", "reclaim.reclaimed", "swap.ins", "swap.outs", "swap.slots_used", "oom.kills",
     };
     for (size_t i = 0; i < ARRAY_LEN(patterns); i++)
