@@ -189,8 +189,9 @@ void survey_frames(struct survey *s, const struct frame_map *map)
         switch (b.kind) {
         case FRAME_IS_FREE:
         case FRAME_IS_ALLOCATED:
+        case FRAME_IS_PCP:
             pages = b.head.v + (1ull << b.order) - p;
-            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : class_of(frame_at(map, b.head)->tag);
+            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : b.kind == FRAME_IS_PCP ? SURVEY_PCP : class_of(frame_at(map, b.head)->tag);
             break;
         case FRAME_IS_RESERVED:
             c = SURVEY_RESERVED;

@@ -170,6 +170,7 @@ START_TEST(frame_map) /* the simulated map: classes add up to its books, and a c
             sum += s.total[c];
         ck_assert_uint_eq(sum, map->n_frames);
         ck_assert_uint_eq(s.total[SURVEY_FREE], frames_free_pages(map));
+        ck_assert_uint_eq(s.total[SURVEY_PCP], frames_pcp_pages(map));
         ck_assert_uint_eq(s.total[SURVEY_ANON], map->tag_pages[FRAME_TAG_ANON]);
         ck_assert_uint_eq(s.total[SURVEY_SLAB], map->tag_pages[FRAME_TAG_SLAB]);
         ck_assert_uint_eq(s.total[SURVEY_RESERVED], map->reserved);
