@@ -1,5 +1,6 @@
 #include "app/simulate.h"
 
+#include "app/checkpoint/checkpoint.h"
 #include "app/cmd_config.h"
 #include "app/progress.h"
 #include "app/result/memory_series.h"
@@ -24,6 +25,7 @@ struct run {
     uint64_t events, n_marks;
     bool mark_failed;
     struct err mark_err;
+    enum checkpoint_how warm;
     struct workload_trace *trace; /* of the configuration, then those added */
     size_t n_trace;
     const char **input; /* files, for host.json */
@@ -42,9 +44,11 @@ static void on_sample(void *self, struct machine *m)
         memory_series_sample(r->memory, refs, machine_time(m));
     uint64_t left = r->series->next > refs ? r->series->next - refs : 1;
     /* Several timed cores are sampled by cycles: as many as the wanted references took so far. */
-    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1) {
-        if (refs)
-            left = (uint64_t)((double)left * ((double)cycles / (double)refs));
+    if (machine_cfg(m)->sim.mode == SIM_MODE_TIMED && machine_cfg(m)->cpu.count > 1 &&
+        (machine_in_time(m) || !machine_has_functional_warm_up(m))) {
+        uint64_t timed = refs - machine_untimed_references(m);
+        if (timed)
+            left = (uint64_t)((double)left * ((double)cycles / (double)timed));
         if (left < SAMPLE_CYCLES_MIN)
             left = SAMPLE_CYCLES_MIN;
     }
@@ -87,7 +91,7 @@ static bool on_interrupted(void *self)
     struct run *r = self;
     if (r->skip--)
         return false;
-    r->skip = machine_cfg(r->m)->sim.mode == SIM_MODE_TIMED ? 4096 : 0;
+    r->skip = machine_in_time(r->m) ? 4096 : 0;
     progress_update(&r->progress, machine_references_now(r->m), machine_time(r->m));
     return progress_interrupted() != 0;
 }
@@ -211,6 +215,7 @@ static void start_progress(struct run *r, const struct simulation *s, const stru
 static int finish(struct run *r, const struct simulation *s, enum machine_end end, int sig, const struct err *err,
                   struct err *werr)
 {
+    static const char *const warm_names[] = {"simulated", "saved", "loaded"}; /* enum checkpoint_how */
     const struct machine_root *root = config_root(s->config);
     char reason[2400], hash[1024], config_digest[CONFIG_HASH_BUF];
     if (config_hash(s->config, config_digest) < 0)
@@ -221,8 +226,43 @@ static int finish(struct run *r, const struct simulation *s, enum machine_end en
                             .reason = ended_how(end, err, sig, reason, sizeof reason)};
     struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
                                .references = machine_references(r->m), .version = MMULAB_VERSION, .inputs = r->input,
-                               .n_inputs = r->n_input};
+                               .n_inputs = r->n_input,
+                               .warm_up = root->m.sim.warmup ? warm_names[r->warm] : NULL};
     return write_result(r, s->config, &rr, &host, werr);
+}
+
+static bool on_wait(void) { return progress_interrupted() != 0; }
+
+/* The warm-up from a file, or into it, if the configuration or the caller names one. */
+static int warm_up(struct run *r, const struct simulation *s, const struct machine_root *root, struct err *err)
+{
+    const char *named = root->m.sim.checkpoint, *place = named ? named : s->checkpoints, *why = checkpoint_impossible(&root->m);
+    char **hash;
+    int code = 0;
+    if (!place || (why && !named))
+        return 0;
+    if (why) {
+        err_set(err, ERR_USAGE, "sim.checkpoint: %s", why);
+        return err_remedy(err, "or leave sim.checkpoint out");
+    }
+    hash = calloc(r->n_trace + 1, sizeof *hash);
+    for (size_t i = 0; code == 0 && hash && i < r->n_trace; i++) {
+        enum { IDENTITY = 80 };
+        hash[i] = malloc(IDENTITY);
+        code = hash[i] ? workload_identity(r->workload, i, hash[i], IDENTITY, err) : err_set(err, ERR_RUN, "out of host memory");
+    }
+    char *warm = code == 0 && hash ? checkpoint_warm(s->config, (const char *const *)hash, r->series->interval, memory_series_distance(r->memory)) : NULL;
+    if (code == 0 && !warm)
+        code = err_set(err, ERR_RUN, "out of host memory for a checkpoint");
+    struct checkpoint_run run = {.machine = r->m, .workload = r->workload, .series = r->series, .memory = r->memory,
+                                 .result = r->result, .events = &r->events, .marks = &r->n_marks, .interrupted = on_wait};
+    if (code == 0)
+        code = checkpoint_warm_up(&run, place, warm, &r->warm, err);
+    for (size_t i = 0; hash && i < r->n_trace; i++)
+        free(hash[i]);
+    free(hash);
+    free(warm);
+    return code;
 }
 
 enum simulated_end simulate(const struct simulation *s, struct simulated *out)
@@ -236,10 +276,13 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
     if (ready && result_open(&r.result, s->output, &out->err) == 0) {
         struct err werr;
         start_progress(&r, s, root);
-        enum machine_end end = machine_run(r.m, &out->err);
+        bool warm = warm_up(&r, s, root, &out->err) == 0;
+        enum machine_end end = warm ? machine_run(r.m, &out->err) : MACHINE_END_ERROR;
         progress_end(&r.progress);
         out->sig = progress_interrupted();
-        if (finish(&r, s, end, out->sig, &out->err, &werr) < 0)
+        if (!warm)
+            ;
+        else if (finish(&r, s, end, out->sig, &out->err, &werr) < 0)
             out->err = werr;
         else
             out->end = end == MACHINE_END_ERROR ? SIMULATED_PART

@@ -1,15 +1,21 @@
 #include "app/workload.h"
 
+#include "engine/state.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct feed { /* one open trace, read for one core */
     struct workload *w;
     struct trace *trace;
     size_t index;  /* of the trace */
     bool ended;
+    bool again;              /* `last` was read while loading a state and comes next */
+    bool has_last;
+    struct trace_batch last; /* taken from the trace */
     struct trace_hasher *hasher; /* of the first core's feed, where the file does not carry its hash */
 };
 
@@ -18,6 +24,7 @@ struct core_feeds { /* what one core reads */
     unsigned core;
     struct feed *feed;
     size_t n, turn;
+    size_t given; /* feed of the batch handed out last */
     struct trace_rec *copy; /* a batch in which the end of a process is put off */
 };
 
@@ -82,6 +89,15 @@ static int put_off_exit(struct core_feeds *c, struct trace_batch *b)
     return 0;
 }
 
+/* Was that the trace's own end? */
+static void note_end(struct core_feeds *c, const struct feed *f)
+{
+    struct trace_info ti;
+    trace_get_info(f->trace, &ti);
+    if (ti.incomplete && c->core == core_of(c->w, f->index, 0))
+        c->w->partial[f->index] = ti.why ? ti.why : "there may have been more";
+}
+
 static int next(void *self, struct trace_batch *out)
 {
     struct core_feeds *c = self;
@@ -93,20 +109,23 @@ static int next(void *self, struct trace_batch *out)
             tried++;
             continue;
         }
-        int r = trace_next(f->trace, out, &e);
+        int r = 1;
+        if (f->again)
+            *out = f->last;
+        else
+            r = trace_next(f->trace, out, &e);
+        f->again = false;
         if (r <= 0) {
             f->ended = true;
-            if (r == 0) {
-                struct trace_info ti;
-                trace_get_info(f->trace, &ti);
-                if (ti.incomplete && c->core == core_of(c->w, f->index, 0))
-                    c->w->partial[f->index] = ti.why ? ti.why : "there may have been more";
-            }
+            if (r == 0)
+                note_end(c, f);
             /* Every core that may have threads of a trace reads it, some far ahead of the others: one tells. */
             if (r < 0 && c->core == core_of(c->w, f->index, 0))
                 told(c->w, f, &e);
             continue;
         }
+        f->last = *out;
+        f->has_last = true;
         if (f->hasher)
             trace_hasher_put(f->hasher, out->process, out->thread, out->rec, out->n);
         if (core_of(c->w, f->index, out->thread) != c->core)
@@ -124,10 +143,74 @@ static int next(void *self, struct trace_batch *out)
             continue;
         }
         out->process += (uint32_t)(f->index * WORKLOAD_PROCESSES);
+        c->given = c->turn;
         c->turn = (c->turn + 1) % c->n;
         return 1;
     }
     return 0;
+}
+
+/* ---- state ---- */
+
+/* The record behind those that were taken. */
+static uint64_t next_record(const struct feed *f)
+{
+    uint64_t n = f->has_last ? f->last.first_record : 0;
+    for (size_t i = 0; f->has_last && i < f->last.n; i += 1u + f->last.rec[i].slots)
+        n++;
+    return n;
+}
+
+/* A trace whose identity is computed while it is read is read again; others are jumped in. */
+static void go_to(struct core_feeds *c, struct feed *f, uint64_t record, struct state_io *io)
+{
+    struct err e = {0};
+    int r = 1;
+    if (!f->hasher) {
+        r = record ? trace_seek(f->trace, record, &e) : 0;
+        if (r == 0 && f->ended && (r = trace_next(f->trace, &f->last, &e)) > 0)
+            r = err_set(&e, ERR_RUN, "the trace does not end where it ended in the warm-up");
+    } else {
+        while ((f->ended || !f->has_last || f->last.first_record < record) && (f->ended || record) &&
+               (r = trace_next(f->trace, &f->last, &e)) > 0) {
+            f->has_last = true;
+            f->again = !f->ended && f->last.first_record >= record;
+            if (!f->again)
+                trace_hasher_put(f->hasher, f->last.process, f->last.thread, f->last.rec, f->last.n);
+        }
+    }
+    if (r < 0)
+        state_fail(io, "%s", e.message);
+    else if (f->ended)
+        note_end(c, f);
+}
+
+static void feeds_state(struct core_feeds *c, bool again, struct state_io *io)
+{
+    uint64_t turn = again ? c->given : c->turn;
+    state_same(io, c->n, "number of traces on a core");
+    state_u64(io, &turn);
+    if (!state_check(io, turn < c->n || (turn == 0 && c->n == 0), "the turn is of a trace that does not exist"))
+        return;
+    for (size_t i = 0; i < c->n && !state_bad(io); i++) {
+        struct feed *f = &c->feed[i];
+        uint64_t record = again && i == c->given ? f->last.first_record : next_record(f);
+        state_bool(io, &f->ended);
+        state_u64(io, &record);
+        if (io->loading && !state_bad(io))
+            go_to(c, f, record, io);
+    }
+    if (io->loading)
+        c->turn = turn;
+}
+
+void workload_state(struct workload *w, struct machine *m, struct state_io *io)
+{
+    state_mark(io, "workload");
+    for (unsigned k = 0; k < w->cores && !state_bad(io); k++) {
+        const struct core *c = machine_core(m, k);
+        feeds_state(&w->core[k], c->rec != c->rec_end, io);
+    }
 }
 
 static int open_feeds(struct workload *w, unsigned k, bool ahead, struct err *err)
@@ -228,6 +311,40 @@ bool workload_partial(const struct workload *w, size_t *i, const char **why)
     if (*i < w->n)
         *why = w->partial[*i];
     return *i < w->n;
+}
+
+/* The bytes of a file, and of NAME.maps.txt that a reader may look at; 0 if it cannot be read. */
+static bool hash_file(XXH3_state_t *x, const char *path)
+{
+    char buf[1 << 16];
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;)
+        XXH3_64bits_update(x, buf, n);
+    bool ok = !ferror(f);
+    fclose(f);
+    return ok;
+}
+
+int workload_identity(const struct workload *w, size_t i, char *buf, size_t size, struct err *err)
+{
+    uint64_t hash = w->info[i].hash;
+    char maps[4096];
+    if (!hash) {
+        XXH3_state_t *x = XXH3_createState();
+        snprintf(maps, sizeof maps, "%s.maps.txt", w->trace[i].path);
+        if (!x || XXH3_64bits_reset(x) != XXH_OK || !hash_file(x, w->trace[i].path)) {
+            XXH3_freeState(x);
+            err_set(err, ERR_RUN, "the trace cannot be read for its identity");
+            return err_at(err, w->trace[i].path, 0, 0);
+        }
+        hash_file(x, maps);
+        hash = XXH3_64bits_digest(x);
+        XXH3_freeState(x);
+    }
+    snprintf(buf, size, "%s %016" PRIx64 " core %lld", w->info[i].hash ? "records" : "file", hash, (long long)w->trace[i].core);
+    return 0;
 }
 
 const char *workload_hash(struct workload *w, char *buf, size_t size)

@@ -25,6 +25,11 @@ void workload_free(struct workload *w);
 /* The first trace from number *i on that was read to an end which may not be its own (a .mtr that was not closed, a file
  * that ends inside a line): *i is its number, *why says it. false: none. Call it after the run. */
 bool workload_partial(const struct workload *w, size_t *i, const char **why);
+/* Where every core's traces stand. Loading: `m` is loaded afterwards; a core in the middle of a batch is given it again. */
+struct state_io;
+void workload_state(struct workload *w, struct machine *m, struct state_io *io);
+/* What tells trace i from others, without reading all of it where it carries its hash; -1 if the file cannot be read. */
+int workload_identity(const struct workload *w, size_t i, char *buf, size_t size, struct err *err);
 /* References of all traces together, 0 if not known. */
 uint64_t workload_references(const struct workload *w);
 /* Hexadecimal identities of the traces, joined by '+'; NULL if one was not read to its end and does not carry it. */

@@ -34,6 +34,9 @@ const struct param sim_params[] = {
     {.key = "warmup_mode", .type = P_ENUM, .offset = offsetof(struct sim_config, warmup_mode), .def = WARMUP_SAME,
      .names = warmup_names, .help = "same: the warm-up is simulated as sim.mode says; functional: without time, which is fast, "
                                     "and which points of a sweep that differ in times alone can share"},
+    {.key = "checkpoint", .type = P_PATH, .offset = offsetof(struct sim_config, checkpoint), .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
+     .help = "file, or folder of files, that keeps the state at the end of a functional warm-up: loaded if it is there, else made; "
+             "absent: a run keeps none, a sweep shares by itself (docs/checkpoints.md)"},
     {.key = "measure", .type = P_U64, .offset = offsetof(struct sim_config, measure), .def = 0,
      .flags = PARAM_NOT_WARM, .help = "references that are measured after the warm-up, then the run ends; 0 is to the end"},
     {.key = "limit", .type = P_U64, .offset = offsetof(struct sim_config, limit), .def = 0,

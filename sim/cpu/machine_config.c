@@ -25,6 +25,9 @@ static void apply(const struct param *t, size_t n, void *object)
         case P_FREQ:
             *(uint64_t *)at = t[i].def;
             break;
+        case P_PATH:
+            *(char **)at = NULL;
+            break;
         default:
             assert(0 && "a type that these tables do not use");
         }

@@ -76,7 +76,7 @@ static char *rest(struct machine *m, unsigned seed)
 
 START_TEST(test_goes_on_as_if_it_had_warmed_up_itself)
 {
-    unsigned seeds = number("CHECKPOINT_SEEDS", 150), first = number("CHECKPOINT_FIRST", 1), shared = 0, timed = 0;
+    unsigned seeds = number("CHECKPOINT_SEEDS", 100), first = number("CHECKPOINT_FIRST", 1), shared = 0, timed = 0;
     for (unsigned seed = first; seed < first + seeds; seed++) {
         struct random_case c;
         struct rng r;

@@ -1,5 +1,7 @@
 #include "app/result/memory_series.h"
 
+#include "engine/state.h"
+
 #include "frames/fragmentation.h"
 #include "frames/survey.h"
 
@@ -156,3 +158,14 @@ int memory_series_write(const struct memory_series *ms, struct result *r, struct
                ? -1
                : 0;
 }
+
+void memory_series_state(struct memory_series *ms, struct state_io *io)
+{
+    state_same(io, ms != NULL, "kind of rows about memory");
+    if (!ms || state_bad(io))
+        return;
+    series_state(ms->numbers, io);
+    series_state(ms->cells, io);
+}
+
+uint64_t memory_series_distance(const struct memory_series *ms) { return ms ? ms->numbers->interval : 0; }

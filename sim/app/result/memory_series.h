@@ -28,6 +28,9 @@ void memory_series_sample(struct memory_series *ms, uint64_t references, uint64_
 void memory_series_finish(struct memory_series *ms, uint64_t references, uint64_t time_ps);
 /* How far apart rows are to be, if the length of the run is known; 0: found out on the way. */
 void memory_series_interval(struct memory_series *ms, uint64_t references);
+/* The rows so far, as series_state. */
+void memory_series_state(struct memory_series *ms, struct state_io *io);
+uint64_t memory_series_distance(const struct memory_series *ms); /* of rows, in references; 0 without */
 int memory_series_write(const struct memory_series *ms, struct result *r, struct err *err);
 
 #endif

@@ -1,5 +1,7 @@
 #include "app/result/result.h"
 
+#include "engine/state.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -300,7 +302,7 @@ static int open_tmp(struct result *r, const char *name, FILE **f, struct err *er
         r->n_names++;
     }
     tmp_name(tmp, sizeof tmp, name);
-    int fd = openat(r->fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    int fd = openat(r->fd, tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0 || !(*f = fdopen(fd, "w"))) {
         fail(err, r->dir, name, "cannot write");
         if (fd >= 0)
@@ -380,6 +382,95 @@ struct json_out *result_event(struct result *r, uint64_t time_ps, const char *ki
     json_u64(&r->event, "time_ps", time_ps);
     json_str(&r->event, "kind", kind);
     return &r->event;
+}
+
+/* The bytes of a file that is being written, or was. */
+static void save_bytes(int fd, uint64_t left, struct state_io *io)
+{
+    unsigned char part[4096];
+    state_u64(io, &left);
+    for (uint64_t at = 0; left && !state_bad(io);) {
+        ssize_t got = pread(fd, part, left < sizeof part ? (size_t)left : sizeof part, (off_t)at);
+        if (got <= 0) {
+            state_fail(io, "a file of the result cannot be read back");
+            return;
+        }
+        state_bytes(io, part, (size_t)got);
+        left -= (uint64_t)got;
+        at += (uint64_t)got;
+    }
+}
+
+static int load_bytes(FILE *f, void *ctx, struct err *err)
+{
+    struct state_io *io = ctx;
+    unsigned char part[4096];
+    uint64_t left;
+    state_u64(io, &left);
+    while (left && !state_bad(io)) {
+        size_t n = left < sizeof part ? (size_t)left : sizeof part;
+        state_bytes(io, part, n);
+        if (!state_bad(io) && fwrite(part, 1, n, f) != n)
+            return err_set(err, ERR_RUN, "cannot write a file of the result");
+        left -= n;
+    }
+    return 0;
+}
+
+static void save_file(struct result *r, const char *name, struct state_io *io)
+{
+    char tmp[NAME_MAX_LEN + 32];
+    struct stat st;
+    uint32_t len = (uint32_t)strlen(name);
+    tmp_name(tmp, sizeof tmp, name);
+    int fd = openat(r->fd, tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    state_u32(io, &len);
+    state_bytes(io, (char *)name, len); /* NOLINT: saving only reads it */
+    if (fd < 0 || fstat(fd, &st) < 0)
+        state_fail(io, "a file of the result cannot be read back");
+    else
+        save_bytes(fd, (uint64_t)st.st_size, io);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void load_file(struct result *r, struct state_io *io)
+{
+    char name[NAME_MAX_LEN + 1] = "";
+    uint32_t len;
+    struct err err;
+    state_u32(io, &len);
+    if (!state_check(io, len > 0 && len < sizeof name, "a file of the result has an impossible name"))
+        return;
+    state_bytes(io, name, len);
+    if (state_check(io, strlen(name) == len && strncmp(name, "proc/", 5) == 0, "a file of the result has an impossible name") &&
+        result_write(r, name, load_bytes, io, &err) < 0)
+        state_fail(io, "%s", err.message);
+}
+
+void result_state(struct result *r, struct state_io *io)
+{
+    struct err err;
+    uint64_t files = r->n_names - 1; /* all but events.jsonl, the first */
+    state_mark(io, "files");
+    state_u64(io, &files);
+    for (uint64_t i = 0; i < files && !state_bad(io); i++) {
+        if (io->loading)
+            load_file(r, io);
+        else
+            save_file(r, r->names[i + 1], io);
+    }
+    state_mark(io, "events");
+    state_u64(io, &r->n_events);
+    if (state_bad(io))
+        return;
+    if (io->loading) {
+        if (load_bytes(r->events, io, &err) < 0)
+            state_fail(io, "%s", err.message);
+        return;
+    }
+    fflush(r->events);
+    save_bytes(fileno(r->events), (uint64_t)ftello(r->events), io);
 }
 
 void result_event_end(struct result *r)

@@ -45,6 +45,9 @@ char *result_safe_name(char *buf, size_t size, const char *text);
 #define RESULT_EVENTS_MAX 1000000u
 struct json_out *result_event(struct result *r, uint64_t time_ps, const char *kind);
 void result_event_end(struct result *r);
+/* All files so far, with the lines of events.jsonl. Loading: none has been written yet. */
+struct state_io;
+void result_state(struct result *r, struct state_io *io);
 
 struct result_run {
     const char *version;                  /* of mmulab */
@@ -69,6 +72,7 @@ struct result_host {
     const char *version;
     const char *const *inputs; /* configuration and traces as given, made absolute here; n_inputs of them */
     size_t n_inputs;
+    const char *warm_up; /* "simulated", "saved", "loaded"; NULL: there was none */
 };
 int result_write_host(struct result *r, const struct result_host *h, struct err *err);
 

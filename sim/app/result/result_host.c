@@ -72,6 +72,8 @@ static int put_host(FILE *f, void *ctx, struct err *err)
     json_u64(&j, "references", h->references);
     json_ratio(&j, "references_per_second", h->references, h->wall_ns, 1000000000u, 0);
     json_u64(&j, "peak_rss_bytes", (uint64_t)use.ru_maxrss * 1024u);
+    if (h->warm_up)
+        json_str(&j, "warm_up", h->warm_up);
     char when[32] = "";
     time_t now = time(NULL);
     struct tm tm;

@@ -1,5 +1,7 @@
 #include "app/result/result_series.h"
 
+#include "engine/state.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <fnmatch.h>
@@ -174,6 +176,30 @@ void series_finish(struct series *s, uint64_t references)
         s->rows--;
     take_row(s, references);
     s->next = UINT64_MAX;
+}
+
+void series_state(struct series *s, struct state_io *io)
+{
+    uint64_t rows = s->rows;
+    state_mark(io, "series");
+    state_same(io, s->n_columns, "number of columns in its series");
+    state_same(io, s->fixed, "kind of interval in its series");
+    state_u64(io, &s->interval);
+    state_u64(io, &s->next);
+    state_u64(io, &rows);
+    if (!state_check(io, s->interval > 0 && rows <= s->max_rows, "the series has too many rows"))
+        return;
+    if (io->loading && rows) {
+        uint64_t *cells = reallocarray(s->cells, rows, width(s) * sizeof *cells);
+        if (!cells) {
+            state_fail(io, "out of host memory for the series");
+            return;
+        }
+        s->cells = cells;
+        s->cap_rows = rows;
+    }
+    s->rows = rows;
+    state_bytes(io, s->cells, rows * width(s) * sizeof *s->cells);
 }
 
 size_t series_rows(const struct series *s) { return s->rows; }

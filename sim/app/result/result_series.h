@@ -65,6 +65,10 @@ void series_sample(struct series *s, uint64_t references);
 /* The end row: always kept, whatever the interval; replaces a row of the same reference count. */
 void series_finish(struct series *s, uint64_t references);
 
+/* The rows so far. Loading: a series with the same columns and no row. */
+struct state_io;
+void series_state(struct series *s, struct state_io *io);
+
 size_t series_rows(const struct series *s);
 size_t series_columns(const struct series *s);
 const char *series_column_name(const struct series *s, size_t column);
