@@ -312,11 +312,11 @@ static int open_tmp(struct result *r, const char *name, FILE **f, struct err *er
     return 0;
 }
 
-/* Flushes, syncs and closes; an error of an earlier write shows here at the latest. */
-static int close_synced(struct result *r, const char *name, FILE *f, struct err *err)
+/* Flushes and closes; an error of an earlier write shows here or in sync_written. */
+static int close_written(struct result *r, const char *name, FILE *f, struct err *err)
 {
     errno = 0;
-    bool bad = ferror(f) || fflush(f) || (fsync(fileno(f)) && errno != EINVAL && errno != EROFS);
+    bool bad = ferror(f) || fflush(f);
     int e = errno;
     if (fclose(f) && !bad) {
         bad = true;
@@ -338,7 +338,7 @@ int result_write(struct result *r, const char *name, result_writer fn, void *ctx
         fclose(f);
         return -1;
     }
-    return close_synced(r, name, f, err);
+    return close_written(r, name, f, err);
 }
 
 static int put_text(FILE *f, void *ctx, struct err *err)
@@ -490,6 +490,33 @@ static bool written(const struct result *r, const char *name)
     return false;
 }
 
+/*
+ * All files reach the disk before any gets its name. First their writing is started, then each is waited for: the journal is
+ * written once for all of them, where a sync after each file writes it as often as there are files (2 ms against 9 a result on ext4).
+ */
+static int sync_written(struct result *r, struct err *err)
+{
+    for (size_t k = 0; k < 2 * r->n_names; k++) {
+        bool start = k < r->n_names;
+        const char *name = r->names[start ? k : k - r->n_names];
+        char tmp[NAME_MAX_LEN + 32];
+        tmp_name(tmp, sizeof tmp, name);
+        int fd = openat(r->fd, tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        bool bad = fd < 0;
+        if (!bad && start)
+            sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        else if (!bad)
+            bad = fsync(fd) && errno != EINVAL && errno != EROFS;
+        int e = errno;
+        if (fd >= 0)
+            close(fd);
+        errno = e;
+        if (bad)
+            return fail(err, r->dir, name, "cannot write");
+    }
+    return 0;
+}
+
 static int put_in_place(struct result *r, const char *name, struct err *err)
 {
     char tmp[NAME_MAX_LEN + 32];
@@ -508,7 +535,7 @@ int result_commit(struct result *r, struct err *err)
     }
     FILE *events = r->events;
     r->events = NULL;
-    if (close_synced(r, "events.jsonl", events, err))
+    if (close_written(r, "events.jsonl", events, err) || sync_written(r, err))
         return -1;
 
     /* From here until stats.json is back the folder shows no result; a kill in between leaves temporaries, by which

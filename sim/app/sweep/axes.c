@@ -358,7 +358,7 @@ int sweep_axes_read(struct sweep_axes *out, const struct config *c, const char *
     if (member[3])
         read_seeds(&r, member[3]);
     if (out->n > SWEEP_AXES_MAX)
-        diag_error(d, section->at, NULL, "more than %d axes", SWEEP_AXES_MAX);
+        diag_error(d, section ? section->at : (struct diag_place){0}, NULL, "more than %d axes", SWEEP_AXES_MAX);
     if (member[4] && diag_count(d) == before)
         read_exclude(&r, member[4]);
     if (diag_count(d) == before)

@@ -57,7 +57,8 @@ static const char *parse(int argc, char **argv, const char *help, bool *all, int
             fprintf(stderr, "mmulab %s: error: unknown option \"%s\"; see mmulab %s --help\n", argv[0], argv[optind - 1], argv[0]);
             return NULL;
         }
-        *all = true;
+        if (all)
+            *all = true;
     }
     if (argc - optind == 1)
         return argv[optind];

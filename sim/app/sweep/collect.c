@@ -33,9 +33,10 @@ static uint32_t column_of(struct collection *c, struct named **names, const char
 
 static void names_free(struct named **names)
 {
-    struct named *n, *next;
-    HASH_ITER(hh, *names, n, next) {
-        HASH_DEL(*names, n);
+    struct named *n = *names, *next;
+    HASH_CLEAR(hh, *names);
+    for (; n; n = next) {
+        next = n->hh.next;
         free(n); /* the name is the collection's */
     }
 }

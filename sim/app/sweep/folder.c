@@ -324,7 +324,7 @@ static void look(const struct sweep_folder *f, const char *where, bool old, stru
         l->v = must_grow(l->v, l->n, sizeof *l->v);
         struct found *x = &l->v[l->n++];
         *x = (struct found){.old = old};
-        snprintf(x->name, sizeof x->name, "%s", e->d_name);
+        snprintf(x->name, sizeof x->name, "%.*s", POINT_NAME + 15, e->d_name);
     }
     if (d)
         closedir(d);
@@ -375,7 +375,8 @@ static int move(struct sweep_folder *f, const struct found *x, bool old, const c
 static int arrange(struct sweep_folder *f, const struct sweep_plan *p, const struct sweep_point *point,
                    struct found_list *l, struct err *err)
 {
-    qsort(l->v, l->n, sizeof *l->v, by_hash);
+    if (l->n)
+        qsort(l->v, l->n, sizeof *l->v, by_hash);
     bool *there = must_alloc(p->n, sizeof *there);
     int rc = 0;
     for (size_t i = 0; i < p->n; i++)

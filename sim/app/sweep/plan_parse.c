@@ -98,7 +98,7 @@ static bool parse_files(struct sweep_plan *p, const cJSON *files, const cJSON *p
     {
         const char *name = text_of(e, "name"), *hash = text_of(e, "hash"), *path = text_of(place, "path"),
                    *size = text_of(place, "size"), *mtime = text_of(place, "mtime_ns");
-        if (!name || !hash || strlen(hash) >= sizeof p->file->hash || !path || !size || !mtime)
+        if (!place || !name || !hash || strlen(hash) >= sizeof p->file->hash || !path || !size || !mtime)
             return false;
         struct sweep_file *s = &p->file[p->n_files++];
         *s = (struct sweep_file){.name = must_dup(name), .path = must_dup(path), .size = strtoull(size, NULL, 10),

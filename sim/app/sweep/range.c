@@ -154,7 +154,7 @@ static int fill(struct range *r, const struct config_node *from, const struct co
             return diag_error(r->d, mul->at, NULL, "\"mul\" is a number above 1");
         if (is_float(r) ? !(fa > 0) : beyond(r, 1, a))
             return diag_error(r->d, from->at, NULL, "a range with \"mul\" starts above 0");
-    } else if (is_float(r) ? !(fs > 0) : !beyond(r, s, 0)) {
+    } else if (step && (is_float(r) ? !(fs > 0) : !beyond(r, s, 0))) {
         return diag_error(r->d, step->at, NULL, "\"step\" must be above 0");
     }
     if (is_float(r)) { /* the end is a value when rounding alone keeps it away */

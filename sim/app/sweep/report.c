@@ -84,7 +84,8 @@ static void report_estimate(const struct estimate *e, size_t n_todo, unsigned jo
     }
     unsigned at_once = jobs < n_todo ? jobs : (unsigned)n_todo;
     duration(one, sizeof one, e->seconds);
-    duration(all, sizeof all, e->seconds * (double)((n_todo + at_once - 1) / at_once));
+    size_t rounds = (n_todo + at_once - 1) / at_once;
+    duration(all, sizeof all, e->seconds * (double)rounds);
     if (e->finished)
         printf("estimate from %zu finished points (their host.json): %s a point\n", e->from, one);
     else
