@@ -129,7 +129,9 @@ static void insert_among_old(struct follow *f, struct zone *z, uint64_t pfn, uns
     link_between(map->frames, (uint32_t)pfn, map->frames[at].prev, at);
 }
 
-static void retype(struct follow *f, uint64_t pfn, enum migratetype to)
+/* A claimed pageblock's free blocks go to the tails of the new type's lists, ascending (move_freepages_block); those of one
+ * whose type was inferred wrongly go where the unknown ones are. */
+static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool claimed)
 {
     struct frame_map *map = f->map;
     struct zone *z = image_zone(map, pfn);
@@ -137,8 +139,11 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to)
     enum migratetype from = pageblock_get(map, pfn);
     uint64_t head = 0;
     unsigned order;
-    if (find_free(map, start, &head, &order) && order > map->pageblock_order && head != start)
-        return; /* the second half of a large block: the first half's type is the list's */
+    if (find_free(map, start, &head, &order) && order > map->pageblock_order) { /* one list, so one type for all of it */
+        start = head;
+        pages = 1ull << order;
+        from = pageblock_get(map, head);
+    }
     for (uint64_t p = start; p < start + pages && p < map->n_frames;) {
         const struct frame *b = &map->frames[p];
         order = b->order;
@@ -147,10 +152,16 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to)
             continue;
         }
         free_list_del(map, z, p, order, from);
-        insert_among_old(f, z, p, order, to);
+        if (claimed) {
+            free_list_add(map, z, p, order, to, true);
+            old_clear(f, p);
+        } else {
+            insert_among_old(f, z, p, order, to);
+        }
         p += 1ull << order;
     }
-    pageblock_set(map, start, to);
+    for (uint64_t p = start; p < start + pages && p < map->n_frames; p += 1ull << map->pageblock_order)
+        pageblock_set(map, p, to);
 }
 
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt)
@@ -159,20 +170,34 @@ void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt)
         return;
     if (pageblock_get(f->map, pfn) != mt) {
         f->st.retyped++;
-        retype(f, pfn, mt);
+        retype(f, pfn, mt, false);
     }
     f->shown[pfn >> f->map->pageblock_order] = 1;
 }
 
-/* This pageblock cannot be of type `not`: the likelier of the others. */
-static void evict(struct follow *f, uint64_t pfn, enum migratetype not)
+static void mark_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt)
+{
+    f->map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
+                                         .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
+    textbook_taken(f->book, pfn, order);
+}
+
+/*
+ * The kernel passed over this free block, so it is not on the list of type `not`: its pageblock has another type, the likelier
+ * of the others. Where events showed the type the block is not free: it was taken without an event, or the event was lost.
+ */
+static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not)
 {
     if (f->shown[pfn >> f->map->pageblock_order]) {
-        f->st.unexplained++;
+        unsigned order = f->map->frames[pfn].order;
+        f->st.passed_over += f->counting;
+        free_list_del(f->map, z, pfn, order, not);
+        old_clear(f, pfn);
+        mark_taken(f, pfn, order, not);
         return;
     }
     f->st.evicted++;
-    retype(f, pfn, not == MIGRATE_MOVABLE ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE);
+    retype(f, pfn, not == MIGRATE_MOVABLE ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE, false);
 }
 
 /*
@@ -187,7 +212,7 @@ static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have
         uint64_t guard = z->nr_free_mt[o][mt];
         for (; p != list && guard > 0; guard--) {
             uint32_t next = map->frames[p].next;
-            evict(f, p, mt);
+            evict(f, z, p, mt);
             p = next;
         }
     }
@@ -196,7 +221,7 @@ static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have
     for (uint64_t guard = z->nr_free_mt[have][mt]; p != list && p != head && guard > 0; guard--) {
         uint32_t next = map->frames[p].next;
         if (!(was_old && old_get(f, p))) /* old blocks have no known order among themselves */
-            evict(f, p, mt);
+            evict(f, z, p, mt);
         p = next;
     }
 }
@@ -222,13 +247,6 @@ static void carve(struct follow *f, struct zone *z, uint64_t head, unsigned have
             old_set(f, half);
         }
     }
-}
-
-static void mark_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt)
-{
-    f->map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
-                                         .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
-    textbook_taken(f->book, pfn, order);
 }
 
 struct guesses { uint64_t ours, next, book, null; bool fallback; };
@@ -289,8 +307,14 @@ void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratety
         f->st.inside += f->counting;
         carve(f, z, head, have, pfn, order);
     } else {
-        if (map->mobility && pageblock_get(map, pfn) != mt && have <= map->pageblock_order)
-            follow_shown(f, pfn, mt);
+        if (map->mobility && pageblock_get(map, pfn) != mt) {
+            if (ours == PFN_NONE.v && have < map->pageblock_order) { /* __rmqueue_claim: then the smallest of its own type */
+                f->st.claims += f->counting;
+                retype(f, pfn, mt, true);
+            } else {
+                follow_shown(f, pfn, mt);
+            }
+        }
         if (map->mobility && pageblock_get(map, pfn) == mt)
             learn(f, z, head, have, order, list);
         old_clear(f, head);
@@ -338,8 +362,10 @@ void follow_extfrag(struct follow *f, uint64_t pfn, unsigned order, enum migrate
     if (wanted >= MIGRATE_PCPTYPES || !follow_is_free(f, pfn))
         return;
     f->st.extfrag_taken += f->counting;
-    if (owner)
-        follow_shown(f, pfn, wanted);
+    if (owner && pageblock_get(f->map, pfn) != wanted && f->map->mobility) {
+        f->st.claims += f->counting;
+        retype(f, pfn, wanted, true);
+    }
     struct zone *z = image_zone(f->map, pfn);
     uint64_t head = 0;
     unsigned have = 0;

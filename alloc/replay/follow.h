@@ -37,9 +37,10 @@
     X(outside, "blocks in no zone") \
     X(retyped, "pageblocks whose inferred type an event contradicted") \
     X(evicted, "pageblocks that could not have the inferred type, else the kernel had taken from them") \
-    X(unexplained, "blocks passed over although an event had shown their type") \
+    X(passed_over, "free blocks that the kernel passed over though events had shown their type: taken without an event") \
     X(frees, "blocks that came back") \
     X(free_again, "blocks that came back and are free here") \
+    X(claims, "pageblocks that the kernel claimed for another type") \
     X(extfrags, "mm_page_alloc_extfrag events") \
     X(extfrag_taken, "... that were served without mm_page_alloc_zone_locked")
 struct follow_stats {

@@ -193,6 +193,8 @@ static void place(struct frame_map *map, const struct snapshot *s, struct zone *
             o = o > map->max_order ? map->max_order : o;
             while (p + (1ull << o) > end)
                 o--;
+            for (uint64_t q = p; o > shift && q < p + (1ull << o); q += 1ull << shift)
+                pageblock_set(map, q, pageblock_get(map, p)); /* merged pageblocks have one type */
             free_list_add(map, z, p, o, pageblock_get(map, p), true);
             info->blocks[o]++;
             info->free_pages += 1ull << o;

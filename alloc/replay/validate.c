@@ -13,6 +13,7 @@
 /* Bounds of the comparisons; docs/kernel-replay.md says where each comes from. */
 static const double frames_tolerance = 0.1, hard_tolerance = 1.0, lists_tolerance = 3.0; /* percent */
 static const double held_tolerance = 0.1, simulate_tolerance = 0.02, follow_tolerance = 0.02;
+static const double contradicted_share = 1.0; /* percent: blocks that came back to the lists without an event */
 static const double again_share = 1.0; /* percent of allocations that a recording may contradict itself in */
 
 void validate_put(const struct validate_sink *sink, struct validate_row r)
@@ -159,7 +160,7 @@ static void predict_rows(const struct validate_sink *sink, const struct replay_r
     else
         validate_skip(sink, "predict", r.metric, p->has_lists ? "no such page" : "the events do not say their CPU");
     r = (struct validate_row){.group = "predict", .metric = "predict.blocks_contradicted", .model = (double)(f->not_free + f->inside),
-                              .kernel = 0, .tolerance = floor((double)f->allocs / 1000),
+                              .kernel = 0, .tolerance = floor((double)f->allocs * contradicted_share / 100),
                               .reason = "blocks that the kernel took and that are not the beginning of a free block here"};
     validate_put(sink, r);
 }

@@ -175,7 +175,7 @@ START_TEST(followed)
     ck_assert_uint_eq(r.follow.new_right, r.follow.new_blocks);
     ck_assert_uint_gt(r.follow.new_blocks - r.follow.new_next, 50);
     ck_assert_uint_lt(r.follow.new_textbook, r.follow.new_blocks / 2);
-    ck_assert_uint_eq(r.follow.not_free + r.follow.inside + r.follow.unexplained, 0);
+    ck_assert_uint_eq(r.follow.not_free + r.follow.inside + r.follow.passed_over, 0);
     ck_assert_uint_gt(r.lists.known, 10000);
     ck_assert_uint_gt(r.lists.right * 1000, r.lists.known * 995);
     ck_assert_uint_lt(r.lists.known_next * 10, r.lists.known);
