@@ -215,7 +215,7 @@ static void start_progress(struct run *r, const struct simulation *s, const stru
 static int finish(struct run *r, const struct simulation *s, enum machine_end end, int sig, const struct err *err,
                   struct err *werr)
 {
-    static const char *const warm_names[] = {"simulated", "saved", "loaded"}; /* enum checkpoint_how */
+    static const char *const warm_names[] = {"simulated", "saved", "loaded", "simulated"}; /* enum checkpoint_how */
     const struct machine_root *root = config_root(s->config);
     char reason[2400], hash[1024], config_digest[CONFIG_HASH_BUF];
     if (config_hash(s->config, config_digest) < 0)
@@ -258,6 +258,8 @@ static int warm_up(struct run *r, const struct simulation *s, const struct machi
                                  .result = r->result, .events = &r->events, .marks = &r->n_marks, .interrupted = on_wait};
     if (code == 0)
         code = checkpoint_warm_up(&run, place, warm, &r->warm, err);
+    if (code < 0 && !named && r->warm == CHECKPOINT_UNSAVED)
+        code = 0; /* nobody asked for the file */
     for (size_t i = 0; hash && i < r->n_trace; i++)
         free(hash[i]);
     free(hash);
@@ -281,7 +283,7 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
         progress_end(&r.progress);
         out->sig = progress_interrupted();
         if (!warm)
-            ;
+            out->end = SIMULATED_NOT;
         else if (finish(&r, s, end, out->sig, &out->err, &werr) < 0)
             out->err = werr;
         else

@@ -37,6 +37,9 @@ const struct param sim_params[] = {
     {.key = "checkpoint", .type = P_PATH, .offset = offsetof(struct sim_config, checkpoint), .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
      .help = "file, or folder of files, that keeps the state at the end of a functional warm-up: loaded if it is there, else made; "
              "absent: a run keeps none, a sweep shares by itself (docs/checkpoints.md)"},
+    {.key = "share_warmup", .type = P_BOOL, .offset = offsetof(struct sim_config, share_warmup), .def = 1,
+     .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
+     .help = "points of a sweep whose functional warm-up is the same do it once; same results, less time"},
     {.key = "measure", .type = P_U64, .offset = offsetof(struct sim_config, measure), .def = 0,
      .flags = PARAM_NOT_WARM, .help = "references that are measured after the warm-up, then the run ends; 0 is to the end"},
     {.key = "limit", .type = P_U64, .offset = offsetof(struct sim_config, limit), .def = 0,

@@ -119,9 +119,11 @@ static int load(struct checkpoint_run *run, const char *path, bool folder, const
     struct checkpoint_file f;
     enum checkpoint_found found = checkpoint_open(&f, path, warm, err);
     int r = 0;
-    if (found == CHECKPOINT_FITS)
+    if (found == CHECKPOINT_FITS) {
         r = checkpoint_read(&f, run_state, run, err) < 0 ? -1 : 1;
-    else if (found != CHECKPOINT_ABSENT && !folder)
+        if (r < 0 && folder)
+            unlink(path); /* nobody else shall meet it */
+    } else if (found != CHECKPOINT_ABSENT && !folder)
         r = -1;
     checkpoint_close(&f);
     return r;
@@ -142,7 +144,7 @@ int checkpoint_warm_up(const struct checkpoint_run *run, const char *place, cons
         r = load(&copy, path, folder, warm, err);
         if (r == 0 && machine_warm_up(run->machine)) {
             r = checkpoint_write(path, warm, run_state, &copy, err);
-            *how = CHECKPOINT_SAVED;
+            *how = r < 0 ? CHECKPOINT_UNSAVED : CHECKPOINT_SAVED;
         }
         if (lock >= 0)
             close(lock);

@@ -37,11 +37,16 @@ char *checkpoint_warm(const struct config *c, const char *const *trace_hash, uin
 /* A file's name that follows from the text. */
 void checkpoint_name(const char *warm, char name[CHECKPOINT_NAME]);
 
-enum checkpoint_how { CHECKPOINT_NONE, CHECKPOINT_SAVED, CHECKPOINT_LOADED };
+enum checkpoint_how {
+    CHECKPOINT_NONE,
+    CHECKPOINT_SAVED,
+    CHECKPOINT_LOADED,
+    CHECKPOINT_UNSAVED, /* with -1: the file cannot be written; the machine stands at the end of its warm-up */
+};
 /*
  * `place`: a file; or a folder (it is one, or ends in '/'), in which the file is named by checkpoint_name. Others that want the same file wait for
  * whoever is making it. A named file that does not fit is an error; in a folder it is replaced, as is a damaged one.
- * Afterwards the machine stands at the end of its warm-up, or wherever that ended. -1: it can only be freed.
+ * Afterwards the machine stands at the end of its warm-up, or wherever that ended. -1: it can only be freed (but see CHECKPOINT_UNSAVED).
  */
 int checkpoint_warm_up(const struct checkpoint_run *run, const char *place, const char *warm, enum checkpoint_how *how,
                        struct err *err);

@@ -216,6 +216,8 @@ static int run_local(const struct options *o, struct sweep_folder *f, const stru
         return cmd_error("sweep", &err);
     }
     bool failed = c.count[POINT_FAILED] > 0 || pool.lost;
+    if (c.count[POINT_OK] == p->n)
+        folder_drop_warm(f);
     if (!o->quiet)
         report_sweep(&c, f, &pool);
     else if (pool.lost)

@@ -24,7 +24,7 @@ static int fail(struct err *err, const struct sweep_folder *f, const char *name,
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {".", "..", "lock", "sweep.json", "host.json", "points", "failed", "old"};
+    static const char *const ours[] = {".", "..", "lock", "sweep.json", "host.json", "points", "failed", "old", "warm"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (!strcmp(name, ours[i]))
             return true;
@@ -212,6 +212,25 @@ char *folder_point_path(const struct sweep_folder *f, const struct sweep_point *
     FILE *to = must(open_memstream(&path, &len));
     fprintf(to, "%s/points/%s%s%s", f->path, pt->name, *name ? "/" : "", name);
     return must_text(to, &path);
+}
+
+char *folder_warm_path(const struct sweep_folder *f)
+{
+    size_t n = strlen(f->path) + sizeof "/warm/";
+    char *path = must_alloc(n, 1);
+    snprintf(path, n, "%s/warm/", f->path);
+    return path;
+}
+
+void folder_drop_warm(struct sweep_folder *f)
+{
+    DIR *d = list(f, "warm");
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strstr(e->d_name, ".warm"))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    unlinkat(f->fd, "warm", AT_REMOVEDIR); /* refused while there is something else */
 }
 
 /* The head of a result's stats.json: 1 complete, 0 not, -1 there is none. */

@@ -6,6 +6,7 @@
  *   points/INDEX-HASH/     a result folder; with "complete": true it is never simulated again
  *   failed/HASH.json       why a point failed; removed on request and by success
  *   old/                   results of points that are in the plan no more; taken back when they are again
+ *   warm/                  states at the end of warm-ups, for points that share one (docs/checkpoints.md); gone when all are there
  *   results.csv summary.csv results.sqlite
  */
 #ifndef APP_SWEEP_FOLDER_H
@@ -45,6 +46,8 @@ enum point_state { POINT_MISSING, POINT_PARTIAL, POINT_FAILED, POINT_OK };
 /* *reason (may be NULL): why it failed or is partial, to be freed; NULL otherwise. */
 enum point_state folder_state(const struct sweep_folder *f, const struct sweep_point *pt, char **reason);
 char *folder_point_path(const struct sweep_folder *f, const struct sweep_point *pt, const char *name); /* to be freed */
+char *folder_warm_path(const struct sweep_folder *f); /* ends in '/'; to be freed */
+void folder_drop_warm(struct sweep_folder *f);        /* no point is left that could want it */
 int folder_set_failed(struct sweep_folder *f, const struct sweep_point *pt, const char *reason, struct err *err);
 void folder_clear_failed(struct sweep_folder *f, const struct sweep_point *pt);
 

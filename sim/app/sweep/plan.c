@@ -220,3 +220,18 @@ int plan_check_files(const struct sweep_plan *p, const struct sweep_point *pt, s
     free(file);
     return rc;
 }
+
+bool plan_shares_warm_up(const struct sweep_plan *p)
+{
+    for (size_t i = 0; i < p->axes.n; i++) {
+        const struct sweep_axis *x = &p->axes.axis[i];
+        bool all = x->kind == AXIS_KEYS && x->n_values > 1;
+        for (size_t k = 0; all && k < x->n_keys; k++) {
+            const struct param *of = config_param(machine_config_schema(), x->key[k]);
+            all = of && (of->flags & PARAM_NOT_WARM);
+        }
+        if (all)
+            return true;
+    }
+    return false;
+}

@@ -68,6 +68,8 @@ static inline const char *point_hash(const struct sweep_point *pt) { return strc
 char *plan_point_label(const struct sweep_plan *p, size_t index);
 /* The text of an axis' key at a point. */
 const char *plan_value(const struct sweep_plan *p, size_t index, size_t axis, size_t key);
+/* Are there points that differ only in what a functional warm-up does not depend on (docs/checkpoints.md)? */
+bool plan_shares_warm_up(const struct sweep_plan *p);
 /* Are the files as they were when the sweep was planned? -1 and which is not. */
 int plan_check_files(const struct sweep_plan *p, const struct sweep_point *pt, struct err *err);
 

@@ -15,13 +15,17 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
     char *path = folder_point_path(f, pt, ""), label[32], reason[2400];
     struct workload_trace trace = {.path = pt->trace_path, .core = -1};
     struct simulated r;
+    const struct machine_root *root = pt->config ? config_root(pt->config) : NULL;
+    char *warm = root && root->m.sim.share_warmup && plan_shares_warm_up(p) ? folder_warm_path(f) : NULL;
     snprintf(label, sizeof label, "point %zu", pt->index);
     struct simulation s = {.config = pt->config, .trace = &trace, .n_trace = pt->trace_path ? 1 : 0, .output = path,
                            .label = label, .quiet = job->quiet, .status = job->status, .inline_decoding = true,
+                           .checkpoints = warm,
                            .argc = job->argc, .argv = job->argv};
     if (plan_check_files(p, pt, &out->err) < 0) {
         failed(f, pt, out, simulated_reason(&out->err, reason, sizeof reason));
         free(path);
+        free(warm);
         return;
     }
     switch (simulate(&s, &r)) {
@@ -44,6 +48,7 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
     }
     simulated_fini(&r);
     free(path);
+    free(warm);
 }
 
 enum point_end point_run(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job,
