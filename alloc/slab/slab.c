@@ -156,6 +156,7 @@ static va_t alloc_object(struct kmem_cache *c, gfp_t gfp, unsigned cpu, uint32_t
 {
     struct slab_sys *s = c->sys;
     assert(cpu < s->cpus && !c->dead);
+    run_on(s, cpu);
     op_begin(s, SLAB_PATH_ALLOC_FAST);
     va_t a = s->ops->alloc(c, gfp, cpu);
     if (a.v == 0) {
@@ -191,6 +192,7 @@ static bool free_object(struct slab_sys *s, struct kmem_cache *c, va_t a, unsign
 {
     struct slab_page *p = slab_page_of(s, a);
     assert(cpu < s->cpus);
+    run_on(s, cpu);
     if (!p || (p->kind == PAGE_LARGE && c)) {
         find(s, SLAB_INVALID_FREE, p, NO_OBJECT, a, 0, (struct slab_who){0});
         return false;
@@ -266,6 +268,7 @@ static va_t kmalloc_large(struct slab_sys *s, uint64_t size, gfp_t gfp)
 va_t slab_kmalloc(struct slab_sys *s, uint64_t size, gfp_t gfp, unsigned cpu)
 {
     assert(cpu < s->cpus);
+    run_on(s, cpu);
     s->st.kmallocs++;
     if (size == 0)
         return ZERO_SIZE_PTR;
@@ -298,6 +301,7 @@ bool slab_kfree(struct slab_sys *s, va_t a, unsigned cpu)
         find(s, SLAB_INVALID_FREE, p, NO_OBJECT, a, (int64_t)(a.v - slab_address(s, p->pfn).v), (struct slab_who){0});
         return false;
     }
+    run_on(s, cpu);
     op_begin(s, SLAB_PATH_FREE_LARGE);
     charge(s, s->cfg.cost.large);
     s->st.large_frees++;

@@ -234,7 +234,7 @@ struct slab_row kmem_cache_row(const struct kmem_cache *c);
 
 /* Registers "slab.*" (before the tree is frozen). Caches come later: slab_add_cache_stats. */
 void slab_add_stats(const struct slab_sys *s, struct stats *tree);
-/* Registers "slab.<cache>.*" of all caches that were used; after the run, before the result is written. */
+/* Registers "slab.latency.<path>.*" and "slab.<cache>.*" of all caches that were used; after the run, before the result is written. */
 void slab_add_cache_stats(const struct slab_sys *s, struct stats *tree);
 /* /proc/slabinfo, version 2.1. */
 void slab_print_slabinfo(const struct slab_sys *s, FILE *f);

@@ -19,10 +19,17 @@ static uint8_t *slot_bytes(const struct slab_page *p, unsigned i)
 
 static bool poisoned(const struct kmem_cache *c) { return (c->flags & SLAB_POISON) && !c->ctor && !(c->flags & SLAB_TYPESAFE_BY_RCU); }
 
-/* The byte that belongs at `off` of the slot; -1 where any may be. */
-static int expected(const struct kmem_cache *c, uint32_t off, bool live)
+/* Where the caller's bytes end in the slot: with tracking, kmalloc guards what was not asked for (slub_debug_orig_size). */
+static uint32_t end_of(const struct slab_page *p, unsigned i, bool live)
 {
-    uint32_t end = c->left_pad + c->object_size;
+    const struct kmem_cache *c = p->cache;
+    bool exact = live && p->req && (c->flags & SLAB_STORE_USER) && (c->flags & SLAB_RED_ZONE);
+    return c->left_pad + (exact ? p->req[i] : c->object_size);
+}
+
+/* The byte that belongs at `off` of the slot; -1 where any may be. */
+static int expected(const struct kmem_cache *c, uint32_t off, uint32_t end, bool live)
+{
     if (off < c->left_pad || (off >= end && off < c->left_pad + c->inuse))
         return c->flags & SLAB_RED_ZONE ? (live ? RED_ACTIVE : RED_INACTIVE) : -1;
     if (off < end)
@@ -34,8 +41,9 @@ static void set_bytes(struct slab_page *p, unsigned i, bool live)
 {
     const struct kmem_cache *c = p->cache;
     uint8_t *b = slot_bytes(p, i);
+    uint32_t end = end_of(p, i, live);
     for (uint32_t off = 0; off < c->size; off++) {
-        int e = expected(c, off, live);
+        int e = expected(c, off, end, live);
         b[off] = (uint8_t)(e < 0 ? 0 : e);
     }
 }
@@ -56,11 +64,12 @@ void debug_check_object(struct slab_page *p, unsigned i)
     struct kmem_cache *c = p->cache;
     bool live = is_live(p, i);
     const uint8_t *b = p->shadow ? slot_bytes(p, i) : NULL;
+    uint32_t end = end_of(p, i, live);
     for (uint32_t off = 0; b && off < c->size; off++) {
-        int e = expected(c, off, live);
+        int e = expected(c, off, end, live);
         if (e < 0 || b[off] == e)
             continue;
-        bool inside = off >= c->left_pad && off < c->left_pad + c->object_size;
+        bool inside = off >= c->left_pad && off < end;
         find(c->sys, inside ? SLAB_USE_AFTER_FREE : SLAB_OVERRUN, p, i, object_at(p, i), (int64_t)off - (int64_t)c->left_pad,
              p->user[i].bad);
         set_bytes(p, i, live); /* "FIX: restoring": one finding a mistake */
@@ -95,7 +104,7 @@ static void touch_slot(struct slab_page *p, unsigned i, uint32_t from, uint32_t 
     struct kmem_cache *c = p->cache;
     bool live = is_live(p, i);
     uint8_t *b = slot_bytes(p, i);
-    uint32_t end = c->left_pad + c->object_size;
+    uint32_t end = end_of(p, i, live);
     bool bad = !live || from < c->left_pad || to > end;
     if (!write) {
         if (!live && from < end && to > c->left_pad)

@@ -122,6 +122,7 @@ struct slab_sys {
     uint64_t cycles;
     struct slab_op last;
     struct slab_latency latency[N_SLAB_PATHS];
+    struct slab_path_stats path_st[N_SLAB_PATHS]; /* of them, for the statistics */
     /* pages and records, for the verifier */
     uint64_t records, record_pages;
 };
@@ -134,6 +135,8 @@ static inline void took(struct slab_sys *s, enum slab_path p)
     if (s->depth == 1 && p > s->path)
         s->path = p;
 }
+/* Pages come from this CPU's lists and go there. */
+static inline void run_on(struct slab_sys *s, unsigned cpu) { frames_on_cpu(s->frames, cpu < s->frames->cpus ? cpu : 0); }
 void op_begin(struct slab_sys *s, enum slab_path cheapest);
 void op_end(struct slab_sys *s);
 

@@ -39,6 +39,18 @@ struct slab_latency {
     uint64_t n, sum, max;
     uint64_t count[LAT_BUCKETS];
 };
+/* What the statistics tell of a path. */
+#define SLAB_PATH_STATS(X) \
+    X(operations, "operations", "that took this path as their dearest") \
+    X(cycles, "cycles", "all of them together") \
+    X(p50, "cycles", "median") \
+    X(p99, "cycles", "99 of 100 are not above") \
+    X(worst, "cycles", "the slowest")
+struct slab_path_stats {
+#define SLAB_PATH_STAT_FIELD(name, unit, help) uint64_t name;
+    SLAB_PATH_STATS(SLAB_PATH_STAT_FIELD)
+#undef SLAB_PATH_STAT_FIELD
+};
 void slab_latency_add(struct slab_latency *l, uint64_t cycles);
 /* The least value that `per_mille` of all are not above (nearest rank): bucket's lowest value; 0 without any. */
 uint64_t slab_latency_quantile(const struct slab_latency *l, unsigned per_mille);

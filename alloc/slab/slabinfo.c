@@ -49,7 +49,13 @@ static void fragmentation(struct slab_sys *s)
 
 const struct slab_stats *slab_stats(const struct slab_sys *s)
 {
-    fragmentation((struct slab_sys *)(uintptr_t)s); /* gauges of the same object, made from its own books */
+    struct slab_sys *own = (struct slab_sys *)(uintptr_t)s; /* gauges of the same object, made from its own books */
+    fragmentation(own);
+    for (unsigned p = 0; p < N_SLAB_PATHS; p++) {
+        const struct slab_latency *l = &s->latency[p];
+        own->path_st[p] = (struct slab_path_stats){.operations = l->n, .cycles = l->sum, .worst = l->max,
+                                                   .p50 = slab_latency_quantile(l, 500), .p99 = slab_latency_quantile(l, 990)};
+    }
     return &s->st;
 }
 
@@ -69,12 +75,23 @@ void slab_add_stats(const struct slab_sys *s, struct stats *tree)
     stats_add(tree, "slab.found", &s->st, of_findings, ARRAY_LEN(of_findings));
 }
 
+enum { STATS_CACHES_MOST = 2000 }; /* a trace can name any number of caches; slab.caches tells how many there are */
+
+#define PATH_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_path_stats, name, unit, help)
+static const struct stat_desc of_path[] = {SLAB_PATH_STATS(PATH_DESC)};
+
 void slab_add_cache_stats(const struct slab_sys *s, struct stats *tree)
 {
     uint32_t number = 0;
+    for (unsigned p = 0; p < N_SLAB_PATHS; p++) {
+        char path[64];
+        snprintf(path, sizeof path, "slab.latency.%s", slab_path_name((enum slab_path)p));
+        if (s->latency[p].n)
+            stats_add_late(tree, path, &s->path_st[p], of_path, ARRAY_LEN(of_path));
+    }
     for (const struct kmem_cache *c = s->oldest; c; c = c->next, number++) {
         char path[SLAB_NAME + 32], probe[SLAB_NAME + 64];
-        if (!c->st.allocs && !c->st.failures)
+        if ((!c->st.allocs && !c->st.failures) || number > STATS_CACHES_MOST)
             continue;
         int n = snprintf(path, sizeof path, "slab.%s", c->name);
         for (char *p = path + 5; *p; p++)
@@ -82,7 +99,7 @@ void slab_add_cache_stats(const struct slab_sys *s, struct stats *tree)
                 *p = '_';
         snprintf(probe, sizeof probe, "%s.allocs", path);
         /* Names come from traces: two may be alike now, or like one of slab's own. */
-        if (stats_where(tree, path) || stats_where(tree, probe) || strcmp(path, "slab.found") == 0 || !path[5])
+        if (stats_where(tree, path) || stats_where(tree, probe) || strcmp(path, "slab.found") == 0 || strcmp(path, "slab.trace") == 0 || strcmp(path, "slab.latency") == 0 || !path[5])
             snprintf(path + n, sizeof path - (size_t)n, "#%u", number);
         stats_add_late(tree, path, &c->st, of_cache, ARRAY_LEN(of_cache));
     }

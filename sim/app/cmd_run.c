@@ -78,6 +78,9 @@ static void summary(const struct simulated *r, const char *dir)
     printf("  %-12s %14" PRIu64 " reads %15" PRIu64 " writes\n", "dram", stat(m, "dram.reads"), stat(m, "dram.writes"));
     printf("  %-12s %14" PRIu64 " minor, %" PRIu64 " splits and %" PRIu64 " merges of the buddy allocator\n", "page faults",
            stat(m, "vm.faults_minor"), stat(m, "buddy.splits"), stat(m, "buddy.merges"));
+    if (machine_has_objects(m))
+        printf("  %-12s %14" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " alive in %" PRIu64 " pages of slabs\n",
+               "objects", stat(m, "slab.allocs"), stat(m, "slab.frees"), stat(m, "slab.objects"), stat(m, "slab.pages"));
     uint64_t oom = stat(m, "oom.kills"), segv = stat(m, "vm.segfaults"), dropped = 0;
     for (unsigned k = 0; k < machine_cfg(m)->cpu.count; k++) {
         char name[32];

@@ -119,6 +119,7 @@ static void build(void)
     add("dram", dram_params, dram_params_count, AT(dram), "Memory controller and DRAM.");
     add("memory", memory_params, ARRAY_LEN(memory_params), AT(memory), "Physical memory.");
     add("buddy", buddy_params, ARRAY_LEN(buddy_params), AT(buddy), "The frame allocator.");
+    add_all(slab_param_groups, slab_n_param_groups, AT(slab));
     add_all(vm_param_groups, vm_n_param_groups, AT(vm));
     add("workload", workload_params, ARRAY_LEN(workload_params), offsetof(struct machine_root, workload),
         "What is replayed.");

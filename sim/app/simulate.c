@@ -55,6 +55,20 @@ static void on_sample(void *self, struct machine *m)
     machine_set_sample_interval(m, left);
 }
 
+/* Records that have to do with a finding of the slab allocator; those that are not known are left out. */
+static void put_finding(struct json_out *j, const struct slab_finding *f)
+{
+    json_str(j, "cache", f->cache);
+    json_i64(j, "offset", f->offset);
+    json_u64(j, "record", f->who.record);
+    if (f->cause.record)
+        json_u64(j, "cause_record", f->cause.record);
+    if (f->alloc.record || f->alloc.call_site)
+        json_u64(j, "alloc_record", f->alloc.record);
+    if (f->freed.record)
+        json_u64(j, "free_record", f->freed.record);
+}
+
 static void on_event(void *self, const struct machine_event *e)
 {
     struct run *r = self;
@@ -65,7 +79,10 @@ static void on_event(void *self, const struct machine_event *e)
     json_u64(j, "process", e->process);
     if (e->va)
         json_hex(j, "va", e->va);
-    json_u64(j, "resident_pages", e->pages);
+    if (e->slab)
+        put_finding(j, e->slab);
+    else
+        json_u64(j, "resident_pages", e->pages);
     result_event_end(r->result);
     r->events++;
 }
@@ -103,6 +120,13 @@ static int write_config(FILE *f, void *ctx, struct err *err)
     return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
 }
 
+static int write_slabinfo(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    slab_print_slabinfo(machine_slab(ctx), f);
+    return 0;
+}
+
 static int write_result(struct run *r, struct config *c, const struct result_run *rr, const struct result_host *host,
                         struct err *err)
 {
@@ -121,6 +145,7 @@ static int write_result(struct run *r, struct config *c, const struct result_run
     }
     if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
         proc_files_write(r->result, "proc", machine_frames(r->m), err) < 0 ||
+        (machine_has_objects(r->m) && result_write(r->result, "proc/slabinfo", write_slabinfo, r->m, err) < 0) ||
         result_write_series(r->result, "series.csv", r->series, err) < 0 ||
         memory_series_write(r->memory, r->result, err) < 0 ||
         result_write_stats(r->result, rr, machine_stats(r->m), r->series, err) < 0 ||

@@ -36,6 +36,7 @@ struct workload {
     unsigned cores;
     struct core_feeds *core;
     struct machine *machine;
+    bool touches; /* references to kernel addresses become CORE_KIND_TOUCH */
 };
 
 static unsigned core_of(const struct workload *w, size_t index, uint32_t thread)
@@ -98,6 +99,31 @@ static void note_end(struct core_feeds *c, const struct feed *f)
         c->w->partial[f->index] = ti.why ? ti.why : "there may have been more";
 }
 
+#define KERNEL_HALF 0xffff800000000000ull /* x86-64: addresses from here on are the kernel's */
+
+/* With slab debugging, references to the kernel's half are accesses to its objects. */
+static int make_touches(struct core_feeds *c, struct trace_batch *b)
+{
+    size_t first = 0;
+    while (first < b->n && !(b->rec[first].kind <= TRACE_REF_MAX && b->rec[first].addr >= KERNEL_HALF))
+        first += 1u + b->rec[first].slots;
+    if (first >= b->n)
+        return 0;
+    if (!c->copy && !(c->copy = malloc(TRACE_BATCH_RECS * sizeof *c->copy)))
+        return -1;
+    if (b->rec != c->copy)
+        memcpy(c->copy, b->rec, b->n * sizeof *c->copy);
+    for (size_t i = first; i < b->n; i += 1u + c->copy[i].slots) {
+        struct trace_rec *r = &c->copy[i];
+        if (r->kind > TRACE_REF_MAX || r->addr < KERNEL_HALF)
+            continue;
+        r->flags = r->kind == TRACE_STORE || r->kind == TRACE_MODIFY ? TRACE_F_WRITE : 0;
+        r->kind = CORE_KIND_TOUCH;
+    }
+    b->rec = c->copy;
+    return 0;
+}
+
 static int next(void *self, struct trace_batch *out)
 {
     struct core_feeds *c = self;
@@ -137,6 +163,12 @@ static int next(void *self, struct trace_batch *out)
             continue;
         }
         if (spread(c->w, f->index) && put_off_exit(c, out) < 0) {
+            err_set(&e, ERR_RUN, "out of host memory");
+            told(c->w, f, &e);
+            f->ended = true;
+            continue;
+        }
+        if (c->w->touches && make_touches(c, out) < 0) {
             err_set(&e, ERR_RUN, "out of host memory");
             told(c->w, f, &e);
             f->ended = true;
@@ -270,7 +302,9 @@ int workload_new(struct workload **out, const struct workload_trace *t, size_t n
 
 void workload_attach(struct workload *w, struct machine *m)
 {
+    const struct slab_config *debug = &machine_cfg(m)->slab;
     w->machine = m;
+    w->touches = machine_slab(m) && (debug->sanity || debug->red_zone || debug->poison || debug->store_user);
     for (unsigned k = 0; k < w->cores; k++)
         machine_set_source(m, k, (struct ref_source){.self = &w->core[k], .next = next});
 }

@@ -163,8 +163,7 @@ bool core_refill(struct core *c)
             return false;
         }
     } while (b.n == 0);
-    c->rec = b.rec;
-    c->rec_end = b.rec + b.n;
+    core_take_batch(c, &b);
     if (!c->has_thread || b.thread != c->thread || b.process != c->process) {
         c->st.switches += c->has_thread;
         c->has_thread = true;

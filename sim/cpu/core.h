@@ -213,6 +213,8 @@ struct core {
     va_t os_va;
     unsigned os_error;
     bool os_is_call;
+    const struct trace_rec *counted; /* its number in the trace is counted_record (machine_slab.c) */
+    uint64_t counted_record;
     const struct trace_rec *call; /* NULL: bind the held batch's process */
     uint32_t op_i, op_rep, op_line, ops_out;
     bool op_hop;

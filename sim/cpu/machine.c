@@ -103,6 +103,8 @@ static int build(struct machine *m, struct err *err)
         stats_add(m->stats, "vm", &m->vm->st, vm_stat_descs, vm_n_stat_descs);
         stats_add(m->stats, "oom", &m->oom, oom_descs, ARRAY_LEN(oom_descs));
         frames_add_stats(m->frames, m->stats);
+        if (machine_slab_build(m, err) < 0)
+            return -1;
     }
     stats_freeze(m->stats);
     return 0;
@@ -136,6 +138,8 @@ void machine_free(struct machine *m)
     free(m->core);
     memsys_free(m->memsys);
     vm_free(m->vm);
+    slab_replay_free(m->objects);
+    slab_sys_free(m->slab);
     phys_mem_fini(&m->mem);
     frame_map_free(m->frames);
     stats_free(m->stats);
@@ -201,6 +205,11 @@ bool is_call(const struct trace_rec *r)
     case TRACE_MADVISE:
     case TRACE_EXEC:
     case TRACE_SEGMENT:
+    case TRACE_KMALLOC:
+    case TRACE_KFREE:
+    case TRACE_CACHE_ALLOC:
+    case TRACE_CACHE_FREE:
+    case CORE_KIND_TOUCH:
         return true;
     case TRACE_EXIT:
         return r->size == 1;
@@ -307,7 +316,7 @@ void machine_kill(struct machine *m, struct core *c)
 
 enum { MAP_FLAG_GROWSDOWN = 0x100, MREMAP_FLAG_DONTUNMAP = 4 }; /* Linux uapi, x86-64 */
 
-void machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
+static void address_space_call(struct machine *m, struct core *c, const struct trace_rec *r)
 {
     struct vm_shootdown sd = {.self = m, .page = drop_page};
     uint32_t asid = c->asid;
@@ -355,6 +364,14 @@ void machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
         return;
     }
     drop_structures(m, asid, false);
+}
+
+cyc_t machine_call(struct machine *m, struct core *c, const struct trace_rec *r)
+{
+    if (is_slab_record(r))
+        return machine_slab_record(m, c, r);
+    address_space_call(m, c, r);
+    return r->kind == TRACE_SEGMENT || r->kind == TRACE_EXIT ? 0 : m->cfg.vm.syscall_cycles;
 }
 
 /* ---- running ---- */
@@ -535,6 +552,7 @@ enum machine_end machine_run(struct machine *m, struct err *err)
     else
         run_functional(m, false);
     end_processes(m);
+    machine_slab_end(m);
     machine_sample(m);
     if (m->failed) {
         if (err)
@@ -594,6 +612,8 @@ int machine_check(struct machine *m, struct err *err)
     /* While a handler's stores are under way, tables are allocated that no entry points to yet. */
     if (frames_check(f, err) < 0 || (!m->os_locked && vm_check(m->vm, err) < 0))
         return -1;
+    if (m->has_objects && slab_check(m->slab, err) < 0)
+        return -1;
     for (unsigned k = 0; k < m->cores; k++)
         if ((m->cfg.mmu.enabled && check_core(m, &m->core[k], err) < 0) || hot_check(&m->core[k], err) < 0 || check_lines(m, &m->core[k], err) < 0)
             return -1;
@@ -603,6 +623,8 @@ int machine_check(struct machine *m, struct err *err)
 struct stats *machine_stats(struct machine *m) { return m->stats; }
 const struct machine_config *machine_cfg(const struct machine *m) { return &m->cfg; }
 struct frame_map *machine_frames(struct machine *m) { return m->frames; }
+struct slab_sys *machine_slab(struct machine *m) { return m->slab; }
+bool machine_has_objects(const struct machine *m) { return m->has_objects; }
 struct vm *machine_vm(struct machine *m) { return m->vm; }
 struct memsys *machine_memsys(struct machine *m) { return m->memsys; }
 struct core *machine_core(struct machine *m, unsigned k) { return &m->core[k]; }

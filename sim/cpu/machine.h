@@ -15,6 +15,7 @@
 #include "cpu/core.h"
 #include "cpu/machine_config.h"
 #include "engine/windows.h"
+#include "slab/slab.h"
 #include "vm/vm.h"
 
 /*
@@ -22,6 +23,9 @@
  * process ends with the run, when all of them have been replayed. workload.c makes it out of a process's EXIT.
  */
 enum { CORE_EXIT_LATER = 2 };
+/* Kind of a record that workload.c makes out of a reference to kernel addresses when slab debugging is on: it is an access
+ * to an object, not simulated as a reference. */
+enum { CORE_KIND_TOUCH = 255 };
 
 enum machine_end {
     MACHINE_END_TRACE,       /* every source has ended */
@@ -39,6 +43,7 @@ struct machine_event {
     uint32_t process;
     uint64_t va;
     uint64_t pages; /* resident pages of the process, 4 KiB */
+    const struct slab_finding *slab; /* "slab_double_free", ...: what was found; else NULL */
 };
 
 struct machine_hooks {
@@ -82,6 +87,8 @@ int machine_check(struct machine *m, struct err *err);
 struct stats *machine_stats(struct machine *m);
 const struct machine_config *machine_cfg(const struct machine *m);
 struct frame_map *machine_frames(struct machine *m);
+struct slab_sys *machine_slab(struct machine *m); /* NULL without an MMU */
+bool machine_has_objects(const struct machine *m); /* the traces had kernel objects */
 struct vm *machine_vm(struct machine *m);
 struct memsys *machine_memsys(struct machine *m);
 struct core *machine_core(struct machine *m, unsigned k);

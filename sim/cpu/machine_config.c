@@ -46,6 +46,7 @@ void machine_config_defaults(struct machine_config *m)
     apply(cache_llc_params, cache_level_params_n, &m->cache.llc);
     apply(bus_params, bus_params_n, &m->bus);
     mmu_config_defaults(&m->mmu);
+    slab_config_defaults(&m->slab);
     vm_config_defaults(&m->vm);
     frames_config_defaults(&m->memory, &m->buddy);
     dram_config_default(&m->dram);

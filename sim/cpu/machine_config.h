@@ -8,6 +8,7 @@
 #include "memory/cache_config.h"
 #include "memory/dram.h"
 #include "mmu/params.h"
+#include "slab/slab_config.h"
 #include "vm/params.h"
 
 struct machine_config {
@@ -19,6 +20,7 @@ struct machine_config {
     struct dram_config dram;
     struct memory_config memory;
     struct buddy_config buddy;
+    struct slab_config slab;
     struct vm_config vm;
 };
 

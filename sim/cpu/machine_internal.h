@@ -3,6 +3,7 @@
 #define CPU_MACHINE_INTERNAL_H
 
 #include "cpu/machine.h"
+#include "slab/slab_replay.h"
 
 struct process { /* of the traces, by number */
     uint32_t asid; /* VM_ASID_NONE: not created */
@@ -30,6 +31,10 @@ struct machine {
     struct frame_map *frames;
     struct phys_mem mem;
     struct vm *vm;
+    struct slab_sys *slab;       /* NULL without an MMU */
+    struct slab_replay *objects; /* the kernel objects of the traces */
+    bool has_objects;            /* a record of theirs was met */
+    bool objects_told;           /* ... and their statistics are registered */
     struct memsys *memsys;
     struct core *core;
     unsigned cores;
@@ -63,8 +68,9 @@ static inline uint32_t src_os(const struct machine *m) { return m->cores + 4; }
 /* The process of a trace, created at first sight; NULL if it could not be (no frame): then it counts as killed. */
 struct process *machine_process(struct machine *m, uint32_t number);
 void machine_tell(struct machine *m, const char *kind, const struct core *c, uint64_t va, uint64_t pages);
-/* Performs an address-space record; drops what the TLBs of all cores know of it. */
-void machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
+/* Performs an address-space record (drops what the TLBs of all cores know of it) or one of a kernel object; the core's
+ * cycles. */
+cyc_t machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
 /* The core has reached mark_at references: the machine samples, or ends the warm-up, at the next cycle. */
 void machine_mark(struct machine *m, struct core *c);
@@ -73,8 +79,21 @@ struct action *machine_add_action(struct machine *m, cyc_t when, unsigned core, 
 void machine_note_mark(struct core *c, const struct trace_rec *r);
 void core_bind_process(struct core *c, uint32_t process);
 bool is_call(const struct trace_rec *r);
+static inline void core_take_batch(struct core *c, const struct trace_batch *b)
+{
+    c->rec = c->counted = b->rec;
+    c->rec_end = b->rec + b->n;
+    c->counted_record = b->first_record;
+}
 /* A record that is neither a reference nor a call. */
 void core_note(struct core *c, const struct trace_rec *r);
+/* machine_slab.c: the kernel's objects. */
+int machine_slab_build(struct machine *m, struct err *err);
+bool is_slab_record(const struct trace_rec *r);
+/* Plays the record; core cycles that it takes. */
+cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_rec *r);
+/* At the run's end: what is left alive, when debugging. */
+void machine_slab_end(struct machine *m);
 void machine_totals(struct machine *m);
 void machine_sample(struct machine *m); /* totals, checks, the hook */
 

@@ -44,7 +44,7 @@ static void supply_state(struct core *c, struct state_io *io)
         state_fail(io, "the trace has other records where the warm-up ended");
         return;
     }
-    c->rec_end = b.rec + b.n;
+    core_take_batch(c, &b);
     c->rec = c->rec_end - left;
     c->thread = thread;
     if (!state_check(io, process < c->machine->n_process, "a core runs a process that does not exist"))
@@ -100,6 +100,7 @@ void machine_state(struct machine *m, struct state_io *io)
     state_mark(io, "machine");
     state_same(io, m->cores, "number of cores");
     state_same(io, m->cfg.mmu.enabled, "mmu.enabled");
+    state_check(io, !m->has_objects, "the trace has kernel objects, whose allocator's state is not kept");
     frames_state(m->frames, &m->mem, io);
     if (io->loading && !state_bad(io) && frames_check(m->frames, &io->err) < 0)
         io->bad = true;

@@ -108,13 +108,11 @@ static void resume_at(struct core *c, cyc_t when)
 static void call_action(struct machine *m, const struct action *a)
 {
     struct core *c = &m->core[a->core];
-    cyc_t cost = m->cfg.vm.syscall_cycles;
+    cyc_t cost = 0;
     if (!c->call)
         machine_process(m, c->held.process); /* the thread changes when the core goes on */
     else
-        machine_call(m, c, c->call);
-    if (!c->call || c->call->kind == TRACE_SEGMENT || c->call->kind == TRACE_EXIT)
-        cost = 0;
+        cost = machine_call(m, c, c->call);
     evq_add(memsys_queue(m->memsys), (a->when + m->cfg.bus.request_latency_cycles) * m->period, c->id, OS_EV_RELEASE,
             c->id, 0);
     resume_at(c, a->when + cost);

@@ -23,8 +23,7 @@ enum supply supply_peek(struct core *c)
             c->has_held = true;
             break;
         }
-        c->rec = b.rec;
-        c->rec_end = b.rec + b.n;
+        core_take_batch(c, &b);
         if (!c->has_thread) {
             c->has_thread = true;
             c->thread = b.thread;
@@ -61,8 +60,7 @@ void supply_drained(struct core *c)
             os_ask_call(c);
             return;
         }
-        c->rec = c->held.rec;
-        c->rec_end = c->held.rec + c->held.n;
+        core_take_batch(c, &c->held);
         c->thread = c->held.thread;
         c->has_held = false;
         c->st.switches++;

@@ -314,6 +314,15 @@ START_TEST(planted) /* designs 0 and 1 */
     ck_assert(!slab_kfree(s, (va_t){0xdead0000}, 0));
     only(&h, SLAB_INVALID_FREE);
 
+    va_t k = slab_kmalloc(s, 100, GFP_KERNEL, 0); /* in 128 bytes; the 28 that were not asked for are guarded */
+    slab_touch(s, k, 100, true);
+    slab_validate(s);
+    ck_assert_uint_eq(h.n, 0);
+    slab_touch(s, (va_t){k.v + 110}, 1, true);
+    ck_assert(slab_kfree(s, k, 0));
+    f = only(&h, SLAB_OVERRUN);
+    ck_assert_int_eq(f->offset, 110);
+
     at_record(s, 21);
     va_t c = kmem_cache_alloc(y, GFP_KERNEL, 0);
     at_record(s, 22);

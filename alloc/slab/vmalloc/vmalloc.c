@@ -163,6 +163,7 @@ va_t slab_vmalloc(struct vmalloc *v, uint64_t size, gfp_t gfp, unsigned flags, u
     struct slab_sys *s = v->s;
     uint64_t pages = size / PAGE_BYTES + (size % PAGE_BYTES != 0);
     va_t at = SLAB_NONE;
+    run_on(s, cpu);
     op_begin(s, SLAB_PATH_ALLOC_VMALLOC);
     if (pages && pages <= s->frames->managed) { /* "exceeds total pages" */
         bool huge = (flags & VM_ALLOW_HUGE) && pages >= HUGE_PAGES;
@@ -205,6 +206,7 @@ bool slab_vfree(struct vmalloc *v, va_t at, unsigned cpu)
         find(v->s, SLAB_INVALID_FREE, NULL, NO_OBJECT, at, 0, (struct slab_who){0});
         return false;
     }
+    run_on(v->s, cpu);
     op_begin(v->s, SLAB_PATH_FREE_VFREE);
     charge(v->s, v->s->cfg.cost.vmalloc);
     if (a->kind == AREA_VMAP)
@@ -218,6 +220,7 @@ bool slab_vfree(struct vmalloc *v, va_t at, unsigned cpu)
 va_t slab_vmap(struct vmalloc *v, const pfn_t *frame, uint32_t n, unsigned cpu)
 {
     va_t at = SLAB_NONE;
+    run_on(v->s, cpu);
     op_begin(v->s, SLAB_PATH_ALLOC_VMALLOC);
     struct area *a = n ? area_new(v, n, AREA_VMAP, true, false, cpu) : NULL;
     if (a && tables_for(v, a->start, n, false)) {
@@ -262,6 +265,7 @@ va_t slab_vm_map_ram(struct vmalloc *v, const pfn_t *frame, uint32_t n, unsigned
         return slab_vmap(v, frame, n, cpu);
     uint32_t take = rounded(n), size = v->cfg->block_pages;
     struct area *b = v->blocks[cpu];
+    run_on(v->s, cpu);
     op_begin(v->s, SLAB_PATH_ALLOC_FAST);
     charge(v->s, v->s->cfg.cost.fast + (uint64_t)n * v->s->cfg.cost.pte);
     while (b && b->used + take > size)
@@ -306,6 +310,7 @@ bool slab_vm_unmap_ram(struct vmalloc *v, va_t at, uint32_t n, unsigned cpu)
         find(v->s, SLAB_INVALID_FREE, NULL, NO_OBJECT, at, 0, (struct slab_who){0});
         return false;
     }
+    run_on(v->s, cpu);
     op_begin(v->s, SLAB_PATH_FREE_VFREE);
     charge(v->s, v->s->cfg.cost.free_fast + (uint64_t)n * v->s->cfg.cost.pte);
     for (uint32_t k = 0; k < n; k++)

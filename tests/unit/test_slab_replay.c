@@ -1,0 +1,167 @@
+/* From recorded pointers to objects: the traps of linux-mm 14.4, planted mistakes, and random traces against an array. */
+#include "unit/test_slab_util.h"
+
+#include "engine/rng.h"
+#include "slab/slab_replay.h"
+
+static struct slab_replay *replay_of(struct slab_sys *s)
+{
+    struct slab_replay *r;
+    struct err e = {0};
+    ck_assert_int_eq(slab_replay_new(&r, s, &e), 0);
+    return r;
+}
+static va_t take(struct slab_replay *r, uint64_t record, uint64_t pointer, uint64_t size, uint64_t slot, const char *cache)
+{
+    struct slab_event e = {.record = record, .pointer = pointer, .size = size, .slot = slot, .cache = cache, .gfp = GFP_KERNEL};
+    return slab_replay_alloc(r, &e);
+}
+static void give(struct slab_replay *r, uint64_t record, uint64_t pointer, const char *cache)
+{
+    struct slab_event e = {.record = record, .pointer = pointer, .cache = cache};
+    slab_replay_release(r, &e);
+}
+
+START_TEST(traps) /* every design */
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(_i);
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    const struct slab_replay_stats *t = slab_replay_stats(r);
+    give(r, 0, 0x5000, NULL); /* older than the recording */
+    give(r, 1, 0, NULL);
+    give(r, 2, 16, NULL);
+    ck_assert_uint_eq(t->unknown_frees, 1);
+    ck_assert_uint_eq(t->null_frees, 2);
+    va_t a = take(r, 3, 0x1000, 100, 128, NULL);
+    ck_assert_uint_eq(slab_replay_find(r, 0x1000).v, a.v);
+    take(r, 4, 0x1000, 60, 64, NULL); /* its free is missing */
+    ck_assert_uint_eq(t->missed_frees, 1);
+    ck_assert_uint_eq(slab_stats(s)->objects, 1);
+    take(r, 5, 0x2000, 20000, 32768, NULL); /* two events of one large kmalloc */
+    take(r, 6, 0x2000, 20000, 32768, NULL);
+    ck_assert_uint_eq(t->duplicates, 1);
+    ck_assert_uint_eq(slab_stats(s)->large_allocs, 1);
+    take(r, 7, 0x3000, 184, 192, "filp");
+    give(r, 8, 0x3000, NULL); /* kfree of a cache's object */
+    take(r, 9, 0x3000, 184, 192, "filp");
+    give(r, 10, 0x3000, "another"); /* by pointer only */
+    ck_assert_uint_eq(t->unknown_frees, 1);
+    give(r, 11, 0x1000, NULL);
+    give(r, 12, 0x2000, NULL);
+    give(r, 13, 0x2000, NULL); /* without debugging nothing is known of it */
+    ck_assert_uint_eq(t->unknown_frees, 2);
+    ck_assert_uint_eq(t->live, 0);
+    ck_assert_uint_eq(slab_stats(s)->objects, 0);
+    take(r, 14, 0x4000, 6u << 20, 0, "too_big");
+    ck_assert_uint_eq(t->caches_refused, 1);
+    ck_assert_uint_eq(t->skipped, 1);
+    for (unsigned k = 0; k < N_SLAB_FINDINGS; k++)
+        ck_assert_uint_eq(slab_stats(s)->found[k], 0);
+    if (_i == SLAB_DESIGN_slub)
+        ck_assert_uint_eq(t->other_slot, 0);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
+struct heard { struct slab_finding f[16]; unsigned n; };
+static void hear(void *self, const struct slab_finding *f)
+{
+    struct heard *h = self;
+    if (h->n < 16)
+        h->f[h->n] = *f;
+    h->n++;
+}
+
+START_TEST(mistakes_in_a_trace) /* designs 0 and 1 */
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(_i);
+    cfg.red_zone = cfg.poison = cfg.store_user = true;
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    struct heard h = {.n = 0};
+    slab_on_finding(s, hear, &h);
+    take(r, 1, 0x10000, 100, 128, NULL);
+    take(r, 2, 0x10080, 100, 128, NULL);
+    slab_replay_touch(r, 3, 0x10000, 100, true);
+    slab_replay_touch(r, 4, 0x10064, 4, true); /* behind the first, nearer to it than to the second */
+    give(r, 5, 0x10000, NULL);
+    ck_assert(h.n == 1 && h.f[0].kind == SLAB_OVERRUN && h.f[0].who.record == 5 && h.f[0].cause.record == 4);
+    slab_replay_touch(r, 6, 0x10010, 4, false);
+    ck_assert(h.n == 2 && h.f[1].kind == SLAB_READ_AFTER_FREE && h.f[1].who.record == 6 && h.f[1].freed.record == 5);
+    give(r, 7, 0x10000, NULL);
+    ck_assert(h.n == 3 && h.f[2].kind == SLAB_DOUBLE_FREE && h.f[2].who.record == 7 && h.f[2].alloc.record == 1);
+    slab_replay_touch(r, 8, 0x1007f, 1, true); /* in front of the second */
+    give(r, 9, 0x10080, NULL);
+    ck_assert(h.n == 4 && h.f[3].kind == SLAB_OVERRUN && h.f[3].offset == -1 && h.f[3].cause.record == 8);
+    take(r, 10, 0x20000, 64, 64, "one");
+    take(r, 11, 0x30000, 72, 72, "two");
+    give(r, 12, 0x20000, "two");
+    ck_assert(h.n == 5 && h.f[4].kind == SLAB_WRONG_CACHE && h.f[4].who.record == 12);
+    take(r, 13, 0x10000, 10, 16, NULL); /* the pointer is used anew */
+    give(r, 14, 0x10000, NULL);
+    ck_assert_uint_eq(h.n, 5);
+    ck_assert_uint_eq(slab_report_leaks(s), 1);
+    ck_assert(h.f[5].kind == SLAB_LEAKED_OBJECT && h.f[5].alloc.record == 11);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
+START_TEST(random_pointers)
+{
+    enum { POINTERS = 5000 };
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(_i);
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    struct rng rng;
+    rng_init(&rng, 7, "pointers");
+    uint64_t at[POINTERS] = {0}, live = 0, unknown = 0, missed = 0;
+    for (unsigned i = 0; i < 300000; i++) {
+        unsigned p = (unsigned)rng_below(&rng, POINTERS);
+        uint64_t pointer = 0xffff888000000000ull + p * 64;
+        if (rng_below(&rng, 100) < (i / 50000 % 2 ? 35u : 60u)) {
+            uint64_t size = 8 + p % 500;
+            missed += at[p] != 0;
+            live += at[p] == 0;
+            at[p] = take(r, i, pointer, size, 0, p % 3 ? NULL : "cache").v;
+            ck_assert_uint_ne(at[p], 0);
+        } else {
+            unknown += at[p] == 0;
+            live -= at[p] != 0;
+            at[p] = 0;
+            give(r, i, pointer, NULL);
+        }
+        ck_assert_uint_eq(slab_replay_find(r, pointer).v, at[p]);
+    }
+    for (unsigned p = 0; p < POINTERS; p++)
+        ck_assert_uint_eq(slab_replay_find(r, 0xffff888000000000ull + p * 64).v, at[p]);
+    ck_assert_uint_eq(slab_replay_stats(r)->live, live);
+    ck_assert_uint_eq(slab_replay_stats(r)->unknown_frees, unknown);
+    ck_assert_uint_eq(slab_replay_stats(r)->missed_frees, missed);
+    ck_assert_uint_eq(slab_stats(s)->objects, live + slab_stats(s)->index_objects);
+    check_slab(s);
+    size_t full = slab_replay_bytes(r);
+    for (unsigned p = 0; p < POINTERS; p++)
+        give(r, 0, 0xffff888000000000ull + p * 64, NULL);
+    ck_assert_uint_lt(slab_replay_bytes(r), full); /* memory goes with what is alive */
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("slab_replay");
+    TCase *t = tcase_create("replay");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, traps, 0, N_SLAB_DESIGNS);
+    tcase_add_loop_test(t, mistakes_in_a_trace, 0, 2);
+    tcase_add_loop_test(t, random_pointers, 0, N_SLAB_DESIGNS);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}
