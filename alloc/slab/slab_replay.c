@@ -160,6 +160,7 @@ static struct named *cache_named(struct slab_replay *r, const struct slab_event 
     memcpy(n->name, name, sizeof name);
     struct kmem_cache_args a = {.name = name, .size = (uint32_t)(e->size < UINT32_MAX ? e->size : 0),
                                 .slot = (uint32_t)(e->slot < UINT32_MAX ? e->slot : 0)};
+    a.flags = SLAB_NO_MERGE; /* the recorded kernel has merged already: a name is a cache of its own */
     guess_layout(&a, e->slot);
     if (e->gfp & __GFP_RECLAIMABLE)
         a.flags |= SLAB_RECLAIM_ACCOUNT;
@@ -260,7 +261,7 @@ void slab_replay_release(struct slab_replay *r, const struct slab_event *e)
         char name[SLAB_NAME];
         snprintf(name, sizeof name, "%s", e->cache);
         HASH_FIND_STR(r->names, name, n);
-        if (n && n->cache && as) /* merged caches have several names and are one */
+        if (n && n->cache && as)
             as = n->cache;
     }
     give_back(r, x, as, e->cpu);

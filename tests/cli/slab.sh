@@ -1,0 +1,64 @@
+#!/bin/sh
+# Kernel objects of a trace in `mmulab run`: every design, planted mistakes with their record numbers. $1: the program.
+set -u
+prog=$1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in $1:"; cat "$1"; }; }
+stat() { "$prog" stats show "$1" "$2" 2>/dev/null | awk -v n="$2" '$1 == n { print $2 }'; }
+is() { [ "$(stat "$1" "$2")" = "$3" ] || fail "$1: $2 is $(stat "$1" "$2"), not $3"; }
+
+cat >t.txt <<'T'
+# mmulab trace 1
+kmalloc ffff888100000000 100 bytes_alloc=128 gfp=0xcc0 call_site=0xffffffff81000010
+kmalloc ffff888100000100 100 bytes_alloc=128 gfp=0xcc0 call_site=0xffffffff81000010
+mark 1 "between"
+S ffff888100000064 4
+kfree ffff888100000000 call_site=0xffffffff81000020
+S ffff888100000108 8
+kfree ffff888100000000 call_site=0xffffffff81000030
+cache_alloc ffff888100002000 184 bytes_alloc=192 gfp=0xcc0 call_site=0x1 "filp"
+cache_alloc ffff888100003000 192 bytes_alloc=192 gfp=0xcc0 call_site=0x1 "dentry"
+cache_free ffff888100002000 call_site=0x1 "dentry"
+kmalloc ffff888100010000 20000 bytes_alloc=32768 gfp=0xcc0 call_site=0x1
+kmalloc ffff888100010000 20000 bytes_alloc=32768 gfp=0xcc0 call_site=0x2
+kfree ffff888100010000 call_site=0x1
+kfree ffff8881ffff0000 call_site=0x1
+kfree 0 call_site=0x1
+T
+for mode in timed functional; do
+    for design in slub slab; do
+        "$prog" run -q --check -t t.txt -s sim.mode=$mode -s slab.design=$design -s slab.red_zone=true -s slab.poison=true \
+            -s slab.store_user=true -o "d-$design" >/dev/null 2>err || { fail "$design $mode"; cat err; }
+        e=d-$design/events.jsonl
+        # The overrun of record 3 shows when record 4 frees; record 5 writes inside a live object and is fine.
+        grep -F slab_overrun $e | grep -F '"record": 4,' | grep -qF '"cause_record": 3' || { fail "$design: overrun"; cat $e; }
+        grep -F slab_double_free $e | grep -F '"record": 6,' | grep -qF '"free_record": 4' || { fail "$design: double free"; cat $e; }
+        grep -F slab_wrong_cache $e | grep -qF '"record": 9,' || { fail "$design: wrong cache"; cat $e; }
+        grep -F slab_leaked_object $e | grep -F dentry | grep -qF '"alloc_record": 8' || { fail "$design: leak"; cat $e; }
+        [ "$(grep -c . $e)" = 5 ] || { fail "$design: not 5 findings"; cat $e; }
+        is "d-$design" slab.found.overrun 1
+    done
+    grep -v '^S ' t.txt >u.txt
+    for design in slub slab slob; do
+        "$prog" run -q --check -t u.txt -s sim.mode=$mode -s slab.design=$design -o "r-$design" >/dev/null 2>err || { fail "$design"; cat err; }
+        is "r-$design" slab.trace.allocs 6
+        is "r-$design" slab.trace.frees 6
+        is "r-$design" slab.trace.duplicates 1
+        is "r-$design" slab.trace.unknown_frees 2
+        is "r-$design" slab.trace.null_frees 1
+        is "r-$design" slab.trace.live 2
+        is "r-$design" slab.large_allocs 1
+        is "r-$design" slab.found.double_free 0
+        is "r-$design" slab.latency.alloc_large.operations 1
+        has "r-$design/proc/slabinfo" 'slabinfo - version: 2.1'
+    done
+    is r-slub slab.dentry.objects 1
+    is r-slub slab.kmalloc-128.allocs 2
+    has r-slub/proc/slabinfo 'kmalloc-8k             0      0   8192'
+done
+[ $failed = 0 ] && echo "slab: PASS"
+exit $failed
