@@ -1,0 +1,3 @@
+if(TARGET app)
+  mmulab_fuzz(fuzz_sweep_plan DEPS app)
+endif()
