@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_EVENTS = 1 << 14 };
+enum { TICK_EVENTS = 64 };
 
 struct pass {
     const struct replay_request *q;
@@ -28,6 +28,11 @@ static void witness(struct pass *p, uint64_t pfn, uint64_t mt)
         p->witnessed[pfn >> p->shift] = (uint8_t)(mt + 1);
 }
 
+static const struct frame_map *state_of(const struct pass *p)
+{
+    return p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL;
+}
+
 /* The snapshot's state is built when its time has come: what was seen before helps. */
 static int begin_sync(struct pass *p, struct err *err)
 {
@@ -46,6 +51,8 @@ static int begin_sync(struct pass *p, struct err *err)
             simulate_new(&p->simulate, map, q->level, err) < 0)
             return -1;
     }
+    if (q->begin && state_of(p))
+        q->begin(q->self, state_of(p));
     return 0;
 }
 
@@ -221,8 +228,7 @@ static int one_record(struct pass *p, const struct trace_rec *r, struct err *err
     }
     event(p, r);
     if (++p->events % TICK_EVENTS == 0 && p->q->tick)
-        p->out->stopped = p->q->tick(p->q->self, p->events,
-                                     p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL) != 0;
+        p->out->stopped = p->q->tick(p->q->self, p->events, p->now_ns - p->began_ns) != 0;
     return 0;
 }
 
@@ -264,6 +270,8 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
         rc = all_records(&p, t, err);
     if (p.recorded)
         recorded_end(p.recorded, q->after, &out->recorded);
+    if (q->end && state_of(&p))
+        q->end(q->self, state_of(&p), rc, err);
     trace_close(t);
     lists_free(p.lists);
     follow_free_all(p.follow);

@@ -35,8 +35,11 @@ struct replay_request {
     bool recorded, predict, simulate;
     enum simulate_level level;
     int allocator;                         /* enum frame_allocator: of simulate */
-    /* Called now and then with the number of events replayed; NULL is fine. Not 0: stop. */
-    int (*tick)(void *self, uint64_t events, const struct frame_map *map);
+    /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate, else predict); tick: now
+     * and then, with the events replayed and the time since the first, not 0: stop; end: once after begin, *out is complete, the state goes. */
+    void (*begin)(void *self, const struct frame_map *map);
+    int (*tick)(void *self, uint64_t events, uint64_t ns);
+    void (*end)(void *self, const struct frame_map *map, int rc, const struct err *why);
     void *self;
 };
 

@@ -76,14 +76,36 @@ static bool is_free(const struct simulate *s, uint64_t pfn)
     return false;
 }
 
-/* Gives 2^order of our frames back; false where one is free already. */
-static bool give(struct simulate *s, uint64_t pfn, unsigned order)
+/* What frames_alloc gave goes back the same way; pieces of it singly. */
+static bool give_requested(struct simulate *s, uint64_t pfn, unsigned order)
+{
+    struct frame_block b = frames_find(s->map, (pfn_t){pfn});
+    if (b.kind != FRAME_IS_ALLOCATED)
+        return false;
+    if (b.head.v == pfn && b.order == order) {
+        frames_free(s->map, b.head, order);
+        return true;
+    }
+    frames_split(s->map, b.head, b.order, 0);
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++) {
+        b = frames_find(s->map, (pfn_t){p});
+        if (b.kind != FRAME_IS_ALLOCATED || b.order != 0)
+            return false;
+        frames_free(s->map, (pfn_t){p}, 0);
+    }
+    return true;
+}
+
+/* Gives 2^order of our frames back; false where one is free already. `asked`: they are ours, not the kernel's from before. */
+static bool give(struct simulate *s, uint64_t pfn, unsigned order, bool asked)
 {
     struct zone *z = pfn < s->n ? image_zone(s->map, pfn) : NULL;
     if (!z || pfn + (1ull << order) > z->end)
         return false;
     if (is_free(s, pfn))
         return false;
+    if (asked && s->level == SIMULATE_PAGES)
+        return give_requested(s, pfn, order);
     for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
         if (s->map->frames[p].state == FRAME_FREE)
             return false;
@@ -105,7 +127,7 @@ void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned m
     for (uint64_t p = pfn; p < pfn + pages; p++)
         if (s->where[p] && s->where[p] - 1 != p) { /* its free is not in the recording */
             s->st.missed_frees++;
-            give(s, s->where[p] - 1, 0);
+            give(s, s->where[p] - 1, 0, true);
             s->where[p] = 0;
         }
     s->st.allocs++;
@@ -132,11 +154,11 @@ void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order)
     s->st.frees++;
     s->st.frees_before += !s->where[pfn];
     if (whole) {
-        s->st.frees_unknown += !give(s, ours, order);
+        s->st.frees_unknown += !give(s, ours, order, s->where[pfn] != 0);
     } else {
         s->st.split_frees++;
         for (uint64_t p = pfn; p < pfn + pages; p++)
-            s->st.frees_unknown += !give(s, s->where[p] ? s->where[p] - 1u : p, 0);
+            s->st.frees_unknown += !give(s, s->where[p] ? s->where[p] - 1u : p, 0, s->where[p] != 0);
     }
     for (uint64_t p = pfn; p < pfn + pages; p++)
         s->where[p] = 0;

@@ -24,6 +24,20 @@ static const struct param workload_params[] = {
      .elem = &process_elem, .help = "programs to replay, a trace each; -t TRACE on the command line adds to them"},
 };
 
+static const char *const placement_names[] = {"recorded", "predict", "simulated", NULL};
+static const char *const level_names[] = {"blocks", "pages", NULL};
+static const struct param kernel_params[] = {
+    {.key = "events", .type = P_PATH, .offset = offsetof(struct workload_kernel, events),
+     .help = "recorded events of a kernel (text of perf script or ftrace, perf.data, .mtr): replayed instead of programs"},
+    {.key = "before", .type = P_PATH, .offset = offsetof(struct workload_kernel, before),
+     .help = "the snapshot to start from: what stands before .buddyinfo, .zoneinfo, .pfnmap and so on; none: before, beside the events"},
+    {.key = "placement", .type = P_ENUM, .offset = offsetof(struct workload_kernel, placement), .def = KERNEL_PREDICT,
+     .names = placement_names,
+     .help = "recorded: the kernel's own frames; predict: our allocator's choice against each of them; simulated: our allocator chooses"},
+    {.key = "level", .type = P_ENUM, .offset = offsetof(struct workload_kernel, level), .def = 0, .names = level_names,
+     .help = "simulated: blocks that left the kernel's buddy lists, or the pages that its callers asked for"},
+};
+
 static const struct param output_params[] = {
     {.key = "memory_rows", .type = P_U64, .offset = offsetof(struct output_config, memory_rows), .def = 32, .max = 100000,
      .help = "rows of fragmentation.csv and memory_map.csv, up to twice as many; each costs a walk over memory; 0: none"},
@@ -123,6 +137,8 @@ static void build(void)
     add_all(vm_param_groups, vm_n_param_groups, AT(vm));
     add("workload", workload_params, ARRAY_LEN(workload_params), offsetof(struct machine_root, workload),
         "What is replayed.");
+    add("workload.kernel", kernel_params, ARRAY_LEN(kernel_params), offsetof(struct machine_root, workload.kernel),
+        "A recorded kernel.");
     add("output", output_params, ARRAY_LEN(output_params), offsetof(struct machine_root, output), "What is written.");
 #undef AT
     store.schema.title = "mmulab configuration";

@@ -8,8 +8,14 @@ struct workload_process {
     char *trace;
     int64_t core; /* -1: by the rule */
 };
+enum kernel_placement { KERNEL_RECORDED, KERNEL_PREDICT, KERNEL_SIMULATED };
+struct workload_kernel {
+    char *events, *before; /* "": none */
+    int placement, level;  /* enum kernel_placement, enum simulate_level */
+};
 struct workload_config {
     struct param_list processes; /* of struct workload_process */
+    struct workload_kernel kernel;
 };
 struct output_config {
     uint64_t memory_rows;

@@ -14,20 +14,20 @@ static uint64_t get_time(const void *ctx, uint64_t arg)
 /* arg: zone << 8 | order */
 static uint64_t get_free(const void *ctx, uint64_t arg)
 {
-    struct frame_map *f = machine_frames((struct machine *)ctx);
+    const struct frame_map *f = ctx;
     return f->zones[arg >> 8].nr_free[arg & 0xff];
 }
 
 /* Thousandths; series.h takes the two's complement of what is signed. */
 static uint64_t get_unusable(const void *ctx, uint64_t arg)
 {
-    struct frame_map *f = machine_frames((struct machine *)ctx);
+    const struct frame_map *f = ctx;
     return (uint64_t)(int64_t)frag_unusable_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
 }
 
 static uint64_t get_extfrag(const void *ctx, uint64_t arg)
 {
-    struct frame_map *f = machine_frames((struct machine *)ctx);
+    const struct frame_map *f = ctx;
     return (uint64_t)(int64_t)frag_extfrag_index(f->zones[arg >> 8].nr_free, (unsigned)(arg & 0xff));
 }
 
@@ -49,6 +49,12 @@ void run_add_columns(struct series *s, struct machine *m)
     series_add_stats(s, st, "sim.references");
     series_add_stats(s, st, "sim.instructions");
     series_add_stats(s, st, "sim.cycles");
+    run_add_zone_columns(s, f);
+    series_add_defaults(s, st);
+}
+
+void run_add_zone_columns(struct series *s, const struct frame_map *f)
+{
     for (unsigned z = 0; z < N_ZONES; z++) {
         if (!f->zones[z].managed)
             continue;
@@ -61,8 +67,7 @@ void run_add_columns(struct series *s, struct machine *m)
             for (unsigned o = 0; o <= f->max_order; o++) {
                 const struct zone_column *k = &zone_columns[c];
                 snprintf(name, sizeof name, "zone_%s_%s_%u", zone, k->name, o);
-                series_add(s, name, k->unit, k->kind, k->get, m, z << 8 | o);
+                series_add(s, name, k->unit, k->kind, k->get, f, z << 8 | o);
             }
     }
-    series_add_defaults(s, st);
 }

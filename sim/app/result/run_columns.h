@@ -7,5 +7,7 @@
 #include "cpu/machine.h"
 
 void run_add_columns(struct series *s, struct machine *m);
+/* Those of the zones alone; the map must stand until the series is written. */
+void run_add_zone_columns(struct series *s, const struct frame_map *f);
 
 #endif

@@ -1,0 +1,228 @@
+#include "app/kernel_run.h"
+
+#include "app/cmd_config.h"
+#include "app/cmd_error.h"
+#include "app/machine_root.h"
+#include "app/progress.h"
+#include "app/result/proc_files.h"
+#include "app/result/result.h"
+#include "app/result/run_columns.h"
+
+#include "replay/replay.h"
+#include "traces/trace.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PS_A_NS = 1000 };
+
+#define ENTRY(type, name, help) {#name, "events", help, offsetof(struct type, name), false},
+#define X(name, help) ENTRY(follow_stats, name, help)
+static const struct stat_desc block_descs[] = {FOLLOW_STATS(X)};
+#undef X
+#define X(name, help) ENTRY(lists_stats, name, help)
+static const struct stat_desc list_descs[] = {LISTS_STATS(X)};
+#undef X
+#define X(name, help) ENTRY(recorded_stats, name, help)
+static const struct stat_desc recorded_descs[] = {RECORDED_STATS(X)};
+#undef X
+#define X(name, help) ENTRY(simulate_stats, name, help)
+static const struct stat_desc simulate_descs[] = {SIMULATE_STATS(X)};
+#undef X
+static const struct stat_desc line_descs[] = {
+    {"lines", "lines", "lines of the recording's text", offsetof(struct trace_kernel_lines, lines), false},
+    {"other_events", "lines", "events of other names", offsetof(struct trace_kernel_lines, other), false},
+    {"free_batched", "lines", "mm_page_free_batched, left out", offsetof(struct trace_kernel_lines, batched), false},
+    {"lost_events", "events", "events that the recorder lost", offsetof(struct trace_kernel_lines, lost), false},
+    {"not_understood", "lines", "lines that could not be taken apart", offsetof(struct trace_kernel_lines, unparsed), false},
+};
+
+struct kernel_run {
+    const struct simulation *s;
+    const struct workload_kernel *k;
+    struct replay_result *replay; /* on the heap: the statistics point into it */
+    struct result *result;
+    struct series *series;
+    struct stats *stats;
+    struct progress progress;
+    uint64_t events, time_ps;
+    bool begun, written;
+    struct err err;
+};
+
+static void on_begin(void *self, const struct frame_map *map)
+{
+    struct kernel_run *r = self;
+    series_add_u64(r->series, "references", "events", &r->events); /* what pictures have for their x axis */
+    series_add_u64(r->series, "time_ps", "ps", &r->time_ps);
+    run_add_zone_columns(r->series, map);
+    series_sample(r->series, r->events);
+    r->begun = true;
+}
+
+static int on_tick(void *self, uint64_t events, uint64_t ns)
+{
+    struct kernel_run *r = self;
+    r->events = events;
+    r->time_ps = ns * PS_A_NS;
+    if (r->begun && series_due(r->series, events))
+        series_sample(r->series, events);
+    progress_update(&r->progress, events, r->time_ps);
+    return progress_interrupted() != 0;
+}
+
+static int write_config(FILE *f, void *ctx, struct err *err)
+{
+    return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
+}
+
+/* The state is still there: all that shows it is written now. */
+static void on_end(void *self, const struct frame_map *map, int rc, const struct err *why)
+{
+    struct kernel_run *r = self;
+    const struct simulation *s = r->s;
+    const struct machine_root *root = config_root(s->config);
+    struct replay_result *p = r->replay;
+    char digest[CONFIG_HASH_BUF], hash[24], reason[2400];
+    uint64_t value;
+    struct err ignored;
+    r->events = p->records[REPLAY_PRE] + p->records[REPLAY_SYNC] + p->records[REPLAY_WINDOW];
+    series_finish(r->series, r->events);
+    stats_add(r->stats, "replay.lines", &p->lines, line_descs, ARRAY_LEN(line_descs));
+    stats_add(r->stats, "replay.recorded", &p->recorded, recorded_descs, ARRAY_LEN(recorded_descs));
+    if (r->k->placement == KERNEL_PREDICT) {
+        stats_add(r->stats, "replay.blocks", &p->follow, block_descs, ARRAY_LEN(block_descs));
+        stats_add(r->stats, "replay.lists", &p->lists, list_descs, ARRAY_LEN(list_descs));
+        stats_add_ratio(r->stats, "replay.blocks", "right", "replay.blocks.new_right", "replay.blocks.new_blocks", 100, 4, "%",
+                        "our frame is the kernel's, where the list position is known");
+        stats_add_ratio(r->stats, "replay.lists", "right_share", "replay.lists.right", "replay.lists.known", 100, 4, "%",
+                        "our page is the kernel's, where the head of the list is known");
+    } else if (r->k->placement == KERNEL_SIMULATED) {
+        stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
+    }
+    frames_add_stats(map, r->stats);
+    stats_freeze(r->stats);
+    bool stopped = p->stopped;
+    bool hashed = rc == 0 && !stopped && trace_hash(r->k->events, &value, &ignored) == 0;
+    if (hashed)
+        snprintf(hash, sizeof hash, "%016" PRIx64, value);
+    if (rc < 0)
+        simulated_reason(why, reason, sizeof reason);
+    else if (stopped)
+        snprintf(reason, sizeof reason, "interrupted by signal %d", progress_interrupted());
+    else
+        snprintf(reason, sizeof reason, "end of trace");
+    const char *inputs[] = {r->k->events, s->config_path && s->config_path[0] != '@' ? s->config_path : NULL};
+    struct result_run rr = {.version = MMULAB_VERSION, .config_hash = digest, .trace_hash = hashed ? hash : NULL,
+                            .seed = root->m.sim.seed, .complete = rc == 0 && !stopped, .reason = reason};
+    struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
+                               .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
+                               .n_inputs = inputs[1] ? 2 : 1};
+    r->written = config_hash(s->config, digest) == 0 &&
+                 result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
+                 proc_files_write(r->result, "proc", map, &r->err) == 0 &&
+                 result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
+                 result_write_stats(r->result, &rr, r->stats, r->series, &r->err) == 0 &&
+                 result_write_host(r->result, &host, &r->err) == 0 && result_commit(r->result, &r->err) == 0;
+}
+
+/* ---- snapshot and times ------------------------------------------------------------------------------------------------- */
+
+/* FOLDER/before of the events, unless the configuration names another. */
+static char *before_prefix(const struct workload_kernel *k)
+{
+    char *p;
+    const char *slash = strrchr(k->events, '/');
+    if (k->before && *k->before)
+        return strdup(k->before);
+    if (asprintf(&p, "%.*sbefore", (int)(slash ? slash - k->events + 1 : 0), k->events) < 0)
+        return NULL;
+    return p;
+}
+
+static char *times_path(const char *prefix)
+{
+    char *p, *found;
+    const char *slash = strrchr(prefix, '/');
+    if (asprintf(&p, "%.*stimes.json", (int)(slash ? slash - prefix + 1 : 0), prefix) < 0)
+        return NULL;
+    found = snapshot_find(p);
+    free(p);
+    return found;
+}
+
+static void summary(const struct kernel_run *r, const char *dir)
+{
+    const struct replay_result *p = r->replay;
+    char text[64];
+    printf("mmulab run: %s: %" PRIu64 " events, %" PRIu64 " of them in the window\n", p->stopped ? "interrupted" : "done", r->events,
+           p->records[REPLAY_WINDOW]);
+    if (p->lines.unparsed)
+        printf("  lines not understood: %" PRIu64 ", the first is line %" PRIu64 "\n", p->lines.unparsed, p->lines.first_unparsed);
+    printf("  recorded      allocated again %" PRIu64 ", freed again %" PRIu64 "\n", p->recorded.alloc_again, p->recorded.free_again);
+    if (r->k->placement == KERNEL_PREDICT) {
+        printf("  blocks        %s%% of %" PRIu64 " from known positions are the kernel's (next frame: %" PRIu64
+               ", textbook: %" PRIu64 ")\n", ratio_format(text, sizeof text, p->follow.new_right, p->follow.new_blocks, 100, 4),
+               p->follow.new_blocks, p->follow.new_next, p->follow.new_textbook);
+        printf("  per-CPU lists %s%% of %" PRIu64 " from known heads are the kernel's\n",
+               ratio_format(text, sizeof text, p->lists.right, p->lists.known, 100, 4), p->lists.known);
+    } else if (r->k->placement == KERNEL_SIMULATED) {
+        printf("  simulated     %" PRIu64 " blocks asked for, %" PRIu64 " not had; %" PRIu64 " given back\n", p->simulate.allocs,
+               p->simulate.failures, p->simulate.frees);
+    }
+    printf("result: %s\n", dir);
+}
+
+int kernel_run(const struct simulation *s)
+{
+    const struct machine_root *root = config_root(s->config);
+    const struct workload_kernel *k = &root->workload.kernel;
+    struct kernel_run r = {.s = s, .k = k, .replay = calloc(1, sizeof *r.replay)};
+    struct snapshot *before = NULL;
+    struct snap_times times;
+    struct err err = {0};
+    char *prefix = before_prefix(k), *when = prefix ? times_path(prefix) : NULL;
+    int code = 1, rc = -1;
+    if (!r.replay || !prefix) {
+        err_set(&err, ERR_RUN, "out of memory");
+        goto done;
+    }
+    if (root->workload.processes.n || s->n_trace) {
+        err_set(&err, ERR_USAGE, "a run replays programs or a recorded kernel, not both");
+        err_remedy(&err, "leave out -t and workload.processes, or workload.kernel.events");
+        goto done;
+    }
+    if ((when && snapshot_read_times(&times, when, &err) < 0) || snapshot_read(&before, prefix, &err) < 0 ||
+        result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
+        stats_new(&r.stats, &err) < 0)
+        goto done;
+    struct replay_request q = {.events = k->events, .before = before, .times = when ? &times : NULL, .recorded = true,
+                               .predict = k->placement != KERNEL_SIMULATED, .simulate = k->placement == KERNEL_SIMULATED,
+                               .level = k->level == 1 ? SIMULATE_PAGES : SIMULATE_BUDDY, .allocator = root->m.buddy.allocator,
+                               .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
+    progress_signals_install();
+    progress_start(&r.progress, stderr, s->label, 0, s->status);
+    r.progress.unit = "events";
+    if (s->quiet)
+        r.progress.tty = false;
+    rc = replay_run(&q, r.replay, &err);
+    progress_end(&r.progress);
+    if (rc == 0 && !r.written)
+        err = r.err;
+    else if (rc == 0)
+        code = r.replay->stopped ? 128 + progress_interrupted() : 0;
+    if (code != 1 && !s->quiet)
+        summary(&r, s->output);
+done:
+    if (code == 1 && err.message[0])
+        code = cmd_error(s->label, &err);
+    result_free(r.result);
+    series_free(r.series);
+    stats_free(r.stats);
+    snapshot_free(before);
+    free(r.replay);
+    free(prefix);
+    free(when);
+    return code;
+}

@@ -1,0 +1,13 @@
+/*
+ * `mmulab run` with workload.kernel.events: a recorded kernel is replayed from its snapshot (replay/replay.h) instead of
+ * programs on a machine. Writes the usual result folder: series and statistics, and the files of proc/ at the end.
+ */
+#ifndef APP_KERNEL_RUN_H
+#define APP_KERNEL_RUN_H
+
+#include "app/simulate.h"
+
+/* Returns the exit code; errors are told. Uses of `s`: config, config_path, output, label, quiet, status, argc, argv. */
+int kernel_run(const struct simulation *s);
+
+#endif
