@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         snapshot_parse_extfrag,   snapshot_parse_slabinfo,     snapshot_parse_pfnmap};
     struct snap_times times;
     struct snapshot *s = calloc(1, sizeof *s);
-    if (!s || !size)
+    if (!s)
         abort();
     snapshot_parse_times(&times, (const char *)data, size);
     s->pageblock_order = 9;

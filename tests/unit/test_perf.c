@@ -89,6 +89,10 @@ START_TEST(not_guessed)
     struct perf_line l;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(parse(bad[i], &l) == PERF_LINE_BAD, "%s", bad[i]);
+    /* A zero byte in a name: no read behind the table's names. */
+    static const char zero[] = AT "kmem:mm_page_alloc: page=0x1 pfn=0x1 order=0 migratetype=0 gfp_flags=GFP_DMA\0" "xxxxxxxxxxxxxxxxxxxxxxx";
+    const char *problem;
+    ck_assert_int_eq(perf_line_parse(zero, sizeof zero - 1, &l, &problem), PERF_LINE_BAD);
     ck_assert_int_eq(parse(AT "sched:sched_switch: prev_comm=a", &l), PERF_LINE_OTHER);
     ck_assert_int_eq(parse("# comment", &l), PERF_LINE_NONE);
     ck_assert_int_eq(parse("", &l), PERF_LINE_NONE);

@@ -44,7 +44,7 @@ static const struct { const char *name; uint32_t bits; } names[] = {
 static bool one(const char *s, size_t n, uint64_t *out)
 {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (!strncmp(names[i].name, s, n) && !names[i].name[n]) {
+        if (strlen(names[i].name) == n && !memcmp(names[i].name, s, n)) {
             *out |= names[i].bits;
             return true;
         }
