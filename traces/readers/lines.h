@@ -25,7 +25,7 @@ struct line_form {
 struct line_probe {
     unsigned good;      /* lines taken before the first that is none of the form (at most 100 are looked at) */
     bool broken;        /* such a line was found, and not only because `head` ends inside it */
-    unsigned char state[LINE_STATE_MAX]; /* after the good lines */
+    _Alignas(16) unsigned char state[LINE_STATE_MAX]; /* after the good lines */
 };
 
 /*
