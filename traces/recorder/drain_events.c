@@ -139,10 +139,11 @@ static int exec_begins(struct drain *d, uint32_t lane, int pid, const char *path
         d->exec = p;
         d->exec_cap = cap;
     }
-    char *copy = strdup(path);
-    if (!copy)
+    struct drain_exec *e = &d->exec[d->nexec];
+    *e = (struct drain_exec){d->x.process, d->x.thread, lane, pid, strdup(path)};
+    if (!e->path)
         return err_set(err, ERR_RUN, "out of memory");
-    d->exec[d->nexec++] = (struct drain_exec){d->x.process, d->x.thread, lane, pid, copy};
+    d->nexec++;
     return 0;
 }
 

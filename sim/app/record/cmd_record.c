@@ -1,6 +1,7 @@
 #include "app/record/cmd_record.h"
 
 #include "app/cmd_error.h"
+#include "app/record/kernel.h"
 #include "app/record/record.h"
 #include "app/suggest.h"
 #include "engine/types.h"
@@ -46,6 +47,7 @@ static void help(void)
            "  --cpu MODEL        the processor that QEMU shows the program (default %s); `qemu-x86_64 -cpu help`\n"
            "  --qemu FILE        another QEMU than the one in PATH\n"
            "  --keep-maps FILE   the kernel's own list of the program's mappings at its end (qemu), to compare the trace with\n"
+           "  --kernel           record the kernel's allocations instead: mmulab record --kernel --help\n"
            "  --level N          compression of a .mtr, 1 to 19 (default 9)\n\n"
            "Three commands from a program to a result:\n"
            "  mmulab record -o sort.mtr -- sort words.txt >/dev/null\n"
@@ -68,6 +70,7 @@ enum {
     OPT_CPU,
     OPT_QEMU,
     OPT_KEEP_MAPS,
+    OPT_KERNEL,
     OPT_LEVEL,
 };
 
@@ -86,6 +89,7 @@ static const struct option options[] = {{"output", required_argument, NULL, 'o'}
                                         {"cpu", required_argument, NULL, OPT_CPU},
                                         {"qemu", required_argument, NULL, OPT_QEMU},
                                         {"keep-maps", required_argument, NULL, OPT_KEEP_MAPS},
+    {"kernel", no_argument, NULL, OPT_KERNEL},
                                         {"level", required_argument, NULL, OPT_LEVEL},
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};
@@ -306,6 +310,8 @@ int cmd_record(int argc, char **argv)
             help();
             return fflush(stdout) == 0 ? 0 : 1;
         }
+        if (got == OPT_KERNEL) /* another recorder with options of its own */
+            return record_kernel(argc, argv);
         if (got == '?' || got == ':')
             return bad_option(argv, got);
         if ((code = take_option(&p, got, optarg)) != 0)
