@@ -4,6 +4,7 @@
 #include "app/plot/plot.h"
 #include "app/plot/plot_run.h"
 #include "app/result/result.h"
+#include "app/sweepdb/sweepdb.h"
 #include "config/text.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 static const char help_text[] =
     "usage: mmulab plot KIND DIR... [-f svg|png|pdf|term] [-o FILE]\n"
+    "       mmulab plot sweep_KIND DIR [-s NAME] [-x AXIS] [--by AXIS] [--panel AXIS] [--where KEY=VALUE]... [-o FILE]\n"
     "       mmulab plot list [DIR]\n"
     "\n"
     "Draws a picture of a result folder with gnuplot; several folders (up to 8) are compared in one picture.\n"
@@ -28,7 +30,16 @@ static const char help_text[] =
     "  -z, --zone Z     free_blocks: this zone only (default: all); unusable_index: which (default: normal)\n"
     "  -s, --stat NAME  column: a column of series.csv; histogram, walk_latency: a histogram of stats.json\n"
     "                   (a shell pattern adds up: 'cpu*.walker.latency')\n"
-    "  -x, --x AXIS     time (default), references or instructions\n"
+    "  -x, --x AXIS     time (default), references or instructions; an axis of the sweep\n"
+    "\n"
+    "Of sweeps (sweep_lines, sweep_bars, sweep_heatmap), with axes by key, by the end of a key (stlb.entries), or \"trace\":\n"
+    "  -s, --stat NAME  any statistic; a shell pattern adds up: 'cpu*.dtlb.misses' (default: as fits the axes)\n"
+    "      --per NAME   per 1,000 of another statistic: sim.references, sim.instructions\n"
+    "      --by AXIS    a line or bar for each of its values; --y AXIS is the same, for heat maps\n"
+    "      --panel AXIS a panel for each of its values\n"
+    "      --where K=V  only the points with that value; several for one key: any of them\n"
+    "      --log-y      logarithmic values\n"
+    "\n"
     "  -h, --help\n"
     "\n"
     "Exit code: 0; 1 if gnuplot failed or is missing; 2 for a mistake in the command or the data.\n";
@@ -160,13 +171,20 @@ static void short_name(char *out, size_t size, const char *dir, unsigned parts)
     free(real);
 }
 
+static bool of_sweep(const struct plot *p) { return p->kind->table && !strcmp(p->kind->table, PLOT_SWEEP); }
+
 static int open_run(struct plot *p, struct plot_run *r, const char *dir, struct err *err)
 {
     char path[4096], config[9], trace[9];
     r->dir = dir;
-    if (result_stats_load(&r->stats, dir, err))
-        return -1;
     short_name(r->name, sizeof r->name, dir, 1);
+    if (of_sweep(p)) /* the kind itself opens the table */
+        return sweepdb_find(dir, err);
+    if (result_stats_load(&r->stats, dir, err)) {
+        if (sweepdb_is(dir))
+            err_remedy(err, "it is a sweep: draw sweep_lines, sweep_bars or sweep_heatmap, or a point in its folder points/");
+        return -1;
+    }
     copy_hash(config, json_flat_get(&r->stats, "config_hash"));
     copy_hash(trace, json_flat_get(&r->stats, "trace_hash"));
     const char *seed = json_flat_get(&r->stats, "seed"), *complete = json_flat_get(&r->stats, "complete");
@@ -274,12 +292,30 @@ static int usage(struct err *err, const char *what)
     return err_remedy(err, "see mmulab plot --help");
 }
 
+/* Options that only some kinds have. */
+static int check_options(const struct plot *p, struct err *err)
+{
+    const char *x = p->x_name;
+    if (!of_sweep(p) && (p->by || p->panel || p->per || p->n_where || p->log_y)) {
+        err_set(err, ERR_USAGE, "--by, --y, --panel, --per, --where and --log-y are for sweeps");
+        return err_remedy(err, "sweep_lines, sweep_bars and sweep_heatmap have them");
+    }
+    if (of_sweep(p) && p->zone)
+        return usage(err, "-z is for free_blocks and unusable_index");
+    if (!of_sweep(p) && x && strcmp(x, "time") != 0 && strcmp(x, "references") != 0 && strcmp(x, "instructions") != 0)
+        return usage(err, "-x takes time, references or instructions");
+    return 0;
+}
+
 int cmd_plot(int argc, char **argv)
 {
     static const struct option longs[] = {
         {"format", required_argument, NULL, 'f'}, {"output", required_argument, NULL, 'o'},
         {"zone", required_argument, NULL, 'z'},   {"stat", required_argument, NULL, 's'},
         {"x", required_argument, NULL, 'x'},      {"help", no_argument, NULL, 'h'},
+        {"by", required_argument, NULL, 'b'},     {"y", required_argument, NULL, 'b'},
+        {"panel", required_argument, NULL, 'p'},  {"per", required_argument, NULL, 'P'},
+        {"where", required_argument, NULL, 'w'},  {"log-y", no_argument, NULL, 'l'},
         {0},
     };
     struct err err = {0};
@@ -296,10 +332,16 @@ int cmd_plot(int argc, char **argv)
         case 'o': o.output = optarg; break;
         case 'z': p.zone = optarg; break;
         case 's': p.stat = optarg; break;
-        case 'x':
-            p.x_name = optarg;
-            if (strcmp(optarg, "time") && strcmp(optarg, "references") && strcmp(optarg, "instructions"))
-                rc = usage(&err, "-x takes time, references or instructions");
+        case 'x': p.x_name = optarg; break;
+        case 'b': p.by = optarg; break;
+        case 'p': p.panel = optarg; break;
+        case 'P': p.per = optarg; break;
+        case 'l': p.log_y = true; break;
+        case 'w':
+            if (p.n_where == ARRAY_LEN(p.where))
+                rc = usage(&err, "more than 32 --where");
+            else
+                p.where[p.n_where++] = optarg;
             break;
         case 'h': fputs(help_text, stdout); return 0;
         case ':': rc = usage(&err, "an option lacks its value"); break;
@@ -320,6 +362,8 @@ int cmd_plot(int argc, char **argv)
         rc = find_kind(argv[optind], &p.kind, &err);
     if (!rc && !n)
         rc = usage(&err, "which result folder?");
+    if (!rc)
+        rc = check_options(&p, &err);
     if (!rc && n > PLOT_RUNS_MAX)
         rc = usage(&err, "more than 8 folders in one picture cannot be told apart");
     if (!rc && !(p.run = calloc(n, sizeof *p.run)))

@@ -35,7 +35,12 @@ struct plot {
     size_t n_runs;
     const char *zone;   /* --zone, NULL: the kind's choice */
     const char *stat;   /* --stat, NULL: the kind's choice */
-    const char *x_name; /* --x: "time", "references" or "instructions"; NULL: time, or references without any time */
+    const char *x_name; /* --x: "time", "references" or "instructions"; NULL: time, or references without any time; an axis
+                           of a sweep */
+    const char *by, *panel, *per; /* of sweeps: --by, --panel, --per; NULL: as fits the axes */
+    const char *where[32];        /* KEY=VALUE, --where */
+    size_t n_where;
+    bool log_y;
     FILE *gp, *dat;
     char stem[256];     /* KIND, or the name given with -o without its suffix */
     unsigned blocks;    /* data blocks written so far: gnuplot's `index` */
@@ -51,6 +56,7 @@ struct plot_kind {
 #define PLOT_SERIES "series.csv"
 #define PLOT_FRAGMENTATION "fragmentation.csv"
 #define PLOT_MEMORY_MAP "memory_map.csv"
+#define PLOT_SWEEP "results.sqlite" /* of a sweep's folder, not of a result; the kind opens it */
 
 const struct plot_kind *plot_kinds(size_t *n); /* the first fits any run */
 
@@ -68,6 +74,9 @@ int plot_memory_parts(struct plot *p, struct err *err); /* memory_use, pageblock
 int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, contiguous_memory, proactive_score: a table of columns */
 int plot_free_runs(struct plot *p, struct err *err);
 int plot_order_surface(struct plot *p, struct err *err);
+int plot_sweep_lines(struct plot *p, struct err *err);
+int plot_sweep_bars(struct plot *p, struct err *err);
+int plot_sweep_heatmap(struct plot *p, struct err *err);
 
 /* ---- for the kinds: plot_script.c ---- */
 

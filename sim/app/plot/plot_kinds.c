@@ -28,6 +28,10 @@ const struct plot_kind *plot_kinds(size_t *n)
         {"miss_ratios", "miss ratios of all TLBs and caches as bars", plot_miss_ratios, NULL},
         {"column", "any column of series.csv over time (--stat NAME)", plot_column, PLOT_SERIES},
         {"histogram", "any histogram of stats.json (--stat NAME)", plot_histogram, NULL},
+        {"sweep_lines", "a sweep: a statistic over an axis of numbers, a line a value of another axis or a trace", plot_sweep_lines,
+         PLOT_SWEEP},
+        {"sweep_bars", "a sweep: a statistic as grouped bars, for axes that are names, and traces", plot_sweep_bars, PLOT_SWEEP},
+        {"sweep_heatmap", "a sweep: a statistic as colour over two axes", plot_sweep_heatmap, PLOT_SWEEP},
     };
     *n = ARRAY_LEN(kinds);
     return kinds;
