@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,18 @@ static int lock_init(struct wire *w)
     return rc ? rc : pthread_mutex_init(&w->lock, &a);
 }
 
+/* A value as QEMU's options have it: a comma is written twice. */
+static void quote(char out[WIRE_PATH_BYTES], const char *s)
+{
+    size_t n = 0;
+    for (; *s && n + 2 < WIRE_PATH_BYTES; s++) {
+        out[n++] = *s;
+        if (*s == ',')
+            out[n++] = ',';
+    }
+    out[n] = '\0';
+}
+
 static int wire_new(struct drain *d, int *fd, struct err *err)
 {
     *fd = memfd_create("mmulab-record", MFD_CLOEXEC);
@@ -40,11 +53,23 @@ static int wire_new(struct drain *d, int *fd, struct err *err)
     if (p == MAP_FAILED)
         return err_set(err, ERR_RUN, "cannot map the shared memory: %s", strerror(errno));
     struct wire *w = d->wire = p;
+    d->fd = *fd;
     if (lock_init(w) != 0)
         return err_set(err, ERR_RUN, "there are no shared locks on this system");
     w->magic = WIRE_MAGIC;
     w->bytes_header = offsetof(struct wire, queue);
     w->recorder_pid = getpid();
+    w->fd = *fd;
+    for (int i = 0; i < 2; i++) {
+        struct stat st;
+        if (!d->opt.qemu[i] || stat(d->opt.qemu[i], &st) < 0)
+            continue;
+        d->qemu_inode[i] = st.st_ino;
+        d->qemu_device[i] = st.st_dev;
+        snprintf(w->qemu[i], sizeof w->qemu[i], "%s", d->opt.qemu[i]);
+    }
+    quote(w->plugin, d->opt.plugin);
+    snprintf(w->cpu, sizeof w->cpu, "%s", d->opt.cpu);
     w->keep_maps = d->opt.keep_maps != NULL;
     w->processes = 1;
     w->chunks = 1;    /* chunk 0 takes what nobody wants */
@@ -61,15 +86,19 @@ int drain_new(struct drain **out, int *fd, const struct drain_options *opt, stru
         return err_set(err, ERR_RUN, "out of memory");
     }
     d->opt = *opt;
+    d->fd = -1;
     if (wire_new(d, fd, err) < 0 || expand_init(&d->x, d->wire->code, WIRE_CODE_BYTES, sink, err) < 0 ||
         expand_put(&d->x, (struct trace_rec){.kind = TRACE_MARK}, NULL, 0, opt->mark, err) < 0) {
-        if (*fd >= 0)
-            close(*fd);
         drain_free(d);
         return -1;
     }
     *out = d;
     return 0;
+}
+
+const char *drain_plugin(const struct drain *d)
+{
+    return d->wire->plugin;
 }
 
 void drain_free(struct drain *d)
@@ -84,8 +113,12 @@ void drain_free(struct drain *d)
     for (size_t i = 0; i < d->nexec; i++)
         free(d->exec[i].path);
     free(d->exec);
-    record_files_fini(&d->files);
+    for (size_t i = 0; i < d->nmaps; i++)
+        free(d->maps[i].text);
     free(d->maps);
+    record_files_fini(&d->files);
+    if (d->fd >= 0)
+        close(d->fd);
     free(d->became);
     free(d->ended);
     free(d);
@@ -117,6 +150,20 @@ static int take_range(struct drain *d, uint32_t lane, uint64_t from, uint64_t to
     return 0;
 }
 
+static void free_chunk(struct wire *w, uint32_t chunk)
+{
+    uint32_t at = atomic_load(&w->free_head);
+    w->free_chunk[at % WIRE_CHUNKS] = chunk;
+    atomic_store(&w->free_head, at + 1);
+}
+
+void drain_free_lane(struct drain *d, struct wire_lane *l)
+{
+    d->x.lane[l - d->wire->lane].block = NULL;
+    free_chunk(d->wire, (uint32_t)(l->start / WIRE_CHUNK_WORDS));
+    atomic_store(&l->used, 0);
+}
+
 static int take_entry(struct drain *d, const struct wire_entry *e, struct err *err)
 {
     const uint32_t words = WIRE_CHUNKS * WIRE_CHUNK_WORDS;
@@ -124,11 +171,8 @@ static int take_entry(struct drain *d, const struct wire_entry *e, struct err *e
         return err_set(err, ERR_RUN, "the plugin's queue is damaged");
     if (e->to > e->from && take_range(d, e->lane, e->from, e->to, err) < 0)
         return -1;
-    if ((e->flags & WIRE_ENTRY_FREES) && e->to) {
-        uint32_t at = atomic_load(&d->wire->free_head);
-        d->wire->free_chunk[at % WIRE_CHUNKS] = (e->to - 1) / WIRE_CHUNK_WORDS;
-        atomic_store(&d->wire->free_head, at + 1);
-    }
+    if ((e->flags & WIRE_ENTRY_FREES) && e->to)
+        free_chunk(d->wire, (e->to - 1) / WIRE_CHUNK_WORDS);
     if (e->flags & WIRE_ENTRY_ENDS) {
         if (expand_rest(&d->x, e->lane, err) < 0)
             return -1;

@@ -18,16 +18,19 @@ struct record_sink {
 };
 
 struct drain_options {
-    bool wide;              /* an x86-64 program, else i386 */
     const char *keep_maps;  /* file for the kernel's list of mappings when process 0 ends; NULL: none */
     const char *mark;       /* text of the first record */
-    uint64_t qemu_inode, qemu_device; /* of QEMU's program: a process that runs another has been replaced */
+    const char *qemu[2];    /* for i386, for x86-64; NULL: not there. A process that runs another program is not recorded */
+    const char *plugin;     /* file of the plugin */
+    const char *cpu;        /* QEMU's -cpu */
 };
 
 struct drain;
-/* *fd: the shared memory, for the plugin to inherit; the caller closes it. Options' strings are kept, not copied. */
+/* *fd: the shared memory, for the plugin to inherit; it stays the drain's. Options' strings are kept, not copied. */
 int drain_new(struct drain **out, int *fd, const struct drain_options *opt, struct record_sink sink, struct err *err);
 void drain_free(struct drain *d); /* NULL is fine; the producers are told to stop */
+/* The plugin's file as QEMU's option has it (commas doubled). */
+const char *drain_plugin(const struct drain *d);
 /* Takes what is there; waits up to timeout_ms for the first of it. 1: took some, 0: none, -1: error. */
 int drain_step(struct drain *d, int timeout_ms, struct err *err);
 /* From now on only events are wanted (a limit is reached). */

@@ -103,30 +103,6 @@ static int keep_maps(const struct drain *d, const struct trace_maps *m, struct e
     return 0;
 }
 
-static int maps_piece(struct drain *d, const uint64_t *w, unsigned n, struct err *err)
-{
-    size_t len = n > 2 ? strnlen((const char *)(w + 2), (n - 2) * 8u) : 0;
-    if (d->maps_n + len > MAPS_BYTES_MAX)
-        return err_set(err, ERR_RUN, "the list of mappings is too long");
-    char *p = realloc(d->maps, d->maps_n + len + 1);
-    if (!p)
-        return err_set(err, ERR_RUN, "out of memory");
-    d->maps = p;
-    memcpy(p + d->maps_n, w + 2, len);
-    d->maps_n += len;
-    if (!(w[0] & WIRE_MAPS_DONE))
-        return 0;
-    struct trace_maps m;
-    bool first = (w[0] & 1) == WIRE_MAPS_FIRST;
-    int rc = initial_maps(&m, d->maps, d->maps_n, w[1], d->opt.wide, first, err);
-    d->maps_n = 0;
-    if (rc < 0)
-        return -1;
-    rc = first ? put_segments(d, &m, err) : d->opt.keep_maps ? keep_maps(d, &m, err) : 0;
-    trace_maps_free(&m);
-    return rc;
-}
-
 /* --- programs that become others --- */
 
 static int exec_begins(struct drain *d, uint32_t lane, int pid, const char *path, struct err *err)
@@ -159,7 +135,12 @@ static bool is_other(const struct drain *d, int pid)
     char link[64];
     struct stat st;
     snprintf(link, sizeof link, "/proc/%d/exe", pid);
-    return stat(link, &st) < 0 || (uint64_t)st.st_ino != d->opt.qemu_inode || (uint64_t)st.st_dev != d->opt.qemu_device;
+    if (stat(link, &st) < 0)
+        return true;
+    for (int i = 0; i < 2; i++)
+        if ((uint64_t)st.st_ino == d->qemu_inode[i] && (uint64_t)st.st_dev == d->qemu_device[i])
+            return false;
+    return true;
 }
 
 int drain_exit(struct drain *d, uint32_t process, uint32_t thread, uint64_t status, struct err *err)
@@ -186,11 +167,71 @@ int drain_execs(struct drain *d, struct err *err)
         d->result.execs++;
         if (e.process == 0 && !d->became)
             d->became = strdup(e.path);
-        struct wire_lane *l = &d->wire->lane[e.lane];
-        atomic_store(&l->used, 0); /* of its threads only this one was left, or they are gone with the old program */
+        drain_free_lane(d, &d->wire->lane[e.lane]);
         exec_forget(d, i);
     }
     return 0;
+}
+
+/* --- lists in pieces --- */
+
+static struct drain_maps *maps_of(struct drain *d, uint32_t lane)
+{
+    for (size_t i = 0; i < d->nmaps; i++)
+        if (d->maps[i].lane == lane)
+            return &d->maps[i];
+    struct drain_maps *p = realloc(d->maps, (d->nmaps + 1) * sizeof *p);
+    if (!p)
+        return NULL;
+    d->maps = p;
+    d->maps[d->nmaps] = (struct drain_maps){.lane = lane};
+    return &d->maps[d->nmaps++];
+}
+
+/* A program's first word: if one was executed before in this process, it has replaced that. */
+static int program_begins(struct drain *d, uint32_t lane, struct err *err)
+{
+    for (size_t i = 0; i < d->nexec; i++) {
+        if (d->exec[i].process != d->x.process)
+            continue;
+        if (put_text(d, TRACE_EXEC, 0, d->exec[i].path, err) < 0)
+            return -1;
+        exec_forget(d, i);
+        for (uint32_t k = 0; k < WIRE_LANES; k++) { /* the threads of the old program */
+            struct wire_lane *l = &d->wire->lane[k];
+            if (k != lane && atomic_load(&l->used) && l->process == d->x.process)
+                drain_free_lane(d, l);
+        }
+        return 0;
+    }
+    return 0;
+}
+
+static int maps_piece(struct drain *d, uint32_t lane, const uint64_t *w, unsigned n, struct err *err)
+{
+    size_t len = n > 2 ? strnlen((const char *)(w + 2), (n - 2) * 8u) : 0;
+    struct drain_maps *t = maps_of(d, lane);
+    char *p = t && t->n + len <= MAPS_BYTES_MAX ? realloc(t->text, t->n + len + 1) : NULL;
+    if (!p)
+        return err_set(err, ERR_RUN, "out of memory for a list of mappings");
+    t->text = p;
+    memcpy(p + t->n, w + 2, len);
+    t->n += len;
+    if (!(w[0] & WIRE_MAPS_DONE))
+        return 0;
+    struct trace_maps m;
+    bool first = (w[0] & 1) == WIRE_MAPS_FIRST;
+    int rc = initial_maps(&m, t->text, t->n, w[1], w[0] & WIRE_MAPS_WIDE, first, err);
+    free(t->text);
+    *t = d->maps[--d->nmaps];
+    if (rc < 0)
+        return -1;
+    if (first)
+        rc = program_begins(d, lane, err) < 0 ? -1 : put_segments(d, &m, err);
+    else if (d->opt.keep_maps)
+        rc = keep_maps(d, &m, err);
+    trace_maps_free(&m);
+    return rc;
 }
 
 /* --- all of them --- */
@@ -237,7 +278,7 @@ int drain_event(struct drain *d, uint32_t lane, const uint64_t *w, unsigned n, s
             }
         return 0;
     case WIRE_MAPS:
-        return maps_piece(d, w, n, err);
+        return maps_piece(d, lane, w, n, err);
     case WIRE_HEAP:
         return heap_event(d, w, err);
     default:

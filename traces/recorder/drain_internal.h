@@ -12,13 +12,21 @@ struct drain_exec { /* an execve that has not come back */
     char *path;
 };
 
+struct drain_maps { /* pieces of a list of mappings so far */
+    uint32_t lane;
+    char *text;
+    size_t n;
+};
+
 struct drain {
     struct wire *wire;
+    int fd;
+    uint64_t qemu_inode[2], qemu_device[2];
     struct drain_options opt;
     struct drain_result result;
     struct record_files files;
-    char *maps; /* pieces so far */
-    size_t maps_n;
+    struct drain_maps *maps;
+    size_t nmaps;
     struct drain_exec *exec;
     size_t nexec, exec_cap;
     char *became;
@@ -31,6 +39,8 @@ struct drain {
 int drain_event(struct drain *d, uint32_t lane, const uint64_t *w, unsigned n, struct err *err);
 /* Those whose process is another program now, or gone. */
 int drain_execs(struct drain *d, struct err *err);
+/* Gives a lane's chunk and the lane itself back. */
+void drain_free_lane(struct drain *d, struct wire_lane *l);
 int drain_exit(struct drain *d, uint32_t process, uint32_t thread, uint64_t status, struct err *err);
 
 #endif

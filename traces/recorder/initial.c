@@ -1,5 +1,6 @@
 #include "traces/recorder/initial.h"
 
+#include "engine/types.h"
 #include "traces/input.h"
 
 #include <fcntl.h>
@@ -16,24 +17,76 @@
  */
 #define QEMU_BEGIN 0x500000000000u
 
-/* Whether a segment of the ELF file that covers `offset` is executable. */
-static bool executable(const char *path, uint64_t offset, uint64_t length)
+#define LOADS_MAX 64u /* segments of a file that are looked at */
+
+struct load {
+    uint64_t begin, end; /* in the file, whole pages */
+    uint32_t prot;
+};
+
+static size_t read_loads(struct load load[LOADS_MAX], const char *path)
 {
-    bool found = false;
-    size_t n;
+    size_t n = 0, found = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return 0;
     Elf *e = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
     if (e && elf_kind(e) == ELF_K_ELF && elf_getphdrnum(e, &n) == 0)
-        for (size_t i = 0; i < n && !found; i++) {
+        for (size_t i = 0; i < n && found < LOADS_MAX; i++) {
+            const uint64_t mask = PAGE_BYTES - 1;
             GElf_Phdr p;
-            found = gelf_getphdr(e, (int)i, &p) && p.p_type == PT_LOAD && (p.p_flags & PF_X) &&
-                    p.p_offset < offset + length && offset < p.p_offset + p.p_filesz;
+            if (gelf_getphdr(e, (int)i, &p) && p.p_type == PT_LOAD)
+                load[found++] = (struct load){p.p_offset & ~mask, (p.p_offset + p.p_filesz + mask) & ~mask,
+                                              (p.p_flags & PF_R ? TRACE_PROT_READ : 0u) |
+                                                  (p.p_flags & PF_W ? TRACE_PROT_WRITE : 0u) |
+                                                  (p.p_flags & PF_X ? TRACE_PROT_EXEC : 0u)};
         }
     elf_end(e);
     close(fd);
     return found;
+}
+
+/* The rights of a page of a mapped ELF file. QEMU's own mapping knows all but the right to execute. */
+static uint32_t page_prot(const struct load *load, size_t n, uint64_t offset, uint32_t host)
+{
+    for (size_t i = 0; i < n; i++)
+        if (offset >= load[i].begin && offset < load[i].end && !((load[i].prot ^ host) & TRACE_PROT_WRITE))
+            return load[i].prot;
+    return host;
+}
+
+static bool add(struct trace_maps *out, size_t *cap, struct trace_map m)
+{
+    if (out->n == *cap) {
+        size_t more = *cap ? *cap * 2 : 32;
+        void *p = realloc(out->map, more * sizeof m);
+        if (!p)
+            return false;
+        out->map = p;
+        *cap = more;
+    }
+    if (m.path && !(m.path = strdup(m.path)))
+        return false;
+    out->map[out->n++] = m;
+    return true;
+}
+
+/* The kernel shows neighbours that differ only in the right to execute as one: cuts them where the file's segments do. */
+static bool add_loads(struct trace_maps *out, size_t *cap, struct trace_map m)
+{
+    struct load load[LOADS_MAX];
+    size_t n = read_loads(load, m.path);
+    for (uint64_t at = 0; at < m.length;) {
+        struct trace_map piece = m;
+        piece.start += at;
+        piece.offset += at;
+        piece.prot = page_prot(load, n, piece.offset, m.prot);
+        for (piece.length = 0; at < m.length && page_prot(load, n, m.offset + at, m.prot) == piece.prot; at += PAGE_BYTES)
+            piece.length += PAGE_BYTES;
+        if (!add(out, cap, piece))
+            return false;
+    }
+    return true;
 }
 
 /* QEMU puts a page without rights below the stack (linux-user/elfload.c, setup_arg_pages). */
@@ -49,6 +102,16 @@ static void mark_stack(struct trace_maps *m)
     }
     if (stack)
         stack->flags |= TRACE_F_STACK;
+}
+
+/* What QEMU keeps free: for the break, or (i386) everything that is not mapped. */
+static void drop_reserved(struct trace_maps *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->n; i++)
+        if (m->map[i].path || m->map[i].prot)
+            m->map[kept++] = m->map[i];
+    m->n = kept;
 }
 
 int initial_maps(struct trace_maps *out, const char *text, size_t n, uint64_t base, bool wide, bool initial,
@@ -79,17 +142,19 @@ int initial_maps(struct trace_maps *out, const char *text, size_t n, uint64_t ba
         out->map[kept++] = m;
     }
     out->n = kept;
-    if (initial)
-        mark_stack(out);
-    kept = 0;
-    for (size_t i = 0; i < out->n; i++) {
-        struct trace_map m = out->map[i];
-        if (!m.path && m.prot == 0) /* kept free by QEMU, for the break or (i386) everything that is not mapped */
-            continue;
-        if (initial && m.path && executable(m.path, m.offset, m.length))
-            m.prot |= TRACE_PROT_EXEC;
-        out->map[kept++] = m;
-    }
-    out->n = kept;
-    return 0;
+    if (!initial)
+        return drop_reserved(out), 0;
+    mark_stack(out);
+    drop_reserved(out);
+    struct trace_maps cut = {0};
+    size_t cap = 0;
+    bool good = true;
+    for (size_t i = 0; i < out->n && good; i++)
+        good = out->map[i].path ? add_loads(&cut, &cap, out->map[i]) : add(&cut, &cap, out->map[i]);
+    trace_maps_free(out);
+    *out = cut;
+    if (good)
+        return 0;
+    trace_maps_free(out);
+    return err_set(err, ERR_RUN, "out of memory");
 }

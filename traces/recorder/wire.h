@@ -44,12 +44,12 @@ enum wire_event {
     WIRE_CLONE,       /* child thread */
     WIRE_FORK,        /* child process, child thread */
     WIRE_EXIT,        /* status, 1 if the whole process ends */
-    WIRE_EXEC,        /* pid, path: an execve is tried */
+    WIRE_EXEC,        /* pid, path: an execve is tried; WIRE_MAPS follows if it is recorded on */
     WIRE_EXEC_FAILED, /* it came back; its WIRE_SYSCALL follows */
     WIRE_MAPS,        /* enum wire_maps, guest base, text: a piece of the kernel's list of mappings */
     WIRE_HEAP,        /* enum trace_kind, addr, size, word, word */
 };
-enum wire_maps { WIRE_MAPS_FIRST, WIRE_MAPS_LAST, WIRE_MAPS_DONE = 2 /* added: the last piece */ };
+enum wire_maps { WIRE_MAPS_FIRST, WIRE_MAPS_LAST, /* added: the last piece; of an x86-64 program */ WIRE_MAPS_DONE = 2, WIRE_MAPS_WIDE = 4 };
 
 /* How an instruction that ends a block goes on. */
 enum wire_flow { WIRE_FLOW_ON, WIRE_FLOW_DIRECT, WIRE_FLOW_INDIRECT };
@@ -78,6 +78,8 @@ struct wire_entry {
     uint32_t flags; /* FREES: the chunk before `to` is the consumer's to give back; ENDS: so is the lane */
 };
 
+#define WIRE_PATH_BYTES 4096u
+
 enum wire_mode {
     WIRE_RECORD,
     WIRE_QUIET,  /* events only */
@@ -89,6 +91,10 @@ struct wire {
     uint64_t magic;
     uint32_t bytes_header; /* sizeof (struct wire): both sides were built together */
     int32_t recorder_pid;
+    int32_t fd;         /* of this memory, in the recorder: a program that is executed gets it from there */
+    char qemu[2][WIRE_PATH_BYTES]; /* for i386, for x86-64; "": not there */
+    char plugin[WIRE_PATH_BYTES];  /* as QEMU's option has it, commas doubled */
+    char cpu[WIRE_PATH_BYTES];     /* of -cpu */
     uint32_t keep_maps; /* send the kernel's list of mappings when the first process ends */
     _Atomic uint32_t mode;
     _Atomic uint32_t fault;

@@ -269,7 +269,7 @@ static int record(struct plan *p)
     struct record_outcome out = {0};
     double begin = seconds();
     int rc = -1;
-    p->window.program = p->request.target.path;
+    p->window.program = p->request.target.program.path;
     p->writer.live = true; /* killed, we leave what we have */
     if (trace_writer_open_with(&writer, p->path, &p->writer, &err) == 0 &&
         window_new(&window, &p->window, (struct record_sink){writer, put_written}, &err) == 0) {

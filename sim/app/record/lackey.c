@@ -77,7 +77,7 @@ static int start(const struct record_request *r, const char *valgrind, int fd, s
 {
     char log[32];
     size_t n = 0, k = 0;
-    while (r->target.argv[n])
+    while (r->target.program.argv[n])
         n++;
     const char **argv = calloc(n + ARGS_MAX, sizeof *argv);
     if (!argv)
@@ -92,9 +92,9 @@ static int start(const struct record_request *r, const char *valgrind, int fd, s
     argv[k++] = "--vgdb=no";
     argv[k++] = log;
     argv[k++] = "--";
-    argv[k++] = r->target.path;
+    argv[k++] = r->target.program.path;
     for (size_t i = 1; i < n; i++)
-        argv[k++] = r->target.argv[i];
+        argv[k++] = r->target.program.argv[i];
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -145,7 +145,7 @@ int record_with_lackey(const struct record_request *r, struct record_sink sink, 
     struct trace_options opt = {.format = "lackey"};
     int end[2], pid, rc;
     char *valgrind = record_find_program("valgrind");
-    if (!valgrind || !r->target.wide) {
+    if (!valgrind || !r->target.program.wide) {
         err_set(err, ERR_USAGE, valgrind ? "lackey's text is read for x86-64 programs only" : "valgrind is not there");
         rc = err_remedy(err, valgrind ? "record it without --with lackey" : "install it: apt install valgrind");
         free(valgrind);

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define STEP_MS 50   /* between two looks whether the program still runs, when it does nothing */
 #define ARGS_MAX 24u /* of QEMU's own */
 
 struct command {
-    char *qemu, *plugin, *preload;
+    char *qemu, *other; /* for this program, for those of the other width that it executes */
+    char *plugin, *preload;
     char *option, *preload_option;
     const char **argv;
 };
@@ -21,6 +21,7 @@ struct command {
 static void command_fini(struct command *c)
 {
     free(c->qemu);
+    free(c->other);
     free(c->plugin);
     free(c->preload);
     free(c->option);
@@ -28,24 +29,11 @@ static void command_fini(struct command *c)
     free(c->argv);
 }
 
-/* A file name as QEMU's options have it: a comma is written twice. */
-static char *escaped(const char *s)
-{
-    char *out = malloc(2 * strlen(s) + 1), *p = out;
-    for (; out && *s; s++) {
-        *p++ = *s;
-        if (*s == ',')
-            *p++ = ',';
-    }
-    if (out)
-        *p = '\0';
-    return out;
-}
-
 static int find_qemu(struct command *c, const struct record_request *r, struct err *err)
 {
-    const char *name = r->target.wide ? "qemu-x86_64" : "qemu-i386";
+    const char *name = r->target.program.wide ? "qemu-x86_64" : "qemu-i386";
     c->qemu = r->qemu ? strdup(r->qemu) : record_find_program(name);
+    c->other = record_find_program(r->target.program.wide ? "qemu-i386" : "qemu-x86_64");
     if (c->qemu && access(c->qemu, X_OK) == 0)
         return 0;
     err_set(err, ERR_USAGE, "%s is not there: it runs the program that is recorded", r->qemu ? r->qemu : name);
@@ -64,11 +52,11 @@ static int find_library(char **out, const char *name, struct err *err)
 
 static int find_preload(struct command *c, const struct record_request *r, struct err *err)
 {
-    if (!r->target.dynamic) {
+    if (!r->target.program.dynamic) {
         err_set(err, ERR_USAGE, "--malloc cannot follow a program that is linked statically");
-        return err_at(err, r->target.path, 0, 0);
+        return err_at(err, r->target.program.path, 0, 0);
     }
-    const char *name = r->target.wide ? "malloc-events.so" : "malloc-events-i386.so", *old = getenv("LD_PRELOAD");
+    const char *name = r->target.program.wide ? "malloc-events.so" : "malloc-events-i386.so", *old = getenv("LD_PRELOAD");
     if (find_library(&c->preload, name, err) < 0)
         return -1;
     return asprintf(&c->preload_option, "LD_PRELOAD=%s%s%s", c->preload, old ? ":" : "", old ? old : "") < 0
@@ -76,21 +64,22 @@ static int find_preload(struct command *c, const struct record_request *r, struc
                : 0;
 }
 
-static int make_command(struct command *c, const struct record_request *r, int fd, struct err *err)
+static int find_all(struct command *c, const struct record_request *r, struct err *err)
+{
+    return find_qemu(c, r, err) < 0 || find_library(&c->plugin, "qemu-recorder.so", err) < 0 ||
+                   (r->malloc && find_preload(c, r, err) < 0)
+               ? -1
+               : 0;
+}
+
+static int make_command(struct command *c, const struct record_request *r, const char *plugin, int fd, struct err *err)
 {
     size_t n = 0, k = 0;
-    if (find_qemu(c, r, err) < 0 || find_library(&c->plugin, "qemu-recorder.so", err) < 0 ||
-        (r->malloc && find_preload(c, r, err) < 0))
-        return -1;
-    while (r->target.argv[n])
+    while (r->target.program.argv[n])
         n++;
-    char *plugin = escaped(c->plugin);
     c->argv = calloc(n + ARGS_MAX, sizeof *c->argv);
-    if (!plugin || !c->argv || asprintf(&c->option, "%s,fd=%d", plugin, fd) < 0) {
-        free(plugin);
+    if (!c->argv || asprintf(&c->option, "%s,fd=%d", plugin, fd) < 0)
         return err_set(err, ERR_RUN, "out of memory");
-    }
-    free(plugin);
     c->argv[k++] = c->qemu;
     c->argv[k++] = "-plugin";
     c->argv[k++] = c->option;
@@ -101,10 +90,10 @@ static int make_command(struct command *c, const struct record_request *r, int f
         c->argv[k++] = c->preload_option;
     }
     c->argv[k++] = "-0";
-    c->argv[k++] = r->target.argv[0];
-    c->argv[k++] = r->target.path;
+    c->argv[k++] = r->target.program.argv[0];
+    c->argv[k++] = r->target.program.path;
     for (size_t i = 1; i < n; i++)
-        c->argv[k++] = r->target.argv[i];
+        c->argv[k++] = r->target.program.argv[i];
     return 0;
 }
 
@@ -167,7 +156,7 @@ static int judge(const struct drain *d, const struct command *c, const struct re
     }
     if (!result.maps) {
         err_set(err, ERR_RUN, "QEMU could not load the program");
-        return err_at(err, r->target.path, 0, 0);
+        return err_at(err, r->target.program.path, 0, 0);
     }
     if (result.lost)
         fprintf(stderr, "mmulab record: warning: the recording ends before the program: %s\n", result.lost);
@@ -182,24 +171,18 @@ int record_with_qemu(const struct record_request *r, struct record_sink sink, st
 {
     struct command c = {0};
     struct drain *d = NULL;
-    struct stat st;
     char mark[512];
-    int fd = -1, rc = -1, pid = -1;
+    int fd = -1, rc = find_all(&c, r, err), pid = -1;
+    bool wide = r->target.program.wide;
     snprintf(mark, sizeof mark, "%s recorded by mmulab " MMULAB_VERSION " with %s -cpu %s", r->target.name,
-             r->target.wide ? "qemu-x86_64" : "qemu-i386", r->cpu);
-    struct drain_options opt = {.wide = r->target.wide, .keep_maps = r->keep_maps, .mark = mark};
-    if (find_qemu(&c, r, err) == 0 && stat(c.qemu, &st) == 0) {
-        opt.qemu_inode = st.st_ino;
-        opt.qemu_device = st.st_dev;
-        free(c.qemu);
-        c.qemu = NULL;
-        if (drain_new(&d, &fd, &opt, sink, err) == 0 && make_command(&c, r, fd, err) == 0) {
-            record_signals_begin();
-            pid = start(&c, fd, err);
-        }
+             wide ? "qemu-x86_64" : "qemu-i386", r->cpu);
+    struct drain_options opt = {.keep_maps = r->keep_maps, .mark = mark, .plugin = c.plugin, .cpu = r->cpu,
+                                .qemu = {wide ? c.other : c.qemu, wide ? c.qemu : c.other}};
+    if (rc == 0 && drain_new(&d, &fd, &opt, sink, err) == 0 && make_command(&c, r, drain_plugin(d), fd, err) == 0) {
+        record_signals_begin();
+        pid = start(&c, fd, err);
     }
-    if (fd >= 0)
-        close(fd);
+    rc = -1;
     if (pid >= 0) {
         out->ran = true;
         record_signals_child(pid);

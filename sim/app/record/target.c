@@ -1,17 +1,10 @@
 #include "app/record/target.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define SCRIPTS_MAX 5 /* interpreters of interpreters: fs/exec.c */
-#define LINE_MAX_BYTES 256 /* of a script's first line: BINPRM_BUF_SIZE */
 
 static bool is_program(const char *path)
 {
@@ -37,163 +30,24 @@ char *record_find_program(const char *name)
     return NULL;
 }
 
-static int no_memory(struct err *err)
-{
-    return err_set(err, ERR_RUN, "out of memory");
-}
-
-/* argv becomes INTERPRETER [ARGUMENT] SCRIPT the old arguments. */
-static int take_script(struct record_target *t, const char *line, struct err *err)
-{
-    char text[LINE_MAX_BYTES], *save, *interpreter, *argument;
-    size_t n = 0, k = 0;
-    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, line);
-    text[strcspn(text, "\n")] = '\0';
-    interpreter = strtok_r(text, " \t", &save);
-    argument = strtok_r(NULL, "", &save);
-    if (argument) {
-        argument += strspn(argument, " \t");
-        for (size_t end = strlen(argument); end && (argument[end - 1] == ' ' || argument[end - 1] == '\t'); end--)
-            argument[end - 1] = '\0';
-    }
-    if (!interpreter) {
-        err_set(err, ERR_USAGE, "the script's first line names no interpreter");
-        return err_at(err, t->path, 1, 0);
-    }
-    while (t->argv[n])
-        n++;
-    char **argv = calloc(n + 3, sizeof *argv);
-    if (!argv)
-        return no_memory(err);
-    argv[k++] = strdup(interpreter);
-    if (argument && *argument)
-        argv[k++] = strdup(argument);
-    argv[k++] = t->path;
-    for (size_t i = 1; i < n; i++)
-        argv[k++] = t->argv[i];
-    free(t->argv[0]);
-    free(t->argv);
-    t->argv = argv;
-    t->path = strdup(interpreter);
-    return t->path && argv[0] ? 0 : no_memory(err);
-}
-
-static int wrong_machine(const struct record_target *t, const char *what, struct err *err)
-{
-    err_set(err, ERR_USAGE, "cannot be recorded: it is %s", what);
-    err_at(err, t->path, 0, 0);
-    return err_remedy(err, "programs for x86-64 and i386 Linux can");
-}
-
-static int check_interpreter(struct record_target *t, const unsigned char *p, size_t n, struct err *err)
-{
-    char path[512] = "";
-    uint64_t offset = 0, bytes = 0;
-    if (t->wide) {
-        Elf64_Ehdr h;
-        Elf64_Phdr ph;
-        memcpy(&h, p, sizeof h);
-        for (unsigned i = 0; i < h.e_phnum && h.e_phoff + (i + 1) * sizeof ph <= n; i++) {
-            memcpy(&ph, p + h.e_phoff + i * sizeof ph, sizeof ph);
-            if (ph.p_type == PT_INTERP)
-                offset = ph.p_offset, bytes = ph.p_filesz;
-        }
-    } else {
-        Elf32_Ehdr h;
-        Elf32_Phdr ph;
-        memcpy(&h, p, sizeof h);
-        for (unsigned i = 0; i < h.e_phnum && h.e_phoff + (i + 1) * sizeof ph <= n; i++) {
-            memcpy(&ph, p + h.e_phoff + i * sizeof ph, sizeof ph);
-            if (ph.p_type == PT_INTERP)
-                offset = ph.p_offset, bytes = ph.p_filesz;
-        }
-    }
-    t->dynamic = bytes != 0;
-    if (!bytes || offset > n || bytes >= sizeof path || bytes > n - offset)
-        return 0;
-    memcpy(path, p + offset, bytes);
-    if (access(path, R_OK) == 0)
-        return 0;
-    err_set(err, ERR_USAGE, "its dynamic loader %s is not there", path);
-    err_at(err, t->path, 0, 0);
-    return err_remedy(err, t->wide ? "install the C library for x86-64 (libc6)"
-                                   : "install the C library for i386: apt install libc6-i386");
-}
-
-static int check_elf(struct record_target *t, const unsigned char *p, size_t n, struct err *err)
-{
-    uint16_t machine;
-    if (n < sizeof(Elf32_Ehdr) || memcmp(p, ELFMAG, SELFMAG) != 0) {
-        err_set(err, ERR_USAGE, "is neither an ELF program nor a script that names its interpreter (#!)");
-        err_at(err, t->path, 0, 0);
-        return err_remedy(err, "name the program that runs it: mmulab record -- sh %.200s", t->path);
-    }
-    memcpy(&machine, p + offsetof(Elf32_Ehdr, e_machine), 2);
-    if (machine == EM_X86_64 && p[EI_CLASS] != ELFCLASS64)
-        return wrong_machine(t, "an x32 program (x86-64 with 32-bit pointers)", err);
-    if (machine != EM_X86_64 && machine != EM_386) {
-        char what[64];
-        snprintf(what, sizeof what, "made for another processor (ELF machine %u)", machine);
-        return wrong_machine(t, machine == EM_AARCH64 ? "an AArch64 program" : what, err);
-    }
-    t->wide = machine == EM_X86_64;
-    return t->wide && n < sizeof(Elf64_Ehdr) ? wrong_machine(t, "cut off", err) : check_interpreter(t, p, n, err);
-}
-
-static int cannot_read(const struct record_target *t, int why, struct err *err)
-{
-    err_set(err, ERR_USAGE, "cannot run the program: %s", strerror(why));
-    return err_at(err, t->path, 0, 0);
-}
-
 int record_target_find(struct record_target *t, char **argv, struct err *err)
 {
-    size_t n = 0;
     const char *slash = strrchr(argv[0], '/');
-    unsigned char head[8192];
-    *t = (struct record_target){.path = record_find_program(argv[0]), .name = strdup(slash ? slash + 1 : argv[0])};
-    while (argv[n])
-        n++;
-    t->argv = calloc(n + 1, sizeof *argv);
-    if (!t->argv || !t->name)
-        return no_memory(err);
-    for (size_t i = 0; i < n; i++)
-        if (!(t->argv[i] = strdup(argv[i])))
-            return no_memory(err);
-    if (!t->path) {
+    char *path = record_find_program(argv[0]);
+    *t = (struct record_target){.name = strdup(slash ? slash + 1 : argv[0])};
+    if (!path) {
         err_set(err, ERR_USAGE, "there is no program \"%.200s\" in PATH", argv[0]);
         return err_remedy(err, "a program of the current folder is ./NAME");
     }
-    for (int scripts = 0;; scripts++) {
-        struct stat st;
-        int fd = open(t->path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return cannot_read(t, errno, err);
-        ssize_t got = fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) ? -1 : pread(fd, head, sizeof head, 0);
-        int why = errno;
-        close(fd);
-        if (got < 0)
-            return cannot_read(t, S_ISDIR(st.st_mode) ? EISDIR : why, err);
-        if (access(t->path, X_OK) < 0)
-            return cannot_read(t, errno, err);
-        if (got < 2 || memcmp(head, "#!", 2) != 0)
-            return check_elf(t, head, (size_t)got, err);
-        if (scripts == SCRIPTS_MAX) {
-            err_set(err, ERR_USAGE, "its interpreter is a script whose interpreter is a script, and so on");
-            return err_at(err, t->path, 0, 0);
-        }
-        head[(size_t)got < LINE_MAX_BYTES ? (size_t)got : LINE_MAX_BYTES - 1] = '\0';
-        if (take_script(t, (const char *)head + 2, err) < 0)
-            return -1;
-    }
+    int rc = t->name ? program_resolve(&t->program, path, (const char *const *)argv, err)
+                     : err_set(err, ERR_RUN, "out of memory");
+    free(path);
+    return rc;
 }
 
 void record_target_fini(struct record_target *t)
 {
-    for (size_t i = 0; t->argv && t->argv[i]; i++)
-        free(t->argv[i]);
-    free(t->argv);
-    free(t->path);
+    program_fini(&t->program);
     free(t->name);
     *t = (struct record_target){0};
 }

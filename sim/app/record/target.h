@@ -2,16 +2,11 @@
 #ifndef APP_RECORD_TARGET_H
 #define APP_RECORD_TARGET_H
 
-#include "engine/err.h"
-
-#include <stdbool.h>
+#include "traces/recorder/program.h"
 
 struct record_target {
-    char *path;     /* of the ELF file; of a script its interpreter */
-    char **argv;    /* with argv[0], NULL at the end */
-    char *name;     /* last component of what the user named */
-    bool wide;      /* x86-64, else i386 */
-    bool dynamic;   /* has a program interpreter */
+    struct program program;
+    char *name; /* last component of what the user named */
 };
 
 /* argv[0] as a shell finds it (PATH if it has no slash). */

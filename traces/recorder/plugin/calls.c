@@ -2,6 +2,8 @@
 
 #include "../../record.h"
 #include "../magic.h"
+#include "exec.h"
+#include "guest.h"
 #include "producer.h"
 
 #include <errno.h>
@@ -74,6 +76,8 @@ struct thread {
 static struct {
     bool wide;
     uint64_t base;
+    bool follows; /* this program was executed by a recorded one, in its process and thread */
+    uint32_t first_thread;
     enum call by_number[512];
     pthread_mutex_t space; /* held over calls that change the address space, so that the trace has the kernel's order */
     struct {
@@ -90,30 +94,6 @@ bool calls_wide(void)
 }
 
 /* --- reading from the program and the kernel --- */
-
-static bool guest_read(void *to, uint64_t from, size_t n)
-{
-    struct iovec here = {to, n}, there = {(void *)(uintptr_t)(from + calls.base), n};
-    return process_vm_readv(producer.pid, &here, 1, &there, 1, 0) == (ssize_t)n;
-}
-
-/* A string of the program; "" if it cannot be read. */
-static void guest_string(char out[PATH_BYTES], uint64_t from)
-{
-    size_t n = 0;
-    while (n < PATH_BYTES - 1) { /* page by page: what lies behind the string may not be there */
-        size_t room = 4096 - ((from + n) & 4095);
-        if (room > PATH_BYTES - 1 - n)
-            room = PATH_BYTES - 1 - n;
-        if (!guest_read(out + n, from + n, room))
-            break;
-        size_t len = strnlen(out + n, room);
-        n += len;
-        if (len < room)
-            break;
-    }
-    out[n] = '\0';
-}
 
 static void send_maps(unsigned vcpu, enum wire_maps which)
 {
@@ -136,7 +116,8 @@ static void send_maps(unsigned vcpu, enum wire_maps which)
         close(fd);
     for (size_t i = 0; text && i <= n; i += PIECE_BYTES) {
         size_t k = n - i < PIECE_BYTES ? n - i : PIECE_BYTES;
-        uint64_t w[2] = {which | (i + k == n ? (uint64_t)WIRE_MAPS_DONE : 0), calls.base};
+        uint64_t w[2] = {which | (i + k == n ? (uint64_t)WIRE_MAPS_DONE : 0) | (calls.wide ? (uint64_t)WIRE_MAPS_WIDE : 0),
+                         calls.base};
         producer_event(vcpu, WIRE_MAPS, w, 2, text + i, k);
         if (i + k == n)
             break;
@@ -170,7 +151,7 @@ static enum trace_kind canonical(struct thread *t)
     switch (t->call) {
     case CALL_old_mmap: {
         uint32_t w[6] = {0};
-        guest_read(w, t->a[0], sizeof w);
+        guest_read(calls.base, w, t->a[0], sizeof w);
         for (int i = 0; i < 6; i++)
             t->a[i] = w[i];
         t->a[4] = (uint64_t)(int64_t)(int32_t)w[4];
@@ -212,7 +193,7 @@ static void shm_call(unsigned vcpu, const struct thread *t, uint64_t result)
     struct shmid_ds ds;
     if (t->call == CALL_ipc && attach) {
         uint32_t at = 0;
-        guest_read(&at, t->a[3], sizeof at);
+        guest_read(calls.base, &at, t->a[3], sizeof at);
         addr = at;
         id = t->a[1];
         flags = t->a[2];
@@ -235,13 +216,17 @@ static void shm_call(unsigned vcpu, const struct thread *t, uint64_t result)
     }
 }
 
-static void send_exec(unsigned vcpu, uint64_t path_at)
+/* The call is made here, with the recorder around the new program; where that cannot be, QEMU makes it as it is told. */
+static void send_exec(unsigned vcpu, uint64_t path_at, uint64_t argv_at, uint64_t envp_at)
 {
-    char path[PATH_BYTES];
+    struct guest g = {calls.base, calls.wide};
     uint64_t w[1] = {(uint64_t)producer.pid};
-    guest_string(path, path_at);
-    producer_event(vcpu, WIRE_EXEC, w, 1, path, strlen(path));
+    char *path = guest_string(&g, path_at);
+    producer_event(vcpu, WIRE_EXEC, w, 1, path ? path : "", path ? strlen(path) : 0);
     producer_commit_all();
+    if (path && producer.lane[vcpu] != &producer.nowhere)
+        exec_follow(&g, path, argv_at, envp_at, producer.process, producer.lane[vcpu]->thread);
+    free(path);
 }
 
 static void send_exit(unsigned vcpu, uint64_t status, bool process)
@@ -294,10 +279,10 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t
         send_exit(vcpu, t->a[0], true);
         break;
     case CALL_execve:
-        send_exec(vcpu, t->a[0]);
+        send_exec(vcpu, t->a[0], t->a[1], t->a[2]);
         break;
     case CALL_execveat:
-        send_exec(vcpu, t->a[1]);
+        send_exec(vcpu, t->a[1], t->a[2], t->a[3]);
         break;
     case CALL_clone:
         if ((t->a[0] & CLONE_VM_) && !(t->a[0] & CLONE_VFORK_))
@@ -357,7 +342,7 @@ static void on_thread(qemu_plugin_id_t id, unsigned vcpu)
 {
     (void)id;
     bool first = producer.live == 0;
-    uint32_t thread = producer_new_thread();
+    uint32_t thread = first && calls.follows ? calls.first_thread : producer_new_thread();
     if (!first) { /* made by the call that this thread executes: its record stands before all of the new thread's */
         producer_event(current, WIRE_CLONE, (uint64_t[]){thread}, 1, NULL, 0);
         producer_commit(current);
@@ -378,9 +363,11 @@ void calls_begin(uint64_t base)
     send_maps(producer.vcpu[0], WIRE_MAPS_FIRST);
 }
 
-void calls_install(qemu_plugin_id_t id, bool wide)
+void calls_install(qemu_plugin_id_t id, bool wide, bool follows, uint32_t thread)
 {
     calls.wide = wide;
+    calls.follows = follows;
+    calls.first_thread = thread;
     for (unsigned i = 1; i < sizeof numbers / sizeof numbers[0]; i++) {
         int n = wide ? numbers[i].wide : numbers[i].narrow;
         if (n >= 0)

@@ -30,7 +30,6 @@ static struct {
     struct known *known[CODE_HASH];
     pthread_mutex_t lock;
     bool has_maps;     /* the initial mappings are sent */
-    uint64_t last_pc;  /* hint for reading the maps: a guest address and where it lies in the host */
     bool info_is_plain; /* meminfo is laid out as in all versions so far, so that it needs no calls */
 } code = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -181,15 +180,20 @@ static int refuse(const char *why)
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
     int fd = -1;
-    for (int i = 0; i < argc; i++)
+    bool follows = false;
+    unsigned process = 0, thread = 0; /* those of the program that executed this one; else it is the first */
+    for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "fd=", 3))
             fd = atoi(argv[i] + 3);
+        follows |= sscanf(argv[i], "process=%u", &process) == 1;
+        sscanf(argv[i], "thread=%u", &thread);
+    }
     if (info->system_emulation || (strcmp(info->target_name, "x86_64") != 0 && strcmp(info->target_name, "i386") != 0))
         return refuse("this plugin records x86-64 and i386 programs under QEMU's user-mode emulation");
-    if (fd < 0 || producer_attach(fd) < 0)
+    if (fd < 0 || producer_attach(fd, process) < 0)
         return refuse("this QEMU plugin is started by `mmulab record`, of the same build");
     code.info_is_plain = meminfo_is_plain();
-    calls_install(id, !strcmp(info->target_name, "x86_64"));
+    calls_install(id, !strcmp(info->target_name, "x86_64"), follows, thread);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     return 0;
 }

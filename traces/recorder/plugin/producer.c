@@ -191,7 +191,7 @@ void producer_event(unsigned vcpu, enum wire_event e, const uint64_t *words, uns
 
 /* --- threads and processes --- */
 
-int producer_attach(int fd)
+int producer_attach(int fd, uint32_t process)
 {
     void *p = mmap(NULL, sizeof(struct wire), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
@@ -200,6 +200,7 @@ int producer_attach(int fd)
     producer.wire = p;
     if (producer.wire->magic != WIRE_MAGIC || producer.wire->bytes_header != offsetof(struct wire, queue))
         return -1;
+    producer.process = process;
     producer.pid = getpid();
     for (unsigned i = 0; i < VCPUS; i++)
         producer.lane[i] = &producer.nowhere;

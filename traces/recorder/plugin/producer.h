@@ -24,7 +24,7 @@ struct producer {
 };
 extern struct producer producer;
 
-int producer_attach(int fd);
+int producer_attach(int fd, uint32_t process);
 void producer_lock(void);
 void producer_unlock(void);
 /* Something has run out: the recording ends, the program goes on. */
