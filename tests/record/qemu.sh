@@ -40,5 +40,76 @@ equal "threads' output" "$(cat out.txt)" "done"
 equal "threads" "$(field threads.mtr threads)" 5
 sound threads.mtr
 
+
+# Programs that are executed, scripts, children: recorded on, in their processes.
+printf '#!/bin/sh\nexec env true\n' >script && chmod +x script
+"$mmulab" record -q -o script.mtr -- ./script
+equal "status of a script" $? 0
+"$mmulab" trace check script.mtr >check.txt || bad "script.mtr: $(tail -n 3 check.txt)"
+"$mmulab" trace print script.mtr >script.txt
+equal "programs executed" "$(grep -cE '^ *[0-9]+ +(\[[0-9.]+\] )?exec ' script.txt)" 2
+"$mmulab" record -q -o fork.mtr -- sh -c 'ls / | wc -l; exit 3' >/dev/null
+equal "status of a shell" $? 3
+equal "processes" "$(field fork.mtr processes)" 3
+"$mmulab" trace check fork.mtr >check.txt || bad "fork.mtr: $(tail -n 3 check.txt)"
+
+# What is kept.
+"$mmulab" record -q -o limit.mtr --skip 1000 --limit 5000 -- true
+n=$(field limit.mtr references)
+{ [ "$n" -ge 5000 ] && [ "$n" -le 5010 ]; } || bad "--limit 5000 kept $n references"
+equal "marks of one window" "$("$mmulab" trace print limit.mtr | grep -cE 'mark [12] ')" 2
+equal "mappings outside of the window" "$(field limit.mtr 'segment records')" "$(field sort.mtr 'segment records')"
+"$mmulab" record -q -o sample.mtr --sample 10000:100 -- true
+n=$(field sample.mtr references)
+all=$("$mmulab" record -o all.mtr -- true 2>&1 | sed -n 's/.*: \([0-9,]*\) references.*/\1/p' | tr -d ,)
+{ [ "$n" -ge $((all / 100 - 100)) ] && [ "$n" -le $((all / 100 + 400)) ]; } || bad "--sample 10000:100 of $all kept $n"
+"$mmulab" record -q -o stop.mtr --limit 20000 --stop -- sleep 100
+equal "status with --stop" $? 0
+equal "references of work, and no other function" \
+    "$("$mmulab" record -q -o roi.mtr --roi work -- "$programs/record_threads" >/dev/null; field roi.mtr 'mark records' | awk '{ print ($1 > 2) }')" 1
+"$mmulab" record -q -o roi2.mtr --roi main -- "$programs/record_threads" >/dev/null
+[ "$(field roi.mtr references)" -lt "$(field roi2.mtr references)" ] || bad "--roi work keeps no less than --roi main"
+[ "$(field roi2.mtr references)" -lt "$(field threads.mtr references)" ] || bad "--roi main keeps as much as all"
+
+# Allocations.
+"$mmulab" record -q -o malloc.mtr --malloc -- "$programs/record_heap" >out.txt
+equal "status with --malloc" $? 0
+equal "allocations" "$(for k in malloc free realloc; do field malloc.mtr "$k records"; done | tr '\n' ' ')" "$(cat out.txt) "
+sound malloc.mtr
+
+# The mappings that the trace tells are the kernel's.
+for p in ls sort "$programs/record_threads" "$programs/record_space"; do
+    "$mmulab" record -q -o maps.mtr --force --keep-maps maps.txt -- "$p" </dev/null >/dev/null
+    "$programs/record_maps" maps.mtr maps.txt >maps.out || bad "$p: $(head -n 5 maps.out)"
+done
+
+# An i386 program, where there is one.
+if [ -x "$programs/record_narrow" ] && command -v qemu-i386 >/dev/null; then
+    "$mmulab" record -q -o narrow.mtr --keep-maps maps.txt -- "$programs/record_narrow"
+    equal "status of an i386 program" $? 9
+    sound narrow.mtr
+    equal "its calls" "$("$mmulab" trace print narrow.mtr | grep -cE ' (mmap|munmap|mprotect|mremap) ')" 4
+    "$programs/record_maps" narrow.mtr maps.txt >maps.out || bad "record_narrow: $(head -n 5 maps.out)"
+fi
+
+# Mistakes.
+mistake() { # TEXT ARG...
+    local text=$1
+    shift
+    "$mmulab" record "$@" >out.txt 2>err.txt
+    equal "status of: record $*" $? 2
+    grep -q -- "$text" err.txt || bad "record $*: $(cat err.txt)"
+}
+mistake 'which program'
+mistake 'no program "nosuchprogram"' -- nosuchprogram
+echo text >plain && chmod +x plain
+mistake 'neither an ELF program' -- ./plain
+mistake 'exists; --force' -o sort.mtr -- true
+mistake 'did you mean --limit' --limt 5 -- true
+mistake 'no symbol "nosuchsymbol"' --roi nosuchsymbol -o x.mtr -- "$programs/record_threads"
+mistake 'PERIOD:LENGTH' --sample 5 -- true
+mistake 'qemu-user' --qemu /nonexistent -o x.mtr -- true
+(PATH=/nonexistent "$mmulab" record -- true) 2>err.txt && bad 'a program without PATH'
+[ -e x.mtr ] && bad "a recording that did not begin leaves a file"
 [ $failed = 0 ] && echo "record_qemu: PASS"
 exit $failed

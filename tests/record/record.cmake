@@ -1,6 +1,20 @@
 set(here ${CMAKE_CURRENT_SOURCE_DIR})
-add_executable(record_threads programs/threads.c)
-target_compile_options(record_threads PRIVATE -O2)
-target_link_libraries(record_threads PRIVATE Threads::Threads)
+foreach(program threads heap space)
+  add_executable(record_${program} programs/${program}.c)
+  target_compile_options(record_${program} PRIVATE -O2)
+  target_link_libraries(record_${program} PRIVATE Threads::Threads)
+endforeach()
+target_compile_options(record_heap PRIVATE -fno-builtin)
+add_executable(record_maps record_maps.c)
+target_link_libraries(record_maps PRIVATE mmulab_flags traces)
+mmulab_plain_link(record_maps)
+set(narrow)
+if(MMULAB_HAS_M32) # without a C library, of which there may be only one for x86-64
+  set(narrow ${CMAKE_CURRENT_BINARY_DIR}/record_narrow)
+  add_custom_command(OUTPUT ${narrow} DEPENDS ${here}/programs/narrow.c
+                     COMMAND ${CMAKE_C_COMPILER} -m32 -O1 -ffreestanding -fno-pic -no-pie -fno-stack-protector -nostdlib -static
+                             -Wl,--build-id=none -o ${narrow} ${here}/programs/narrow.c)
+  add_custom_target(record_narrow_program ALL DEPENDS ${narrow})
+endif()
 add_test(NAME record_qemu COMMAND ${here}/qemu.sh $<TARGET_FILE:mmulab> $<TARGET_FILE_DIR:record_threads>)
 set_tests_properties(record_qemu PROPERTIES SKIP_RETURN_CODE 77)

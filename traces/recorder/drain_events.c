@@ -199,7 +199,7 @@ static int program_begins(struct drain *d, uint32_t lane, struct err *err)
         exec_forget(d, i);
         for (uint32_t k = 0; k < WIRE_LANES; k++) { /* the threads of the old program */
             struct wire_lane *l = &d->wire->lane[k];
-            if (k != lane && atomic_load(&l->used) && l->process == d->x.process)
+            if (atomic_load(&l->used) && l->process == d->x.process && l->image < d->wire->lane[lane].image)
                 drain_free_lane(d, l);
         }
         return 0;

@@ -67,6 +67,7 @@ struct wire_lane {
     uint64_t start;                   /* of its chunk */
     uint64_t done;                    /* committed up to here */
     uint32_t process, thread;
+    uint32_t image; /* of wire.images */
     _Atomic uint32_t used; /* taken by the producer, given back by the consumer */
     int32_t pid;           /* host's, of the process */
 };
@@ -101,6 +102,7 @@ struct wire {
     _Atomic uint32_t ready; /* the plugin runs */
     pthread_mutex_t lock; /* shared, robust: of everything below but what the consumer writes */
     uint32_t processes, threads; /* numbers given so far */
+    uint32_t images; /* plugins started: a process that executes another program has a new one */
     uint32_t chunks, lane_hint;
     uint64_t code_used;
     _Alignas(64) _Atomic uint32_t head; /* producers; a futex that the consumer sleeps on */

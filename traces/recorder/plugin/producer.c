@@ -204,6 +204,9 @@ int producer_attach(int fd, uint32_t process)
     producer.pid = getpid();
     for (unsigned i = 0; i < VCPUS; i++)
         producer.lane[i] = &producer.nowhere;
+    producer_lock();
+    producer.image = producer.wire->images++;
+    producer_unlock();
     atomic_store(&producer.wire->ready, 1);
     return 0;
 }
@@ -224,6 +227,7 @@ void producer_thread(unsigned vcpu, uint32_t thread)
         struct wire_lane *l = &producer.wire->lane[(producer.wire->lane_hint + i) % WIRE_LANES];
         producer.wire->lane_hint = (producer.wire->lane_hint + i + 1) % WIRE_LANES;
         l->process = producer.process;
+        l->image = producer.image;
         l->thread = thread;
         l->pid = producer.pid;
         set_chunk(l, new_chunk_locked());

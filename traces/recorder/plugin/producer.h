@@ -14,7 +14,7 @@
 
 struct producer {
     struct wire *wire;
-    uint32_t process;
+    uint32_t process, image;
     int pid;
     bool ended;            /* the process's EXIT is out: nothing follows */
     _Atomic unsigned live; /* lanes in use */
