@@ -87,6 +87,7 @@ static void apply(const struct trace_rec *r)
     case TRACE_FILEID:
         if (r->addr < FILES_MAX) {
             const char *s = trace_rec_string(r, &len);
+            free(name[r->addr]);
             name[r->addr] = strndup(s, len);
         }
         break;
@@ -168,6 +169,10 @@ int main(int argc, char **argv)
     trace_input_close(in);
     unsigned bad = compare(&m, &pages);
     printf("record_maps: %s: %zu pages in %zu mappings of the kernel, %u differ\n", bad ? "FAIL" : "PASS", pages, m.n, bad);
+    trace_maps_free(&m);
+    for (size_t i = 0; i < FILES_MAX; i++)
+        free(name[i]);
+    free(table);
     return bad != 0;
 fail:
     printf("%s\n", err_format(&err, text, sizeof text));

@@ -49,6 +49,7 @@ int main(int argc, char **argv)
             size_t len;
             if (r->kind == TRACE_FILEID && r->addr < FILES_MAX) {
                 const char *s = trace_rec_string(r, &len);
+                free(name[r->addr]);
                 name[r->addr] = strndup(s, len);
             } else if (r->kind > TRACE_REF_MAX) {
                 if (r->kind == TRACE_SEGMENT || r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_MREMAP)
@@ -66,5 +67,8 @@ int main(int argc, char **argv)
         }
     trace_close(t);
     spaces_fini(&spaces);
+    for (size_t i = 0; i < FILES_MAX; i++)
+        free(name[i]);
+    free(told);
     return got < 0;
 }
