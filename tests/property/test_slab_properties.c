@@ -198,7 +198,7 @@ START_TEST(list_oracle)
     snprintf(name, sizeof name, "%s.plain", design_name(_i));
     against_list(&cfg, 256, ops(600000 / less), name, false);
     snprintf(name, sizeof name, "%s.small", design_name(_i));
-    against_list(&cfg, 24, ops(300000 / less), name, true);
+    against_list(&cfg, 8, ops(300000), name, true);
     cfg.freelist_random = true;
     cfg.random_kmalloc = true;
     snprintf(name, sizeof name, "%s.random", design_name(_i));

@@ -355,7 +355,9 @@ pfn_t slab_vmalloc_to_pfn(const struct vmalloc *v, va_t at)
 {
     const struct area *a = area_at(v, at);
     uint64_t i = a ? at.v / PAGE_BYTES - a->start : 0;
-    return a && i < a->pages && a->pfn[i] != UINT64_MAX ? (pfn_t){a->pfn[i]} : PFN_NONE;
+    if (!a || i >= a->pages || a->pfn[i] == UINT64_MAX)
+        return PFN_NONE;
+    return (pfn_t){a->pfn[i]};
 }
 
 void slab_vm_unmap_aliases(struct vmalloc *v) { va_purge(v, false); }
