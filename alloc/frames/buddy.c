@@ -24,7 +24,7 @@ static void virgin_add(struct frame_map *map, struct zone *z, uint64_t start, ui
 }
 
 /* Gives the lowest virgin block a link of its own, just before the element that stands for the rest. */
-static uint64_t virgin_link_first(struct frame_map *map, struct zone *z)
+uint64_t buddy_link_virgin(struct frame_map *map, struct zone *z)
 {
     struct virgin *v = &z->virgin;
     uint64_t pfn = v->run[v->first].start;
@@ -42,11 +42,11 @@ static uint64_t virgin_link_first(struct frame_map *map, struct zone *z)
 uint64_t buddy_first(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt)
 {
     uint32_t i = map->frames[free_list_head(z, order, mt)].next;
-    return i == z->virgin_link ? virgin_link_first(map, z) : i;
+    return i == z->virgin_link ? buddy_link_virgin(map, z) : i;
 }
 
 /* memblock hands over a range in the largest naturally aligned blocks, each to the tail of its list (linux-mm 2.2). */
-static void add_range(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end, bool eager)
+void buddy_add_range(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end, bool eager)
 {
     uint64_t top = 1ull << map->max_order;
     z->virgin_mt = map->mobility ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
@@ -156,7 +156,9 @@ static void free_block(struct frame_map *map, struct zone *z, uint64_t pfn, unsi
 const struct frame_alloc_ops buddy_frame_ops = {
     .name = "buddy",
     .pcp = true,
-    .add_range = add_range,
+    .reserve = true,
+    .types = true,
+    .add_range = buddy_add_range,
     .alloc = alloc,
     .free = free_block,
     .check = buddy_check,

@@ -4,6 +4,8 @@
  */
 #include "frames/buddy.h"
 
+#include "frames/path.h"
+
 enum { FALLBACKS = 2 };
 static const enum migratetype fallbacks[MIGRATE_PCPTYPES][FALLBACKS] = {
     [MIGRATE_UNMOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
@@ -61,11 +63,23 @@ static void retype_pageblock(struct frame_map *map, struct zone *z, uint64_t sta
     pageblock_set(map, start, to);
 }
 
+bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
+                          enum migratetype to)
+{
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
+    if (start < z->start || start + pages > z->end)
+        return false;
+    retype_pageblock(map, z, start, start + pages, from, to);
+    return true;
+}
+
 /* Claims the pageblock around free block `pfn` for mt if at least half of it is free or alike. */
 static bool claim_part(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
-                       enum migratetype mt)
+                       enum migratetype mt, unsigned flags)
 {
     uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), end = start + pages;
+    if (map->hooks.wake_kswapd) /* only kswapd takes a boost back */
+        frames_boost(map, z, flags);
     if (start < z->start || end > z->end)
         return false;
     uint64_t free, movable, alike = 0;
@@ -99,7 +113,7 @@ static uint64_t claim(struct frame_map *map, struct zone *z, unsigned order, enu
             map->st.fallback_claims_whole++;
             return buddy_take(map, z, pfn, order, have, from, mt);
         }
-        if (claim_part(map, z, pfn, from, mt)) {
+        if (claim_part(map, z, pfn, from, mt, flags)) {
             map->st.fallback_claims_part++;
             return buddy_smallest(map, z, order, mt);
         }

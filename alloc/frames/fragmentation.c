@@ -43,9 +43,9 @@ unsigned frag_percent(const uint64_t nr_free[FRAME_ORDERS], unsigned order)
 unsigned frag_proactive_score(const struct frame_map *map)
 {
     uint64_t present = 0, score = 0;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         present += map->zones[i].present;
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         if (zone_populated(z))
             score += z->present * frag_percent(z->nr_free, HUGE_PAGE_ORDER) / (present + 1);
@@ -62,7 +62,7 @@ double frag_free_huge_share_zone(const struct zone *z, unsigned order)
 double frag_free_huge_share(const struct frame_map *map, unsigned order)
 {
     uint64_t huge = frag_suitable_blocks(map, order) << order, free = 0;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         free += map->zones[i].free;
     return free ? (double)huge / (double)free : 0.0;
 }
@@ -70,7 +70,7 @@ double frag_free_huge_share(const struct frame_map *map, unsigned order)
 uint64_t frag_suitable_blocks(const struct frame_map *map, unsigned order)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         n += frag_info(map->zones[i].nr_free, order).suitable;
     return n;
 }
@@ -109,9 +109,9 @@ typedef void print_line_fn(FILE *, unsigned, const char *, const uint64_t *, uns
 
 static void each_zone(const struct frame_map *map, FILE *out, print_line_fn *print)
 {
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         if (zone_populated(&map->zones[i]))
-            print(out, 0, map->zones[i].name, map->zones[i].nr_free, map->max_order + 1);
+            print(out, map->zones[i].node, map->zones[i].name, map->zones[i].nr_free, map->max_order + 1);
 }
 
 void frames_print_buddyinfo(const struct frame_map *map, FILE *out)
@@ -141,7 +141,7 @@ static void print_block_types(const struct frame_map *map, const struct zone *z,
         if (ram)
             count[frames_pageblock_type(map, (pfn_t){p})]++;
     }
-    fprintf(out, "Node %d, zone %8s ", 0, z->name);
+    fprintf(out, "Node %u, zone %8s ", z->node, z->name);
     for (unsigned t = 0; t < MIGRATE_TYPES; t++)
         fprintf(out, "%12llu ", (unsigned long long)count[t]);
     fputc('\n', out);
@@ -154,10 +154,10 @@ void frames_print_pagetypeinfo(const struct frame_map *map, FILE *out)
     for (unsigned o = 0; o <= map->max_order; o++)
         fprintf(out, "%6u ", o);
     fputc('\n', out);
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         for (unsigned t = 0; zone_populated(z) && t < MIGRATE_TYPES; t++) {
-            fprintf(out, "Node %4d, zone %8s, type %12s ", 0, z->name, migratetype_name((enum migratetype)t));
+            fprintf(out, "Node %4u, zone %8s, type %12s ", z->node, z->name, migratetype_name((enum migratetype)t));
             for (unsigned o = 0; o <= map->max_order; o++) {
                 uint32_t n = z->nr_free_mt[o][t];
                 bool over = n >= PAGETYPEINFO_MOST;
@@ -170,7 +170,7 @@ void frames_print_pagetypeinfo(const struct frame_map *map, FILE *out)
     for (unsigned t = 0; t < MIGRATE_TYPES; t++)
         fprintf(out, "%12s ", migratetype_name((enum migratetype)t));
     fputc('\n', out);
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         if (zone_populated(&map->zones[i]))
             print_block_types(map, &map->zones[i], out);
 }

@@ -1,6 +1,7 @@
 /*
  * The plug-in point of frame allocators. An allocator manages the free frames of one zone at a time; watermarks, the
- * order of zones and the books by use stay with frames.c. All state is in struct zone and struct frame.
+ * order of zones and the books by use stay with frames.c. All state is in struct zone and struct frame; what else it keeps
+ * must follow from them.
  *
  * To add one: a file that defines `const struct frame_alloc_ops NAME_frame_ops`, and one line below.
  */
@@ -9,14 +10,21 @@
 
 #include "frames/frames.h"
 
-#define FRAME_ALLOCATORS(X) X(buddy)
+#define FRAME_ALLOCATORS(X) X(buddy) X(textbook) X(first_fit) X(best_fit) X(bitmap)
 
 /* Where the last block of a refill came from, so that the next is looked for there first (enum rmqueue_mode). */
 enum rmqueue_mode { RMQUEUE_NORMAL, RMQUEUE_CLAIM, RMQUEUE_STEAL };
 
 struct frame_alloc_ops {
     const char *name;
-    bool pcp; /* per-CPU lists stand in front of it */
+    bool pcp;     /* per-CPU lists stand in front of it */
+    bool reserve; /* it keeps pageblocks of type HIGHATOMIC apart */
+    bool types;   /* it keeps migratetypes apart */
+    /* For a structure beside the lists, frame_map's `index`: built with the map and ended with it. `rebuild`: the lists were
+     * made or changed by others (start, a loaded state, a replayed snapshot). All three may be NULL. */
+    int (*init)(struct frame_map *map, struct err *err);
+    void (*fini)(struct frame_map *map);
+    void (*rebuild)(struct frame_map *map);
     /* At boot, once for each range of z, ascending. Afterwards the range is free: it is in z's nr_free counts. */
     void (*add_range)(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end, bool eager);
     /* When a request was admitted to z. The head of a free block of 2^order frames, taken off the books of free

@@ -3,10 +3,12 @@
 #include "frames/frame_alloc.h"
 #include "frames/free_list.h"
 #include "frames/layout.h"
+#include "frames/path.h"
 #include "frames/pcp.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -46,7 +48,7 @@ static size_t page_align(size_t bytes) { return (bytes + PAGE_BYTES - 1) & ~(siz
 
 static int map_arrays(struct frame_map *map, struct err *err)
 {
-    map->frames_bytes = page_align((map->n_frames + N_ZONES * ZONE_PSEUDO) * sizeof(struct frame));
+    map->frames_bytes = page_align((map->n_frames + map->n_zones * ZONE_PSEUDO) * sizeof(struct frame));
     map->pageblocks_bytes = page_align((map->n_frames >> map->pageblock_order) + 1);
     map->frames = map_lazily(map->frames_bytes, "the frame map", err);
     if (!map->frames)
@@ -57,7 +59,7 @@ static int map_arrays(struct frame_map *map, struct err *err)
 
 static void init_lists(struct frame_map *map)
 {
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
         z->list_base = (uint32_t)(map->n_frames + i * ZONE_PSEUDO);
         z->virgin_link = z->list_base + ZONE_HEADS;
@@ -68,21 +70,27 @@ static void init_lists(struct frame_map *map)
 
 static void set_marks(struct frame_map *map, const struct memory_config *c)
 {
+    unsigned n = map->n_zones;
     if (c->min_free_bytes) {
         map->min_free_kb = c->min_free_bytes / 1024;
-        zones_set_watermarks(map->zones, map->min_free_kb, c->watermark_scale_factor);
+        zones_set_watermarks(map->zones, n, map->min_free_kb, c->watermark_scale_factor);
     } else {
-        map->min_free_kb = zones_min_free_kb(map->zones);
-        zones_set_watermarks(map->zones, map->min_free_kb, c->watermark_scale_factor);
+        map->min_free_kb = zones_min_free_kb(map->zones, n);
+        zones_set_watermarks(map->zones, n, map->min_free_kb, c->watermark_scale_factor);
         if (c->khugepaged_min_free) {
             /* Later in the boot, so that it sees the marks of the first computation. */
-            map->min_free_kb = zones_min_free_kb_khugepaged(map->zones, map->min_free_kb, map->pageblock_order);
-            zones_set_watermarks(map->zones, map->min_free_kb, c->watermark_scale_factor);
+            map->min_free_kb = zones_min_free_kb_khugepaged(map->zones, n, map->min_free_kb, map->pageblock_order);
+            zones_set_watermarks(map->zones, n, map->min_free_kb, c->watermark_scale_factor);
         }
     }
-    const uint32_t ratio[N_ZONES] = {c->lowmem_reserve_ratio_dma, c->lowmem_reserve_ratio_dma32,
-                                     c->lowmem_reserve_ratio_normal, 0};
-    zones_set_lowmem_reserve(map->zones, ratio);
+    uint32_t ratio[N_ZONES] = {c->lowmem_reserve_ratio_dma, c->lowmem_reserve_ratio_dma32, c->lowmem_reserve_ratio_normal, 0};
+    if (map->zones_x32) {
+        ratio[ZONE_NORMAL_32] = c->lowmem_reserve_ratio_normal;
+        ratio[ZONE_HIGHMEM_32] = 0;
+    }
+    for (unsigned i = 0; i < map->n_nodes; i++)
+        zones_set_lowmem_reserve(map->zones + i * N_ZONES, ratio);
+    map->boost_factor = c->watermark_boost_factor;
     pcp_set_sizes(map);
 }
 
@@ -90,7 +98,8 @@ static int init_pcps(struct frame_map *map, const struct memory_config *mem, con
                      struct err *err)
 {
     map->cpus = buddy->cpus ? buddy->cpus : 1;
-    map->node_cpus[0] = map->cpus;
+    for (unsigned c = 0; c < map->cpus; c++)
+        map->node_cpus[frames_cpu_node(map, c)]++;
     map->pcp_high_fraction = mem->percpu_pagelist_high_fraction;
     map->pcp_scale_max = buddy->pcp_batch_scale_max;
     map->pcp_cache_pages = buddy->pcp_cache_bytes >> PAGE_SHIFT;
@@ -116,123 +125,168 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
     map->pageblock_order = buddy->pageblock_order;
     map->defrag_mode = buddy->defrag_mode;
     map->ops = allocators[buddy->allocator];
-    map->n_zones = N_ZONES;
     if (layout_set(map, mem, err) || map_arrays(map, err) || init_pcps(map, mem, buddy, err)) {
         frame_map_free(map);
         return -1;
     }
-    map->mobility = buddy->group_by_mobility && map->managed >> map->pageblock_order >= MIGRATE_TYPES;
+    map->mobility = buddy->group_by_mobility && map->ops->types && map->managed >> map->pageblock_order >= MIGRATE_TYPES;
     if (!map->mobility)
         memset(map->pageblocks, MIGRATE_UNMOVABLE ^ MIGRATE_MOVABLE,
                (size_t)(map->n_frames >> map->pageblock_order) + 1);
     init_lists(map);
+    if (map->ops->init && map->ops->init(map, err)) {
+        frame_map_free(map);
+        return -1;
+    }
     for (unsigned i = 0; i < map->n_ranges; i++) {
         const struct frame_range *r = &map->ranges[i];
         map->ops->add_range(map, &map->zones[r->zone], r->start, r->end, buddy->eager_init);
     }
+    frames_rebuild(map);
     set_marks(map, mem);
     *out = map;
     return 0;
+}
+
+void frames_rebuild(struct frame_map *map)
+{
+    if (map->ops->rebuild)
+        map->ops->rebuild(map);
 }
 
 void frame_map_free(struct frame_map *map)
 {
     if (!map)
         return;
+    if (map->ops->fini)
+        map->ops->fini(map);
     if (map->frames)
         munmap(map->frames, map->frames_bytes);
     if (map->pageblocks)
         munmap(map->pageblocks, map->pageblocks_bytes);
     free(map->pcps);
+    free(map->ranges);
     free(map);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------------------------- */
 
-/* gfp_to_alloc_flags (linux-mm 1.8) for a task that is neither an OOM victim nor reclaiming. */
-static unsigned slow_flags(const struct frame_map *map, gfp_t gfp, unsigned order)
+/* rmqueue_buddy: straight from the zone; urgent requests may use its reserve. */
+static pfn_t rmqueue_zone(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
 {
-    unsigned flags = WMARK_MIN;
-    if (map->defrag_mode)
-        flags |= ALLOC_NOFRAGMENT;
-    if (gfp & __GFP_HIGH)
-        flags |= ALLOC_MIN_RESERVE;
-    if (!(gfp & (__GFP_DIRECT_RECLAIM | __GFP_NOMEMALLOC))) {
-        flags |= ALLOC_NON_BLOCK;
-        if (order > 0 && (gfp & __GFP_HIGH))
-            flags |= ALLOC_HIGHATOMIC;
-    }
-    if ((gfp & __GFP_MEMALLOC) && !(gfp & __GFP_NOMEMALLOC))
-        flags |= ALLOC_NO_WATERMARKS;
-    return flags;
-}
-
-static inline pfn_t rmqueue(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt,
-                            unsigned flags)
-{
-    if (map->pcps && pcp_order(order)) {
-        pfn_t pfn = pcp_alloc(map, z, map->cpu, order, mt, flags);
-        if (likely(!pfn_is_none(pfn)))
-            return pfn;
-    }
     enum rmqueue_mode mode = RMQUEUE_NORMAL;
-    return map->ops->alloc(map, z, order, mt, flags, &mode);
+    pfn_t pfn = PFN_NONE;
+    if (unlikely(flags & ALLOC_HIGHATOMIC) && z->nonempty[MIGRATE_HIGHATOMIC])
+        pfn = map->ops->alloc(map, z, order, MIGRATE_HIGHATOMIC, flags, &mode);
+    if (likely(pfn_is_none(pfn)))
+        pfn = map->ops->alloc(map, z, order, mt, flags, &mode);
+    if (unlikely(pfn_is_none(pfn)) && (flags & (ALLOC_OOM | ALLOC_NON_BLOCK)) && z->nonempty[MIGRATE_HIGHATOMIC])
+        pfn = map->ops->alloc(map, z, order, MIGRATE_HIGHATOMIC, flags, &mode);
+    return pfn;
 }
 
-/* One pass over the zonelist, highest zone first (get_page_from_freelist, linux-mm 2.9). */
-static pfn_t from_zonelist(struct frame_map *map, enum zone_type highest, unsigned order, enum migratetype mt,
-                           unsigned flags, struct zone **from)
+static inline pfn_t rmqueue(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
 {
-    for (int i = (int)highest; i >= 0; i--) {
-        struct zone *z = &map->zones[i];
-        if (!z->managed)
+    pfn_t pfn = PFN_NONE;
+    if (map->pcps && pcp_order(order))
+        pfn = pcp_alloc(map, z, map->cpu, order, mt, flags);
+    if (unlikely(pfn_is_none(pfn)))
+        pfn = rmqueue_zone(map, z, order, mt, flags);
+    if (unlikely(z->flags & ZONE_BOOSTED) && (flags & ALLOC_KSWAPD)) {
+        z->flags &= ~(unsigned)ZONE_BOOSTED;
+        if (map->hooks.wake_kswapd)
+            map->hooks.wake_kswapd(map->hooks.self, z, 0, z->type);
+    }
+    if (unlikely(flags & ALLOC_HIGHATOMIC) && !pfn_is_none(pfn))
+        highatomic_reserve(map, z, pfn.v, order);
+    return pfn;
+}
+
+/* May the request be taken from z? Notes on the way that z fell below its high mark, which shrinks the per-CPU lists. */
+static inline bool admitted(struct zone *z, const struct frame_request *r, unsigned flags)
+{
+    if (!(z->flags & ZONE_BELOW_HIGH)) {
+        if (likely(zone_watermark_ok(z, r->order, r->highest, (flags & ~(unsigned)ALLOC_WMARK_MASK) | WMARK_HIGH)))
+            return true;
+        z->flags |= ZONE_BELOW_HIGH;
+    }
+    if ((flags & ALLOC_NO_WATERMARKS) || likely(zone_watermark_ok(z, r->order, r->highest, flags)))
+        return true;
+    if ((flags & ALLOC_WMARK_MASK) == WMARK_LOW)
+        z->st.low_misses++;
+    else
+        z->st.min_misses++;
+    return false;
+}
+
+/* zone_statistics: which node served, seen from the first zone of the list and from the CPU. */
+static inline void numa_count(const struct frame_map *map, struct zone *preferred, struct zone *z)
+{
+    if (likely(z->node == preferred->node)) {
+        z->st.numa_hit++;
+    } else {
+        z->st.numa_miss++;
+        preferred->st.numa_foreign++;
+    }
+    if (likely(z->node == frames_cpu_node(map, map->cpu)))
+        z->st.numa_local++;
+    else
+        z->st.numa_other++;
+}
+
+/* get_page_from_freelist (linux-mm 2.9). */
+pfn_t frames_get_page(struct frame_map *map, const struct frame_request *r, unsigned flags, struct zone **from)
+{
+    bool skip_awake = map->n_nodes > 1, skipped = false;
+restart:;
+    struct zone *preferred = NULL;
+    for (unsigned k = 0; k < map->n_zones; k++) {
+        struct zone *z = frames_zonelist(map, r->node, k);
+        if (!z->managed || z->type > r->highest)
             continue;
-        if (!(z->flags & ZONE_BELOW_HIGH)) {
-            if (likely(zone_watermark_ok(z, order, highest, (flags & ~(unsigned)ALLOC_WMARK_MASK) | WMARK_HIGH)))
-                goto try_this_zone;
-            z->flags |= ZONE_BELOW_HIGH; /* noticed here rather than where pages are freed, which happens more often */
-        }
-        if (!(flags & ALLOC_NO_WATERMARKS) && unlikely(!zone_watermark_ok(z, order, highest, flags))) {
-            if ((flags & ALLOC_WMARK_MASK) == WMARK_LOW)
-                z->st.low_misses++;
-            else
-                z->st.min_misses++;
+        if (!preferred)
+            preferred = z;
+        if (unlikely(z->node != r->node) && (r->gfp & __GFP_THISNODE))
+            break;
+        if (skip_awake && (z->flags & ZONE_RECLAIM_ACTIVE)) { /* first nodes whose kswapd sleeps */
+            skipped = true;
             continue;
         }
-    try_this_zone:;
-        pfn_t pfn = rmqueue(map, z, order, mt, flags);
+        if (unlikely(z->node != preferred->node) && (flags & ALLOC_NOFRAGMENT) && !map->defrag_mode) {
+            flags &= ~(unsigned)ALLOC_NOFRAGMENT; /* locality is worth more than unmixed pageblocks */
+            goto restart;
+        }
+        if (unlikely(!admitted(z, r, flags)))
+            continue;
+        pfn_t pfn = rmqueue(map, z, r->order, r->mt, flags);
         if (likely(!pfn_is_none(pfn))) {
+            numa_count(map, preferred, z);
             *from = z;
             return pfn;
         }
         z->st.no_block++;
     }
+    if (skipped) {
+        skip_awake = skipped = false;
+        goto restart;
+    }
+    if ((flags & ALLOC_NOFRAGMENT) && !map->defrag_mode) {
+        flags &= ~(unsigned)ALLOC_NOFRAGMENT;
+        goto restart;
+    }
     return PFN_NONE;
 }
 
-static pfn_t try_zones(struct frame_map *map, enum zone_type highest, unsigned order, enum migratetype mt,
-                       unsigned flags, struct zone **from)
+/* alloc_flags_nofragment: where the preferred zone is Normal, other zones come before foreign pageblocks. */
+static unsigned nofragment(const struct frame_map *map, const struct frame_request *r)
 {
-    pfn_t pfn = from_zonelist(map, highest, order, mt, flags, from);
-    if (unlikely(pfn_is_none(pfn)) && (flags & ALLOC_NOFRAGMENT) && !map->defrag_mode)
-        pfn = from_zonelist(map, highest, order, mt, flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
-    return pfn;
-}
-
-static pfn_t alloc_slow(struct frame_map *map, gfp_t gfp, unsigned order, enum zone_type highest,
-                        enum migratetype mt, struct zone **from)
-{
-    map->st.slow_paths++;
-    unsigned flags = slow_flags(map, gfp, order);
-    pfn_t pfn = try_zones(map, highest, order, mt, flags, from);
-    if (pfn_is_none(pfn) && map->defrag_mode)
-        pfn = from_zonelist(map, highest, order, mt, flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
-    if (pfn_is_none(pfn) && (gfp & __GFP_DIRECT_RECLAIM) && frames_pcp_pages(map)) {
-        /* What other CPUs and other types hold comes back, once (drain_all_pages in __alloc_pages_direct_reclaim). */
-        pcp_drain_all(map, NULL);
-        pfn = from_zonelist(map, highest, order, mt, flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
-    }
-    return pfn;
+    const struct zone *z = &map->zones[r->node * N_ZONES];
+    if (map->defrag_mode)
+        return ALLOC_NOFRAGMENT;
+    if (map->zones_x32 || r->highest < ZONE_NORMAL || !z[ZONE_NORMAL].managed ||
+        (r->highest == ZONE_MOVABLE && z[ZONE_MOVABLE].managed) || (map->n_nodes > 1 && !zone_populated(&z[ZONE_DMA32])))
+        return 0;
+    return ALLOC_NOFRAGMENT;
 }
 
 pfn_t frames_alloc(struct frame_map *map, gfp_t gfp, unsigned order, enum frame_tag tag)
@@ -240,14 +294,13 @@ pfn_t frames_alloc(struct frame_map *map, gfp_t gfp, unsigned order, enum frame_
     struct zone *z = NULL;
     pfn_t pfn = PFN_NONE;
     if (likely(order <= map->max_order)) {
-        enum zone_type highest = gfp_zone(gfp);
-        enum migratetype mt = map->mobility ? gfp_migratetype(gfp) : MIGRATE_UNMOVABLE;
-        /* Where the preferred zone is Normal, other zones come before foreign pageblocks (alloc_flags_nofragment). */
-        bool normal = highest >= ZONE_NORMAL && map->zones[ZONE_NORMAL].managed;
-        unsigned flags = WMARK_LOW | (normal || map->defrag_mode ? ALLOC_NOFRAGMENT : 0u);
-        pfn = try_zones(map, highest, order, mt, flags, &z);
+        struct frame_request r = {.gfp = gfp, .order = order, .node = frames_cpu_node(map, map->cpu),
+                                  .highest = map->zones_x32 ? gfp_zone_32(gfp) : gfp_zone(gfp),
+                                  .mt = map->mobility ? gfp_migratetype(gfp) : MIGRATE_UNMOVABLE};
+        unsigned flags = WMARK_LOW | nofragment(map, &r) | (gfp & __GFP_KSWAPD_RECLAIM ? ALLOC_KSWAPD : 0u);
+        pfn = frames_get_page(map, &r, flags, &z);
         if (unlikely(pfn_is_none(pfn)))
-            pfn = alloc_slow(map, gfp, order, highest, mt, &z);
+            pfn = frames_alloc_slow(map, &r, &z);
     }
     if (unlikely(pfn_is_none(pfn))) {
         map->st.failures++;
@@ -303,6 +356,14 @@ void frames_retag(struct frame_map *map, pfn_t pfn, enum frame_tag tag)
     f->tag = (uint8_t)tag;
 }
 
+const char *frames_zone_label(const struct zone *z, char buf[ZONE_LABEL])
+{
+    if (z->node == 0)
+        return z->name;
+    snprintf(buf, ZONE_LABEL, "node%u.%s", z->node, z->name);
+    return buf;
+}
+
 /* ---- questions -------------------------------------------------------------------------------------------------- */
 
 static bool is_virgin(const struct zone *z, uint64_t pfn)
@@ -315,7 +376,7 @@ static bool is_virgin(const struct zone *z, uint64_t pfn)
 
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn)
 {
-    struct frame_block b = {.kind = FRAME_IS_HOLE, .head = PFN_NONE, .zone = frame_zone(pfn)};
+    struct frame_block b = {.kind = FRAME_IS_HOLE, .head = PFN_NONE, .zone = (unsigned)(frames_zone_of((struct frame_map *)(uintptr_t)map, pfn) - map->zones)};
     for (unsigned i = 0; i < map->n_ram; i++)
         if (pfn.v >= map->ram[i].start && pfn.v < map->ram[i].end)
             b.kind = FRAME_IS_RESERVED;
@@ -351,7 +412,7 @@ enum migratetype frames_pageblock_type(const struct frame_map *map, pfn_t pfn)
 uint64_t frames_free_pages(const struct frame_map *map)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         n += map->zones[i].free;
     return n;
 }

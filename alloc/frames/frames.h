@@ -23,6 +23,7 @@
 #include "engine/types.h"
 #include "frames/frames_config.h"
 #include "frames/gfp.h"
+#include "frames/hooks.h"
 #include "frames/zone.h"
 
 enum frame_state {
@@ -76,6 +77,13 @@ _Static_assert(sizeof(struct frame) == 32, "a touched frame costs 32 bytes");
     X(fallback_steals, "allocations", "... by taking frames and leaving the pageblock's type") \
     X(slow_paths, "requests", "requests that no zone could satisfy above its low watermark") \
     X(failures, "requests", "requests that no zone could satisfy: out of memory, or an optional huge page not had") \
+    X(kswapd_wakes, "requests", "slow paths that wake kswapd") \
+    X(direct_reclaims, "tries", "slow paths that reclaimed by themselves") \
+    X(direct_compactions, "tries", "slow paths that compacted by themselves") \
+    X(oom_calls, "calls", "slow paths that asked for a process to be killed") \
+    X(boosts, "claims", "claims of a part of a pageblock that raised the zone's marks") \
+    X(highatomic_reserved, "pageblocks", "pageblocks set aside for urgent requests of several pages") \
+    X(highatomic_unreserved, "pageblocks", "... given back under pressure") \
     X(failures_pages, "pages", "pages those requests asked for")
 #define PCP_STATS(X) \
     X(hits, "blocks", "blocks handed out from a CPU's list without asking the zone") \
@@ -96,8 +104,9 @@ struct frames_stats {
 #undef FRAMES_STAT_FIELD
 };
 
-struct frame_range { uint64_t start, end; enum zone_type zone; };
-enum { FRAME_RAM = 2, FRAME_RANGES = FRAME_RAM + 2, FRAME_NODES = 1 };
+struct frame_range { uint64_t start, end; unsigned zone; }; /* zone: index of frame_map's zones */
+struct frame_span { uint64_t start; unsigned zone; };       /* up to the next span */
+enum { FRAME_RAM = 2, FRAME_NODES = 8, FRAME_ZONES = FRAME_NODES * N_ZONES };
 struct pcp;
 
 struct frame_alloc_ops;
@@ -109,15 +118,22 @@ struct frame_map {
     bool mobility; /* pageblocks are typed; a machine too small for that keeps all in UNMOVABLE (linux-mm 1.8) */
     bool defrag_mode;
     const struct frame_alloc_ops *ops;
-    struct zone zones[N_ZONES];
-    unsigned n_zones;
+    void *index; /* the allocator's own; follows from the lists */
+    struct zone zones[FRAME_ZONES]; /* N_ZONES a node: node * N_ZONES + enum zone_type */
+    unsigned n_zones, n_nodes, n_spans;
+    struct frame_span span[FRAME_ZONES]; /* which zone a frame is in, ascending */
+    uint8_t zonelist[FRAME_NODES][FRAME_ZONES]; /* in which order a node asks the zones */
+    uint32_t distance[FRAME_NODES][FRAME_NODES];
+    bool zones_x32; /* the zones are those of a 32-bit kernel */
+    uint32_t boost_factor; /* vm.watermark_boost_factor */
+    struct frames_hooks hooks; /* set by whoever reclaims, compacts, kills; zero: nobody does */
     unsigned cpus, cpu;              /* how many there are; the one that allocates and frees now (frames_on_cpu) */
     unsigned node_cpus[FRAME_NODES]; /* CPUs of each node */
     struct pcp *pcps;                /* [n_zones][cpus], or NULL: no per-CPU lists */
     uint32_t pcp_high_fraction, pcp_scale_max;
     uint64_t pcp_cache_pages;        /* a CPU's share of the last-level cache */
     struct frame_range ram[FRAME_RAM];       /* where RAM is, ascending; `zone` is not used */
-    struct frame_range ranges[FRAME_RANGES]; /* what the allocator got at boot, ascending; each lies in one zone */
+    struct frame_range *ranges;              /* what the allocator got at boot, ascending; each lies in one zone */
     unsigned n_ram, n_ranges;
     uint64_t present, managed, reserved; /* pages of RAM; reserved = present - managed (pfn 0 among them) */
     uint64_t min_free_kb;
@@ -152,19 +168,45 @@ void frames_retag(struct frame_map *map, pfn_t pfn, enum frame_tag tag);
 /* Zones are ranges of addresses (x86-64): 16 MiB is the reach of ISA DMA, 4 GiB that of 32-bit devices. */
 #define DMA_END_PFN 4096u
 #define DMA32_END_PFN 1048576u
-static inline enum zone_type frame_zone(pfn_t pfn)
-{
-    return pfn.v >= DMA32_END_PFN ? ZONE_NORMAL : pfn.v >= DMA_END_PFN ? ZONE_DMA32 : ZONE_DMA;
-}
 
-/* The zone that holds a frame of memory. */
-static inline struct zone *frames_zone_of(struct frame_map *map, pfn_t pfn) { return &map->zones[frame_zone(pfn)]; }
+/* The zone that holds a frame of memory; for a hole, the one before it. */
+static inline struct zone *frames_zone_of(struct frame_map *map, pfn_t pfn)
+{
+    unsigned i = map->n_spans - 1;
+    while (i && pfn.v < map->span[i].start)
+        i--;
+    return &map->zones[map->span[i].zone];
+}
+static inline enum zone_type frame_zone(const struct frame_map *map, pfn_t pfn)
+{
+    return frames_zone_of((struct frame_map *)(uintptr_t)map, pfn)->type;
+}
+/* Must be called when the free lists were changed by others than the allocator. */
+void frames_rebuild(struct frame_map *map);
+/* Must be called when start and end of zones were changed after frame_map_new. */
+void frames_set_spans(struct frame_map *map);
+
+/* The k-th zone of the list that requests of `node` go through, k < n_zones; many are empty. */
+static inline struct zone *frames_zonelist(struct frame_map *map, unsigned node, unsigned k)
+{
+    return &map->zones[map->zonelist[node][k]];
+}
+/* CPUs are spread over the nodes in order. */
+static inline unsigned frames_cpu_node(const struct frame_map *map, unsigned cpu)
+{
+    return map->n_nodes == 1 ? 0 : (unsigned)((uint64_t)cpu * map->n_nodes / map->cpus);
+}
+/* "Normal", or "node1.Normal" for the zones of a second node. */
+enum { ZONE_LABEL = 32 };
+const char *frames_zone_label(const struct zone *z, char buf[ZONE_LABEL]);
+/* kswapd has reclaimed: so many pages of the boost go (linux-mm 9.5). */
+void frames_unboost(struct zone *z, uint64_t pages);
 
 static inline struct frame *frame_at(const struct frame_map *map, pfn_t pfn) { return &map->frames[pfn.v]; }
 
 /* The block that holds `pfn`. */
 enum frame_kind { FRAME_IS_HOLE, FRAME_IS_RESERVED, FRAME_IS_FREE, FRAME_IS_ALLOCATED, FRAME_IS_PCP };
-struct frame_block { enum frame_kind kind; pfn_t head; unsigned order; enum zone_type zone; };
+struct frame_block { enum frame_kind kind; pfn_t head; unsigned order, zone; }; /* zone: index */
 /* `head` and `order` are meaningful for free, allocated and per-CPU frames. Any pfn may be asked. */
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn);
 

@@ -14,7 +14,7 @@ typedef unsigned long long ull;
 struct check {
     const struct frame_map *map;
     uint64_t *listed; /* a bit a frame: it lies in a block that is on a free list */
-    uint64_t free, blocks_free, pcp[N_ZONES], tags[N_FRAME_TAGS];
+    uint64_t free, blocks_free, pcp[FRAME_ZONES], tags[N_FRAME_TAGS];
     struct err *err;
 };
 
@@ -38,7 +38,7 @@ static uint64_t mark(struct check *c, uint64_t pfn, uint64_t n)
 static bool managed(const struct check *c, const struct zone *z, uint64_t start, uint64_t n)
 {
     for (unsigned i = 0; i < c->map->n_ranges; i++)
-        if (c->map->ranges[i].zone == z->type && start >= c->map->ranges[i].start && start + n <= c->map->ranges[i].end)
+        if (&c->map->zones[c->map->ranges[i].zone] == z && start >= c->map->ranges[i].start && start + n <= c->map->ranges[i].end)
             return true;
     return false;
 }
@@ -249,11 +249,11 @@ static int check_pageblocks(struct check *c)
     return 0;
 }
 
-static int check_totals(struct check *c, const uint64_t allocated[N_ZONES])
+static int check_totals(struct check *c, const uint64_t allocated[FRAME_ZONES])
 {
     const struct frame_map *map = c->map;
     uint64_t free = 0, used = 0;
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         free += z->free + c->pcp[i];
         used += allocated[i];
@@ -284,10 +284,10 @@ static int mark_pcp(void *ctx, uint64_t pfn, unsigned order)
 static int check_all(struct check *c)
 {
     const struct frame_map *map = c->map;
-    uint64_t allocated[N_ZONES] = {0};
+    uint64_t allocated[FRAME_ZONES] = {0};
     if (check_pageblocks(c))
         return -1;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         if (check_lists(c, &map->zones[i]) ||
             pcp_check(map, &map->zones[i], mark_pcp, c, &c->pcp[i], c->err))
             return -1;
@@ -296,7 +296,7 @@ static int check_all(struct check *c)
             return -1;
     if (check_unmanaged(c) || check_totals(c, allocated))
         return -1;
-    for (unsigned i = 0; map->ops->check && i < N_ZONES; i++)
+    for (unsigned i = 0; map->ops->check && i < map->n_zones; i++)
         if (map->ops->check(map, &map->zones[i], c->err))
             return -1;
     return 0;

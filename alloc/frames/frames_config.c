@@ -1,6 +1,7 @@
 #include "frames/frames_config.h"
 
 #include "frames/frame_alloc.h"
+#include "frames/frames.h"
 
 #include <assert.h>
 
@@ -8,6 +9,15 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define TIB (1024 * GIB)
+
+static const char *const zones_names[] = {"x86_64", "x86_32", NULL};
+
+static const struct param reserved_params[] = {
+    {"start", P_ADDR, offsetof(struct memory_reserved, start), .flags = PARAM_REQUIRED, .help = "physical address of the range"},
+    {"size", P_SIZE, offsetof(struct memory_reserved, bytes), .min = 4 * KIB, .max = TIB, .flags = PARAM_REQUIRED,
+     .help = "bytes of the range"},
+};
+static const struct param_elem reserved_elem = {reserved_params, ARRAY_LEN(reserved_params), sizeof(struct memory_reserved)};
 
 #define MEM(member) offsetof(struct memory_config, member)
 const struct param memory_params[MEMORY_PARAMS_N] = {
@@ -29,6 +39,26 @@ const struct param memory_params[MEMORY_PARAMS_N] = {
              "(set_recommended_min_free_kbytes); ignored when min_free is given"},
     {"watermark_scale_factor", P_U32, MEM(watermark_scale_factor), .def = 10, .min = 1, .max = 3000,
      .help = "distance between watermarks in 1/10000 of a zone (vm.watermark_scale_factor)"},
+    {"watermark_boost_factor", P_U32, MEM(watermark_boost_factor), .def = 15000, .max = 1000000,
+     .help = "how far a claim of a part of another type's pageblock may raise the marks, in 1/10000 of the high one "
+             "(vm.watermark_boost_factor); without kswapd, which takes it back, nothing is raised"},
+    {"zones", P_ENUM, MEM(zones), .def = MEMORY_ZONES_X86_64, .names = zones_names,
+     .help = "which zones there are: DMA, DMA32, Normal, Movable, or those of a 32-bit kernel: DMA, Normal, HighMem, "
+             "Movable"},
+    {"highmem_start", P_SIZE, MEM(highmem_start), .def = 896 * MIB, .min = 16 * MIB, .max = 4 * GIB,
+     .help = "where HighMem begins on a 32-bit machine (896MiB: 3 GiB for user space and 1 GiB for the kernel)"},
+    {"kernelcore", P_SIZE, MEM(kernelcore_bytes), .def = 0, .max = TIB,
+     .help = "RAM that is not in zone Movable, spread over the nodes; all else is (kernelcore=); 0: no zone Movable"},
+    {"movablecore", P_SIZE, MEM(movablecore_bytes), .def = 0, .max = TIB,
+     .help = "RAM that is in zone Movable, carved from the highest zone of each node (movablecore=); 0: none"},
+    {"nodes", P_U32, MEM(nodes), .def = 1, .min = 1, .max = FRAME_NODES,
+     .help = "NUMA nodes of equal size; the CPUs are spread over them in order"},
+    {"node_sizes", P_SIZE_LIST, MEM(node_sizes), .def_s = "[]",
+     .help = "RAM of each node, in sum memory.size; gives the number of nodes; empty: memory.nodes equal ones"},
+    {"node_distances", P_U64_LIST, MEM(node_distances), .def_s = "[]",
+     .help = "distances as in ACPI's SLIT, row by row; empty: 10 to itself, 20 to others"},
+    {"reserved", P_OBJECT_LIST, MEM(reserved), .elem = &reserved_elem,
+     .help = "ranges of RAM that the allocator never gets, beside low_reserved and boot_reserved"},
     {"percpu_pagelist_high_fraction", P_U32, MEM(percpu_pagelist_high_fraction), .def = 0, .min = 8, .max = 1u << 30,
      .flags = PARAM_OR_ZERO,
      .help = "how much of a zone all CPUs' page lists may hold, 1/fraction (vm.percpu_pagelist_high_fraction); 0: tuned "
@@ -85,6 +115,11 @@ static void fill(void *base, const struct param *t, size_t n)
             break;
         case P_ENUM:
             *(int *)at = (int)t[i].def;
+            break;
+        case P_SIZE_LIST:
+        case P_U64_LIST:
+        case P_OBJECT_LIST:
+            *(struct param_list *)at = (struct param_list){0}; /* empty by default */
             break;
         default:
             assert(t[i].type == P_SIZE);

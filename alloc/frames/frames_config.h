@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+enum memory_zones { MEMORY_ZONES_X86_64, MEMORY_ZONES_X86_32 };
+struct memory_reserved { uint64_t start, bytes; }; /* element of memory.reserved */
+
 struct memory_config {
     uint64_t size_bytes;          /* RAM installed: 1 MiB .. 1 TiB, a multiple of 4 KiB */
     uint64_t low_reserved_bytes;  /* kept from the allocator at address 0; capped at a sixteenth of the RAM */
@@ -17,6 +20,13 @@ struct memory_config {
     uint64_t min_free_bytes;      /* vm.min_free_kbytes; 0: by the kernel's formula */
     bool khugepaged_min_free;     /* raise it as khugepaged does when transparent huge pages are enabled */
     uint32_t watermark_scale_factor;
+    uint32_t watermark_boost_factor;
+    int zones;                    /* enum memory_zones */
+    uint64_t highmem_start;       /* MEMORY_ZONES_X86_32: where HighMem begins */
+    uint64_t kernelcore_bytes, movablecore_bytes; /* what is not, or is, Movable; 0: no such zone */
+    uint32_t nodes;
+    struct param_list node_sizes, node_distances;
+    struct param_list reserved;   /* struct memory_reserved */
     uint32_t percpu_pagelist_high_fraction; /* vm.percpu_pagelist_high_fraction; 0: tuned automatically */
     uint32_t lowmem_reserve_ratio_dma, lowmem_reserve_ratio_dma32, lowmem_reserve_ratio_normal;
 };
@@ -34,7 +44,7 @@ struct buddy_config {
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 11, BUDDY_PARAMS_N = 9 };
+enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 9 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 
 /* A member added to one of these is part of the state, or fixed by the configuration: decide, then correct the size. */
-_Static_assert(sizeof(struct zone) == 640, "zone_state moves or compares every member");
-_Static_assert(sizeof(struct frame_map) - N_ZONES * sizeof(struct zone) == 504, "frames_state moves or compares every member");
+_Static_assert(sizeof(struct zone) == 888, "zone_state moves or compares every member");
+_Static_assert(sizeof(struct frame_map) - FRAME_ZONES * sizeof(struct zone) == 1608, "frames_state moves or compares every member");
 _Static_assert(sizeof(struct pcp) == 128, "pcp_state moves every member");
 
 static void zone_state(struct zone *z, struct state_io *io)
@@ -29,9 +29,15 @@ static void zone_state(struct zone *z, struct state_io *io)
     state_same(io, z->pcp_high_min, "high_min of the per-CPU lists");
     state_same(io, z->pcp_high_max, "high_max of the per-CPU lists");
     state_u64(io, &z->boost);
-    state_u32(io, &z->flags);
+    enum { FIXED = ZONE_IS_HIGHMEM | ZONE_IS_MOVABLE };
+    uint32_t flags = z->flags & ~(uint32_t)FIXED;
+    state_u32(io, &flags);
+    state_check(io, !(flags & FIXED), "a zone's flags are impossible");
+    z->flags = (z->flags & FIXED) | flags;
+    state_u64(io, &z->reserved_highatomic);
     state_u64(io, &z->free);
     state_u64(io, &z->free_blocks);
+    state_u64(io, &z->rover);
     state_bytes(io, z->nr_free, sizeof z->nr_free);
     state_bytes(io, z->nr_free_mt, sizeof z->nr_free_mt);
     state_bytes(io, z->nonempty, sizeof z->nonempty);
@@ -73,9 +79,9 @@ static void pcp_state(struct frame_map *map, struct pcp *p, struct state_io *io)
 struct span { uint64_t from, to; };
 static unsigned touched(const struct frame_map *map, struct span *out)
 {
-    struct span hole[N_ZONES * ZONE_VIRGIN_RUNS];
+    struct span hole[FRAME_ZONES * ZONE_VIRGIN_RUNS];
     unsigned n = 0, k = 0;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         for (unsigned r = map->zones[i].virgin.first; r < map->zones[i].virgin.n; r++) {
             struct span s = {map->zones[i].virgin.run[r].start, map->zones[i].virgin.run[r].end};
             unsigned at = n++;
@@ -105,10 +111,11 @@ static void tables_state(struct frame_map *map, struct phys_mem *mem, struct spa
 
 void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *io)
 {
-    struct span span[N_ZONES * ZONE_VIRGIN_RUNS + 1];
+    struct span span[FRAME_ZONES * ZONE_VIRGIN_RUNS + 1];
     state_mark(io, "frames");
     state_same(io, map->n_frames, "size of memory");
     state_same(io, map->managed, "managed size of memory");
+    state_same(io, map->n_zones, "number of zones");
     state_same(io, map->max_order, "largest order");
     state_same(io, map->pageblock_order, "pageblock order");
     if (state_bad(io))
@@ -117,7 +124,7 @@ void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *
         madvise(map->frames, map->frames_bytes, MADV_DONTNEED);
         madvise(map->pageblocks, map->pageblocks_bytes, MADV_DONTNEED);
     }
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         zone_state(&map->zones[i], io);
     state_same(io, map->pcps ? map->cpus : 0, "number of CPUs with page lists");
     for (size_t i = 0; map->pcps && i < (size_t)map->n_zones * map->cpus && !state_bad(io); i++)
@@ -133,4 +140,6 @@ void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *
         state_sparse(io, map->frames, span[i].from, span[i].to, sizeof *map->frames);
     for (unsigned i = 0; i < n && !state_bad(io); i++)
         tables_state(map, mem, span[i], io);
+    if (io->loading && !state_bad(io))
+        frames_rebuild(map);
 }

@@ -15,12 +15,12 @@ void frames_add_stats(const struct frame_map *map, struct stats *s)
     stats_add(s, "buddy", &map->st, of_map, ARRAY_LEN(of_map));
     if (map->pcps)
         stats_add(s, "pcp", &map->pcp_st, of_pcp, ARRAY_LEN(of_pcp));
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         if (!zone_populated(z))
             continue;
-        char path[32];
-        snprintf(path, sizeof path, "zone.%s", z->name);
+        char path[48], label[ZONE_LABEL];
+        snprintf(path, sizeof path, "zone.%s", frames_zone_label(z, label));
         stats_add(s, path, &z->st, of_zone, ARRAY_LEN(of_zone));
     }
 }

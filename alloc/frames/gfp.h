@@ -64,9 +64,11 @@ enum migratetype {
     MIGRATE_TYPES,
 };
 
-/* Index order is fixed; an empty zone is allowed. Movable has no memory yet: requests may name it (as its highest
- * zone) because GFP_HIGHUSER_MOVABLE does, and lowmem_reserve depends on that. */
+/* Index order is fixed; absent zones are compiled out, so a 32-bit kernel numbers its own differently (memory.zones). An empty
+ * zone is allowed: requests may name Movable (as their highest zone) whether or not it has memory, and lowmem_reserve
+ * depends on that. */
 enum zone_type { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_MOVABLE, N_ZONES };
+enum { ZONE_NORMAL_32 = 1, ZONE_HIGHMEM_32 = 2 };
 
 /* The highest zone a request may use (GFP_ZONE_TABLE of a 64-bit kernel). More than one of DMA, HIGHMEM and DMA32 is
  * invalid and is read as the lowest of them. */
@@ -77,6 +79,16 @@ static inline enum zone_type gfp_zone(gfp_t gfp)
     if (gfp & __GFP_DMA32)
         return ZONE_DMA32;
     return (gfp & (__GFP_HIGHMEM | __GFP_MOVABLE)) == (__GFP_HIGHMEM | __GFP_MOVABLE) ? ZONE_MOVABLE : ZONE_NORMAL;
+}
+
+/* ... of a 32-bit kernel: no DMA32, HIGHMEM is a zone of its own. */
+static inline enum zone_type gfp_zone_32(gfp_t gfp)
+{
+    if (gfp & __GFP_DMA)
+        return ZONE_DMA;
+    if (gfp & __GFP_HIGHMEM)
+        return gfp & __GFP_MOVABLE ? ZONE_MOVABLE : (enum zone_type)ZONE_HIGHMEM_32;
+    return (enum zone_type)ZONE_NORMAL_32;
 }
 
 /* MOVABLE and RECLAIMABLE together are invalid and are read as MOVABLE. */

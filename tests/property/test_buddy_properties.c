@@ -223,20 +223,21 @@ START_TEST(bitmap) /* for each allocator in the list */
     struct buddy_config b;
     frames_config_defaults(&m, &b);
     b.allocator = _i;
+    uint64_t share = _i == FRAME_ALLOCATOR_buddy ? 1 : 4;
     b.pcp = false; /* what is free is in the zones; test_pcp has the lists */
     m.size_bytes = 20 * MIB; /* two zones */
-    against_bitmap(m, b, ops(1500000), "bitmap.mobility");
+    against_bitmap(m, b, ops(1500000) / share, "bitmap.mobility");
     m.size_bytes = 16 * MIB;
     b.group_by_mobility = false;
-    against_bitmap(m, b, ops(500000), "bitmap.plain");
+    against_bitmap(m, b, ops(500000) / share, "bitmap.plain");
     b.group_by_mobility = true;
     m.size_bytes = 20 * MIB + 12288; /* ends in the middle of a block */
     m.boot_reserved_bytes = MIB + 4096;
     b.max_order = 7;
     b.pageblock_order = 5;
-    against_bitmap(m, b, ops(500000), "bitmap.small_blocks");
+    against_bitmap(m, b, ops(500000) / share, "bitmap.small_blocks");
     b.max_order = b.pageblock_order = 0;
-    against_bitmap(m, b, ops(300000), "bitmap.order0_only");
+    against_bitmap(m, b, ops(300000) / share, "bitmap.order0_only");
 }
 END_TEST
 
@@ -517,21 +518,22 @@ START_TEST(lazy) /* for each allocator in the list */
     struct memory_config m;
     struct buddy_config b;
     frames_config_defaults(&m, &b);
+    uint64_t share = _i == FRAME_ALLOCATOR_buddy ? 1 : 4;
     b.allocator = _i;
     m.size_bytes = 64 * MIB;
-    lazy_equals_eager(m, b, ops(300000), false, "lazy.64MiB");
-    lazy_equals_eager(m, b, ops(100000), true, "lazy.64MiB.watermarks");
+    lazy_equals_eager(m, b, ops(300000) / share, false, "lazy.64MiB");
+    lazy_equals_eager(m, b, ops(100000) / share, true, "lazy.64MiB.watermarks");
     b.group_by_mobility = false;
-    lazy_equals_eager(m, b, ops(100000), false, "lazy.64MiB.plain");
+    lazy_equals_eager(m, b, ops(100000) / share, false, "lazy.64MiB.plain");
     b.group_by_mobility = true;
     m.size_bytes = 5 * GIB + 4096;
     m.pci_hole_bytes = GIB;
     m.boot_reserved_bytes = 33 * MIB;
-    lazy_equals_eager(m, b, ops(300000), true, "lazy.5GiB.hole");
+    lazy_equals_eager(m, b, ops(300000) / share, true, "lazy.5GiB.hole");
     b.defrag_mode = true;
     m.size_bytes = 4 * GIB + 32 * MIB;
     m.pci_hole_bytes = 0;
-    lazy_equals_eager(m, b, ops(200000), true, "lazy.4GiB.defrag_mode");
+    lazy_equals_eager(m, b, ops(200000) / share, true, "lazy.4GiB.defrag_mode");
 }
 END_TEST
 

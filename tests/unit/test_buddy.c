@@ -269,9 +269,9 @@ START_TEST(normal_spills_before_it_mixes)
         give(m, p, 8); /* half of each pageblock is free */
     }
     pfn_t k = frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL);
-    ck_assert_int_eq(frame_zone(k), ZONE_DMA32);
+    ck_assert_int_eq(frame_zone(m, k), ZONE_DMA32);
     pfn_t u = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 0, FRAME_TAG_ANON);
-    ck_assert_int_eq(frame_zone(u), ZONE_NORMAL);
+    ck_assert_int_eq(frame_zone(m, u), ZONE_NORMAL);
     check_map(m);
     frame_map_free(m);
 }

@@ -58,15 +58,15 @@ START_TEST(watermarks_of_a_live_kernel)
          {{18, 22, 26, 30}, {3700, 4625, 5550, 6475}, {13177, 16471, 19765, 23059}}, {3019, 13771}, 10752},
     };
     for (size_t s = 0; s < ARRAY_LEN(live); s++) {
-        struct zone z[N_ZONES] = {0};
+        struct zone z[N_ZONES] = {[ZONE_MOVABLE] = {.flags = ZONE_IS_MOVABLE}};
         for (int i = 0; i < 3; i++)
             z[i].managed = z[i].present = live[s].managed[i];
-        uint64_t kb = zones_min_free_kb(z);
+        uint64_t kb = zones_min_free_kb(z, N_ZONES);
         ck_assert_uint_lt(kb, 67584);
-        zones_set_watermarks(z, kb, 10);
-        kb = zones_min_free_kb_khugepaged(z, kb, 9);
+        zones_set_watermarks(z, N_ZONES, kb, 10);
+        kb = zones_min_free_kb_khugepaged(z, N_ZONES, kb, 9);
         ck_assert_uint_eq(kb, 67584);
-        zones_set_watermarks(z, kb, 10);
+        zones_set_watermarks(z, N_ZONES, kb, 10);
         zones_set_lowmem_reserve(z, (const uint32_t[N_ZONES]){256, 256, 32, 0});
         for (int i = 0; i < 3; i++)
             for (int w = 0; w < N_WMARKS; w++)
@@ -89,9 +89,9 @@ START_TEST(min_free_kbytes_formula)
     static const struct { uint64_t mib, kb; } known[] = {{16, 512}, {64, 1024}, {256, 2048}, {1024, 4096},
                                                          {4096, 8192}, {16384, 16384}, {1, 128}, {1 << 20, 131072}};
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        struct zone z[N_ZONES] = {0};
+        struct zone z[N_ZONES] = {[ZONE_MOVABLE] = {.flags = ZONE_IS_MOVABLE}};
         z[ZONE_NORMAL].managed = known[i].mib * 256;
-        ck_assert_uint_eq(zones_min_free_kb(z), known[i].kb);
+        ck_assert_uint_eq(zones_min_free_kb(z, N_ZONES), known[i].kb);
     }
 }
 END_TEST
@@ -231,16 +231,16 @@ START_TEST(order_of_zones)
     pfn_t normal = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 0, FRAME_TAG_ANON);
     pfn_t dma32 = frames_alloc(m, GFP_KERNEL | __GFP_DMA32, 0, FRAME_TAG_KERNEL);
     pfn_t dma = frames_alloc(m, GFP_KERNEL | __GFP_DMA, 0, FRAME_TAG_DMA);
-    ck_assert_int_eq(frame_zone(normal), ZONE_NORMAL);
-    ck_assert_int_eq(frame_zone(dma32), ZONE_DMA32);
-    ck_assert_int_eq(frame_zone(dma), ZONE_DMA);
+    ck_assert_int_eq(frame_zone(m, normal), ZONE_NORMAL);
+    ck_assert_int_eq(frame_zone(m, dma32), ZONE_DMA32);
+    ck_assert_int_eq(frame_zone(m, dma), ZONE_DMA);
     ck_assert_uint_eq(m->tag_pages[FRAME_TAG_DMA], 1);
 
     /* Normal fills to its low watermark, then DMA32 serves; DMA keeps its lowmem_reserve. */
     bool left = false; /* Normal comes again later, down to its minimum mark */
     uint64_t low = m->zones[ZONE_NORMAL].wmark[WMARK_LOW];
     for (pfn_t p; !pfn_is_none(p = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 4, FRAME_TAG_ANON));) {
-        int z = (int)frame_zone(p);
+        int z = (int)frame_zone(m, p);
         if (z != ZONE_NORMAL && !left) {
             left = true;
             ck_assert_int_eq(z, ZONE_DMA32);

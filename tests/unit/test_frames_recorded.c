@@ -102,11 +102,11 @@ START_TEST(marks_and_protection)
             struct recorded live[N_ZONES] = {0};
             ck_assert_int_ge(read_zoneinfo(f, live), N_ZONES - 1);
             fclose(f);
-            struct zone z[N_ZONES] = {0};
+            struct zone z[N_ZONES] = {[ZONE_MOVABLE] = {.flags = ZONE_IS_MOVABLE}};
             for (int i = 0; i < N_ZONES; i++)
                 z[i].managed = z[i].present = live[i].managed;
-            zones_set_watermarks(z, zones_min_free_kb(z), 10);
-            zones_set_watermarks(z, zones_min_free_kb_khugepaged(z, zones_min_free_kb(z), 9), 10);
+            zones_set_watermarks(z, N_ZONES, zones_min_free_kb(z, N_ZONES), 10);
+            zones_set_watermarks(z, N_ZONES, zones_min_free_kb_khugepaged(z, N_ZONES, zones_min_free_kb(z, N_ZONES), 9), 10);
             zones_set_lowmem_reserve(z, (const uint32_t[N_ZONES]){256, 256, 32, 0});
             for (int i = 0; i < N_ZONES; i++) {
                 /* The kernel prints marks with their boost, which is a whole number of pageblocks above ours. */

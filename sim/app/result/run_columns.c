@@ -55,13 +55,13 @@ void run_add_columns(struct series *s, struct machine *m)
 
 void run_add_zone_columns(struct series *s, const struct frame_map *f)
 {
-    for (unsigned z = 0; z < N_ZONES; z++) {
+    for (unsigned z = 0; z < f->n_zones; z++) {
         if (!f->zones[z].managed)
             continue;
-        char zone[16], name[64];
+        char label[ZONE_LABEL], zone[ZONE_LABEL], name[64];
         unsigned i = 0;
-        for (const char *p = f->zones[z].name; *p && i + 1 < sizeof zone; p++)
-            zone[i++] = (char)tolower((unsigned char)*p);
+        for (const char *p = frames_zone_label(&f->zones[z], label); *p && i + 1 < sizeof zone; p++)
+            zone[i++] = *p == '.' ? '_' : (char)tolower((unsigned char)*p);
         zone[i] = 0;
         for (size_t c = 0; c < ARRAY_LEN(zone_columns); c++)
             for (unsigned o = 0; o <= f->max_order; o++) {
