@@ -188,7 +188,6 @@ void survey_frames(struct survey *s, const struct frame_map *map)
         enum survey_class c = SURVEY_HOLE;
         switch (b.kind) {
         case FRAME_IS_FREE:
-        case FRAME_IS_PCP:
         case FRAME_IS_ALLOCATED:
         case FRAME_IS_PCP:
             pages = b.head.v + (1ull << b.order) - p;
