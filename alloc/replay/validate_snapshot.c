@@ -68,6 +68,7 @@ static bool zones_of(struct snapshot *s, struct zone z[N_ZONES])
         const struct snap_zone *k = snapshot_zone(s, 0, zone_names[i]);
         z[i].name = zone_names[i];
         z[i].type = (enum zone_type)i;
+        z[i].flags = i == ZONE_MOVABLE ? ZONE_IS_MOVABLE : 0;
         if (!k || !k->has_info)
             continue;
         z[i].present = k->present;
@@ -88,9 +89,9 @@ static uint64_t min_free_kb(struct snapshot *s, struct zone z[N_ZONES], const ch
         const struct snap_zone *k = snapshot_zone(s, 0, zone_names[i]);
         sum += k && k->has_info ? k->wmark[WMARK_MIN] - k->boost : 0;
     }
-    own[0] = zones_min_free_kb(z);
-    zones_set_watermarks(z, own[0], SCALE_FACTOR);
-    own[1] = zones_min_free_kb_khugepaged(z, own[0], s->pageblock_order);
+    own[0] = zones_min_free_kb(z, N_ZONES);
+    zones_set_watermarks(z, N_ZONES, own[0], SCALE_FACTOR);
+    own[1] = zones_min_free_kb_khugepaged(z, N_ZONES, own[0], s->pageblock_order);
     for (unsigned k = 2; k-- > 0;) {
         pages = own[k] / 4;
         if (pages >= sum && pages - sum < N_ZONES) {
@@ -115,7 +116,7 @@ static void marks(const struct validate_sink *sink, const char *moment, struct s
     if (!kb)
         skip(sink, "watermarks", moment, how);
     else
-        zones_set_watermarks(z, kb, SCALE_FACTOR);
+        zones_set_watermarks(z, N_ZONES, kb, SCALE_FACTOR);
     zones_set_lowmem_reserve(z, reserve_ratio);
     for (unsigned i = 0; i < N_ZONES; i++) {
         const struct snap_zone *k = snapshot_zone(s, 0, zone_names[i]);
