@@ -5,6 +5,7 @@
 #include "frames/layout.h"
 #include "frames/path.h"
 #include "frames/pcp.h"
+#include "frames/rmap.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -166,6 +167,7 @@ void frame_map_free(struct frame_map *map)
         munmap(map->pageblocks, map->pageblocks_bytes);
     free(map->pcps);
     free(map->ranges);
+    rmap_fini(map);
     free(map);
 }
 

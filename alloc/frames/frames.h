@@ -109,6 +109,9 @@ struct frame_span { uint64_t start; unsigned zone; };       /* up to the next sp
 enum { FRAME_RAM = 2, FRAME_NODES = 8, FRAME_ZONES = FRAME_NODES * N_ZONES };
 struct pcp;
 
+struct rmap_link;
+struct rmap_pool { struct rmap_link *link; uint32_t n, free, used; }; /* rmap.h */
+
 struct frame_alloc_ops;
 struct frame_map {
     struct frame *frames; /* [n_frames] and the pseudo frames behind */
@@ -140,6 +143,7 @@ struct frame_map {
     uint64_t tag_pages[N_FRAME_TAGS]; /* allocated pages by use */
     struct frames_stats st;
     struct pcp_stats pcp_st;
+    struct rmap_pool rmap;
     size_t frames_bytes, pageblocks_bytes; /* of the mappings */
 };
 

@@ -6,6 +6,7 @@
 #include "frames/frame_alloc.h"
 #include "frames/free_list.h"
 #include "frames/pcp.h"
+#include "frames/rmap.h"
 
 #include <stdlib.h>
 
@@ -218,6 +219,8 @@ static int check_range(struct check *c, const struct frame_range *r, uint64_t *a
         if (f->state == FRAME_ALLOCATED) {
             *allocated += n;
             c->tags[f->tag] += n;
+            if (rmap_check(c->map, (pfn_t){p}, c->err))
+                return -1;
         }
         p += n;
     }

@@ -1,6 +1,7 @@
 #include "app/result/proc_files.h"
 
 #include "frames/fragmentation.h"
+#include "frames/zoneinfo.h"
 
 #include "engine/types.h"
 
@@ -12,6 +13,7 @@ struct proc_file {
 static const struct proc_file files[] = {
     {"buddyinfo", frames_print_buddyinfo},
     {"pagetypeinfo", frames_print_pagetypeinfo},
+    {"zoneinfo", frames_print_zoneinfo},
     {"unusable_index", frames_print_unusable_index},
     {"extfrag_index", frames_print_extfrag_index},
 };

@@ -1,0 +1,2 @@
+mmulab_check(test_zones DEPS frames)
+mmulab_check(test_rmap DEPS frames)
