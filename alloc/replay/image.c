@@ -232,6 +232,7 @@ int image_build(struct frame_map **out, const struct snapshot *s, const struct i
         place(map, s, z, &bs, info);
         free(bs.b);
     }
+    frames_rebuild(map); /* an allocator with an index looks at the lists anew */
     *out = map;
     return 0;
 }
