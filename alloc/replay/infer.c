@@ -27,6 +27,7 @@ static double content_cost(const struct infer_block *b, unsigned t)
 
 struct search {
     struct infer_block *b;
+    double (*cost)[TYPES]; /* content_cost of each */
     const struct snap_zone *z;
     int64_t free[SNAP_ORDERS][TYPES], blocks[TYPES];
 };
@@ -60,7 +61,7 @@ static void consider(struct search *s, struct infer_block *b, unsigned t, double
 {
     unsigned from = b->type;
     count(s, b, from, -1);
-    double gain = misfit(s, b, t, 1) - misfit(s, b, from, 1) + content_cost(b, t) - content_cost(b, from);
+    double gain = misfit(s, b, t, 1) - misfit(s, b, from, 1) + s->cost[b - s->b][t] - s->cost[b - s->b][from];
     bool take = gain < 0 || (temperature > 0 && exp(-gain / temperature) > rng_unit(rng));
     if (take)
         b->type = (uint8_t)t;
@@ -75,13 +76,16 @@ uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
     rng_init(&rng, 1, "pageblock types");
     unsigned types = z->has_blocks && z->blocks[MIGRATE_HIGHATOMIC] ? TYPES : MIGRATE_PCPTYPES;
     size_t *loose = calloc(n ? n : 1, sizeof *loose), n_loose = 0; /* where the search has a choice that matters */
+    s.cost = calloc(n ? n : 1, sizeof *s.cost);
     for (size_t i = 0; i < n; i++) {
+        for (unsigned t = 0; s.cost && t < TYPES; t++)
+            s.cost[i][t] = content_cost(&b[i], t);
         if (!b[i].fixed) {
             b[i].type = 0;
             for (unsigned t = 1; t < types; t++)
                 if (content_cost(&b[i], t) < content_cost(&b[i], b[i].type))
                     b[i].type = (uint8_t)t;
-            if (loose)
+            if (loose && s.cost)
                 loose[n_loose++] = i;
         }
         if (b[i].type < TYPES)
@@ -91,8 +95,8 @@ uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
         uint64_t steps = (uint64_t)n_loose * STEPS_A_BLOCK;
         if (steps > STEPS_MOST)
             steps = STEPS_MOST;
-        for (uint64_t k = 0; k < steps; k++) {
-            double temperature = hot * pow(cold / hot, (double)k / (double)steps);
+        double temperature = hot, cooling = pow(cold / hot, 1.0 / (double)steps);
+        for (uint64_t k = 0; k < steps; k++, temperature *= cooling) {
             struct infer_block *x = &b[loose[rng_below(&rng, n_loose)]];
             unsigned t = (unsigned)rng_below(&rng, types);
             if (t != x->type)
@@ -105,6 +109,7 @@ uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
                         consider(&s, &b[loose[i]], t, 0, &rng);
     }
     free(loose);
+    free(s.cost);
     for (unsigned o = 0; z->has_types && o < SNAP_ORDERS; o++)
         for (unsigned t = 0; t < TYPES; t++)
             unlike += (uint64_t)llabs(s.free[o][t] - (int64_t)z->nr_free_mt[o][t]);
