@@ -1,6 +1,7 @@
 #include "memory/memsys_internal.h"
 
 #include "engine/grow.h"
+#include "engine/table_mem.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ int memsys_new(struct memsys **out, const struct memsys_config *c, struct err *e
     if (evq_init(&m->q, src_bus(m) + 1 + c->extra_sources, c->period, err) < 0 ||
         cache_init(&m->llc, &c->cache->llc, c->seed, "llc", err) < 0)
         goto fail;
-    m->dir = calloc((size_t)m->llc.tags.sets * m->llc.tags.ways, sizeof *m->dir);
+    m->dir = host_table_calloc((size_t)m->llc.tags.sets * m->llc.tags.ways * sizeof *m->dir);
     if (!m->dir) {
         err_set(err, ERR_RUN, "out of host memory for the directory");
         goto fail;

@@ -1,5 +1,7 @@
 #include "engine/assoc.h"
 
+#include "engine/table_mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +34,10 @@ int assoc_init(struct assoc *a, uint32_t sets, uint32_t ways, enum repl_policy p
     a->full = (uint16_t)(heads ? (1u << ways) - 1 : 0);
     a->last_shift = heads ? (uint8_t)(4 * (ways - 1)) : 0;
     a->lru_heads = heads && policy == REPL_lru;
-    a->key = malloc(n * sizeof *a->key);
+    a->key = host_table_alloc(n * sizeof *a->key);
     a->mru = malloc(sets * sizeof *a->mru);
     if (heads)
-        a->head = aligned_alloc(64, (sets * sizeof *a->head + 63) / 64 * 64);
+        a->head = host_table_alloc(sets * sizeof *a->head);
     if (!has_order(a))
         a->meta = calloc(n, sizeof *a->meta);
     if (!a->key || !a->mru || (heads && !a->head) || (!has_order(a) && !a->meta)) {
