@@ -480,7 +480,7 @@ static bool hot_loop(struct core *c, uint64_t refs)
             end = r + (refs - done);
         r = unlikely(thrashing) ? run_chunk(c, r, end, &ahead, &t, &counts) : run_chunk(c, r, end, NULL, &t, &counts);
         c->rec = r > c->rec_end ? c->rec_end : r;
-        uint64_t n[HOT_KINDS];
+        uint64_t n[HOT_KINDS] = {0};
         for (unsigned k = TRACE_FETCH; k <= TRACE_MODIFY; k++)
             n[k] = counts >> COUNT_BITS * (k - TRACE_FETCH) & ((1u << COUNT_BITS) - 1);
         count_chunk(c, n, &t);
