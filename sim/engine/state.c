@@ -108,7 +108,7 @@ void state_sparse(struct state_io *io, void *base, uint64_t from, uint64_t to, s
     uint64_t group = 4096 / size ? 4096 / size : 1;
     if (io->loading) {
         for (uint64_t least = from;;) {
-            uint64_t start, n;
+            uint64_t start = 0, n = 0;
             state_u64(io, &start);
             state_u64(io, &n);
             if (state_bad(io) || n == 0)

@@ -405,7 +405,7 @@ static int load_bytes(FILE *f, void *ctx, struct err *err)
 {
     struct state_io *io = ctx;
     unsigned char part[4096];
-    uint64_t left;
+    uint64_t left = 0;
     state_u64(io, &left);
     while (left && !state_bad(io)) {
         size_t n = left < sizeof part ? (size_t)left : sizeof part;
@@ -437,7 +437,7 @@ static void save_file(struct result *r, const char *name, struct state_io *io)
 static void load_file(struct result *r, struct state_io *io)
 {
     char name[NAME_MAX_LEN + 1] = "";
-    uint32_t len;
+    uint32_t len = 0;
     struct err err;
     state_u32(io, &len);
     if (!state_check(io, len > 0 && len < sizeof name, "a file of the result has an impossible name"))
