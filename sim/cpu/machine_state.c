@@ -44,8 +44,10 @@ static void supply_state(struct core *c, struct state_io *io)
         state_fail(io, "the trace has other records where the warm-up ended");
         return;
     }
-    core_take_batch(c, &b);
-    c->rec = c->rec_end - left;
+    if (left) {
+        core_take_batch(c, &b);
+        c->rec = c->rec_end - left;
+    }
     c->thread = thread;
     if (!state_check(io, process < c->machine->n_process, "a core runs a process that does not exist"))
         return;
