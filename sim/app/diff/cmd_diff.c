@@ -1,9 +1,10 @@
 #include "app/diff/cmd_diff.h"
 
 #include "app/cmd_error.h"
-#include "app/diff/condition.h"
+#include "app/diff/diff.h"
 #include "app/result/json_out.h"
 #include "app/result/result_json.h"
+#include "app/sweepdb/sweepdb.h"
 #include "config/text.h"
 #include "engine/types.h"
 
@@ -17,7 +18,8 @@ static const char help_text[] =
     "usage: mmulab diff A B [PATTERN] [--fail-if CONDITION]... [--above PERCENT] [--all] [--json]\n"
     "\n"
     "Compares two result folders: first the parameters and inputs that differ, then the statistics of the measured part\n"
-    "that differ. PATTERN is a part of a name (dtlb) or a shell pattern ('cpu*.dtlb.*').\n"
+    "that differ. Of two sweeps (results.sqlite) the points of equal axes, trace and seed are compared; per statistic is told in\n"
+    "how many of them it differs, the mean change and the largest. PATTERN is a part of a name (dtlb) or a shell pattern ('cpu*.dtlb.*').\n"
     "\n"
     "      --fail-if C      exit with 1 if C holds; may be given several times. C is NAME OP LIMIT:\n"
     "                         'cpu0.dtlb.misses>+2%'   more than 2 per cent above A\n"
@@ -32,16 +34,6 @@ static const char help_text[] =
     "  -h, --help\n"
     "\n"
     "Exit code: 0; 1 if a condition of --fail-if holds; 2 for a mistake in the command or the data.\n";
-
-enum { CONDITIONS_MAX = 64 };
-
-struct options {
-    const char *dir[2], *pattern;
-    struct condition fail_if[CONDITIONS_MAX];
-    size_t n_fail_if;
-    double above;
-    bool all, sort, json;
-};
 
 /* One line: a name, and its text on both sides (NULL: not there). */
 struct pair {
@@ -144,15 +136,20 @@ static const char *change_text(const struct pair *p, char *buf, size_t size)
     return buf;
 }
 
-static const char *percent_text(const struct pair *p, char *buf, size_t size)
+const char *diff_percent_text(double percent, char *buf, size_t size)
 {
-    if (!p->number)
+    if (isnan(percent))
         snprintf(buf, size, "%s", "");
-    else if (isinf(p->percent))
+    else if (isinf(percent))
         snprintf(buf, size, "was 0");
     else
-        snprintf(buf, size, fabs(p->percent) < 0.005 && p->percent != 0 ? "%+.2g %%" : "%+.2f %%", p->percent);
+        snprintf(buf, size, fabs(percent) < 0.005 && percent != 0 ? "%+.2g %%" : "%+.2f %%", percent);
     return buf;
+}
+
+static const char *percent_text(const struct pair *p, char *buf, size_t size)
+{
+    return diff_percent_text(p->number ? p->percent : NAN, buf, size);
 }
 
 static void print_parameters(const struct pairs *p)
@@ -170,12 +167,12 @@ static void print_parameters(const struct pairs *p)
             printf("  %-*s  %s -> %s\n", (int)width, p->p[i].name, or_dash(p->p[i].text[0]), or_dash(p->p[i].text[1]));
 }
 
-static bool shown(const struct options *o, const struct pair *p)
+static bool shown(const struct diff_options *o, const struct pair *p)
 {
     return result_name_matches(o->pattern, p->name) && (o->all || (p->differs && fabs(p->percent) > o->above));
 }
 
-static void print_statistics(const struct options *o, const struct pairs *s)
+static void print_statistics(const struct diff_options *o, const struct pairs *s)
 {
     size_t name = 0, value[2] = {1, 1}, change = 0, n = 0, total = 0;
     char buf[64];
@@ -229,7 +226,7 @@ static int nothing_named(const struct condition *c, const struct pairs *s, struc
 }
 
 /* Calls `each` for every statistic of which a condition holds. -1 if a condition names nothing. */
-static int failures(const struct options *o, const struct pairs *s, size_t *failed, struct json_out *j, struct err *err)
+static int failures(const struct diff_options *o, const struct pairs *s, size_t *failed, struct json_out *j, struct err *err)
 {
     for (size_t k = 0; k < o->n_fail_if; k++) {
         const struct condition *c = &o->fail_if[k];
@@ -259,7 +256,7 @@ static int failures(const struct options *o, const struct pairs *s, size_t *fail
     return 0;
 }
 
-static void json_pairs(struct json_out *j, const char *name, const struct options *o, const struct pairs *p, bool statistics)
+static void json_pairs(struct json_out *j, const char *name, const struct diff_options *o, const struct pairs *p, bool statistics)
 {
     json_begin_array(j, name);
     for (size_t i = 0; i < p->n; i++) {
@@ -286,7 +283,7 @@ static void json_pairs(struct json_out *j, const char *name, const struct option
 /* ---- the verb ---- */
 
 /* config.json below "config." and the inputs that stats.json names. */
-static int load_parameters(struct json_flat config[2], const struct options *o, struct err *err)
+static int load_parameters(struct json_flat config[2], const struct diff_options *o, struct err *err)
 {
     for (int k = 0; k < 2; k++) {
         char path[4200];
@@ -297,7 +294,7 @@ static int load_parameters(struct json_flat config[2], const struct options *o, 
     return 0;
 }
 
-static void notes(const struct options *o, const struct json_flat stats[2])
+static void notes(const struct diff_options *o, const struct json_flat stats[2])
 {
     static const struct { const char *key, *what; } head[] = {
         {"version", "versions of mmulab"}, {"trace_hash", "traces"}, {"seed", "seeds"}};
@@ -313,7 +310,7 @@ static void notes(const struct options *o, const struct json_flat stats[2])
     }
 }
 
-static int compare(const struct options *o, struct err *err)
+static int compare(const struct diff_options *o, struct err *err)
 {
     struct json_flat config[2] = {{0}}, stats[2] = {{0}};
     struct pairs parameters = {0}, statistics = {0};
@@ -361,7 +358,7 @@ static int usage(struct err *err, const char *fmt, const char *what)
 }
 
 /* 0: go on; 1: help was asked for; -1: err. */
-static int parse(int argc, char **argv, struct options *o, struct err *err)
+static int parse(int argc, char **argv, struct diff_options *o, struct err *err)
 {
     static const struct option longs[] = {
         {"fail-if", required_argument, NULL, 'f'}, {"above", required_argument, NULL, 'a'}, {"all", no_argument, NULL, 'A'},
@@ -401,16 +398,29 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
     return 0;
 }
 
+static int choose(const struct diff_options *o, struct err *err)
+{
+    bool sweep[2] = {sweepdb_is(o->dir[0]), sweepdb_is(o->dir[1])};
+    if (sweep[0] != sweep[1]) {
+        err_set(err, ERR_USAGE, "%.300s is a sweep, %.300s is not", o->dir[sweep[1]], o->dir[sweep[0]]);
+        return err_remedy(err, "name one of its points: %.200s/points/...", o->dir[sweep[1]]);
+    }
+    return sweep[0] ? diff_sweeps(o, err) : compare(o, err);
+}
+
 int cmd_diff(int argc, char **argv)
 {
     struct err err = {0};
-    struct options *o = calloc(1, sizeof *o);
+    struct diff_options *o = calloc(1, sizeof *o);
     if (!o) {
         err_set(&err, ERR_RUN, "out of host memory");
         return cmd_error("diff", &err);
     }
     int rc = parse(argc, argv, o, &err);
-    rc = rc == 0 ? compare(o, &err) : rc < 0 ? -1 : 0;
+    if (rc == 0)
+        rc = choose(o, &err);
+    else
+        rc = rc < 0 ? -1 : 0;
     free(o);
     return rc < 0 ? cmd_error("diff", &err) : rc;
 }

@@ -305,13 +305,49 @@ static const char *nearest(const char *word, const char *const *names)
     return near;
 }
 
+const char *sweepdb_nearest(const struct sweepdb *d, const char *word) { return nearest(word, (const char *const *)d->name); }
+
+/* "series.NAME": that column of each point's series in its last row. */
+static double *last_of_series(const struct sweepdb *d, const char *name, struct err *err)
+{
+    sqlite3_stmt *s;
+    if (sweepdb_prepare(d, &s, "SELECT run, value, max(row) FROM series JOIN series_columns USING(col) WHERE name = ? GROUP BY run", err) < 0)
+        return NULL;
+    double *v = must_alloc(d->n_points, sizeof *v);
+    size_t found = 0;
+    int rc;
+    for (size_t i = 0; i < d->n_points; i++)
+        v[i] = NAN;
+    sqlite3_bind_text(s, 1, name, -1, SQLITE_TRANSIENT);
+    while ((rc = sweepdb_step(d, s, err)) > 0) { /* a bare column beside max() is of the row that has it (SQLite) */
+        const struct sweepdb_point *p = point_of(d, sqlite3_column_int64(s, 0));
+        if (p && sqlite3_column_type(s, 1) == SQLITE_FLOAT) {
+            v[p - d->point] = sqlite3_column_double(s, 1);
+            found++;
+        }
+    }
+    sqlite3_finalize(s);
+    if (rc == 0 && !found) {
+        err_set(err, ERR_USAGE, "no point has a series with a column \"%.200s\"", name);
+        err_remedy(err, "mmulab plot list DIR/points/... names the columns");
+        rc = err_at(err, d->path, 0, 0);
+    }
+    if (rc < 0) {
+        free(v);
+        return NULL;
+    }
+    return v;
+}
+
 double *sweepdb_statistic(const struct sweepdb *d, const char *name, struct err *err)
 {
     char wide[300];
+    if (!strncmp(name, "series.", 7))
+        return last_of_series(d, name + 7, err);
     if (!sweepdb_has(d, name) && snprintf(wide, sizeof wide, "cpu*.%s", name) < (int)sizeof wide && sweepdb_has(d, wide))
         name = wide;
     if (!sweepdb_has(d, name)) {
-        const char *near = nearest(name, (const char *const *)d->name);
+        const char *near = sweepdb_nearest(d, name);
         err_set(err, ERR_USAGE, d->name[0] ? "no point has a statistic \"%.200s\"" : "no point is complete, so there is no \"%.200s\"",
                 name);
         if (near)

@@ -55,8 +55,12 @@ void sweepdb_close(struct sweepdb *d);
 /* Does a point have a statistic of that name, or that the pattern matches? */
 bool sweepdb_has(const struct sweepdb *d, const char *pattern);
 /* The statistic of each point (NAN: it has none), to be freed. A shell pattern adds up all it matches; without a pattern
- * "dtlb.misses" means "cpu*.dtlb.misses" where there is no such name. NULL and err if nothing is meant. */
+ * "dtlb.misses" means "cpu*.dtlb.misses" where there is no such name. "series.NAME" is a column of the series at
+ * the end of the run. NULL and err if nothing is meant. */
 double *sweepdb_statistic(const struct sweepdb *d, const char *name, struct err *err);
+
+/* The statistic whose name is nearest to a word, as a whole or from one of its dots on; NULL if none is near. */
+const char *sweepdb_nearest(const struct sweepdb *d, const char *word);
 
 /* The axis that a word names: its key or the end of its key behind a dot. -1 with err, which proposes the nearest. */
 int sweepdb_axis(const struct sweepdb *d, const char *word, struct err *err);
