@@ -28,6 +28,9 @@ static sqlite3 *synthetic_sweep_begin(const char *dir, const char *axes)
                       " config_hash TEXT, trace_hash TEXT, complete INTEGER);"
                       "CREATE TABLE parameters(run INTEGER, key TEXT, text TEXT, number REAL, is_axis INTEGER, PRIMARY KEY(run, key));"
                       "CREATE TABLE statistics(run INTEGER, name TEXT, value, PRIMARY KEY(run, name));"
+                      "CREATE TABLE series_columns(col INTEGER PRIMARY KEY, name TEXT, unit TEXT);"
+                      "CREATE TABLE series(run INTEGER, row INTEGER, col INTEGER, value REAL, PRIMARY KEY(run, row, col));"
+                      "INSERT INTO series_columns VALUES(0, 'time_ps', 'ps'), (1, 'zone_dma_unusable_9', 'ratio');"
                       "INSERT INTO meta VALUES('schema', '1')");
     char *sql = sqlite3_mprintf("INSERT INTO meta VALUES('axes', %Q)", axes);
     synthetic_sql(db, sql);

@@ -111,6 +111,9 @@ static void make(const char *dir, int sizes, int policies, int traces, int seeds
                         synthetic_statistic(db, run, "cpu0.stlb.misses", misses);
                         synthetic_statistic(db, run, "cpu1.stlb.misses", 2);
                         synthetic_statistic(db, run, "none", 0);
+                        char *sql = sqlite3_mprintf("INSERT INTO series VALUES(%d, 0, 1, 9), (%d, 7, 1, %d.5), (%d, 7, 0, 3)", run, run, e, run);
+                        synthetic_sql(db, sql);
+                        sqlite3_free(sql);
                     }
     synthetic_sweep_end(db);
 }
@@ -166,6 +169,12 @@ START_TEST(data)
     has("t.gp", "'64 KiB' 65536");
     has("t.gp", "title '1024'");
     ck_assert_int_eq(PLOT("sweep_bars", "s", "-s", "none", "--log-y"), 2);
+    ck_assert_int_eq(PLOT("sweep_lines", "s", "-s", "series.zone_dma_unusable_9", "-o", "u.svg"), 0); /* the last row */
+    has("u.dat", "64 1.5 0 3\n256 2.5 0 3\n1024 0.5 0 3\n");
+    ck_assert_int_eq(PLOT("sweep_lines", "s", "-s", "series.zone_dma_unusable_10"), 2);
+    has("err", "no point has a series with a column \"zone_dma_unusable_10\"");
+    ck_assert_int_eq(PLOT("sweep_lines", "s", "-s", "none", "--log-y"), 2);
+    has("err", "all values are 0");
     ck_assert_int_eq(PLOT("sweep_lines", "s", "--log-y"), 0);
     has("s/plots/sweep_lines.gp", "set logscale y");
 }

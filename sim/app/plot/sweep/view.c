@@ -285,7 +285,7 @@ static int fill_cells(struct sweep_view *v, const struct plot *p, enum view_want
 
 /* ---- what is told beside the picture ---- */
 
-static void tell(struct sweep_view *v, struct plot *p, size_t bare)
+static void tell(const struct sweep_view *v, struct plot *p, enum view_want want, size_t bare)
 {
     size_t n = 0, lack = 0, first = SIZE_MAX, seeds = 0;
     char *out = p->run[0].what;
@@ -325,6 +325,14 @@ static void tell(struct sweep_view *v, struct plot *p, size_t bare)
         fprintf(stderr, "mmulab plot: note: %zu of %zu points have no result and are left out; the first is %s, %s%s%s\n", lack, n,
                 where, v->db.point[first].status, *v->db.point[first].reason ? ": " : "", v->db.point[first].reason);
     }
+    size_t zero = 0;
+    for (size_t i = 0; i < v->slot[VIEW_PANEL].n * v->slot[VIEW_BY].n * v->slot[VIEW_X].n; i++)
+        zero += v->cell[i].s.n && !(v->cell[i].s.mean > 0);
+    if (zero && p->log_y && want == VIEW_LINES) {
+        fprintf(stderr, "mmulab plot: note: %zu values are 0, which a logarithmic axis does not show\n", zero);
+        if (len < size)
+            snprintf(out + len, size - len, ", %zu values of 0 not shown", zero);
+    }
     if (bare)
         fprintf(stderr, "mmulab plot: note: %zu of %zu points have no such statistic and are left out\n", bare, n);
 }
@@ -342,7 +350,7 @@ int view_open(struct sweep_view *v, struct plot *p, enum view_want want, struct 
         view_close(v);
         return -1;
     }
-    tell(v, p, bare);
+    tell(v, p, want, bare);
     return 0;
 }
 
@@ -399,6 +407,9 @@ void view_key_title(const struct sweep_view *v, struct plot *p)
     }
     while (dot > key && (dot[-1] != '.' || parts++ < 1)) /* "stlb.entries" */
         dot--;
+    const char *last = strrchr(dot, '.');
+    if (last && strlen(dot) > 18) /* the key has little room */
+        dot = last + 1;
     fputs("set key title ", p->gp);
     gp_label(p->gp, dot);
     fputs(p->format == PLOT_TERM ? "\n" : " left\n", p->gp);

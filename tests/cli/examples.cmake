@@ -1,0 +1,5 @@
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME cli_examples COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/examples.py $<TARGET_FILE:mmulab> ${CMAKE_SOURCE_DIR})
+  set_tests_properties(cli_examples PROPERTIES TIMEOUT 900)
+endif()

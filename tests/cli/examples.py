@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""examples.py PROGRAM SOURCE_DIR: the commands of docs/examples/*.md run, draw their picture, and what the page says holds."""
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+
+def table(folder, name):
+    """{(axis values ..., trace): value} of a statistic, or of the end of a series ("series.NAME")."""
+    db = sqlite3.connect(os.path.join(folder, "results.sqlite"))
+    columns = [c[1] for c in db.execute("PRAGMA table_info(points)")][5:]
+    axes = ", ".join('"%s"' % c for c in columns)
+    if name.startswith("series."):
+        rows = db.execute(f"SELECT {axes}, trace, value, max(row) FROM points JOIN series USING(run) JOIN series_columns USING(col) "
+                          "WHERE name = ? GROUP BY run", (name[7:],))
+        return {r[:-2]: r[-2] for r in rows}
+    return {r[:-1]: r[-1] for r in db.execute(f"SELECT {axes}, trace, value FROM points JOIN statistics USING(run) WHERE name = ?", (name,))}
+
+
+def falls(values):
+    return all(b <= a for a, b in zip(values, values[1:]))
+
+
+def tlb_reach(folder):
+    m = table(folder, "cpu0.stlb.misses")
+    sizes = sorted({k[0] for k in m})
+    for page in ("4KiB", "2MiB"):
+        for trace in ("cc1.mtr", "python3.mtr", "chase.mtr"):
+            assert falls([m[e, page, trace] for e in sizes]), "more entries, more misses: %s" % trace
+    assert m[3072, "4KiB", "python3.mtr"] < m[48, "4KiB", "python3.mtr"] / 2
+    assert m[3072, "4KiB", "chase.mtr"] == m[48, "4KiB", "chase.mtr"], "no TLB of the sweep reaches over the chase in 4 KiB pages"
+    assert m[96, "2MiB", "chase.mtr"] > 1000 and m[192, "2MiB", "chase.mtr"] < 10, "its 128 pages of 2 MiB fit 192 entries, not 96"
+    return 42
+
+
+def cache_sizes(folder):
+    c = table(folder, "sim.cycles")
+    l2, l1 = sorted({k[0] for k in c}), sorted({k[1] for k in c})
+    for trace in ("cc1.mtr", "python3.mtr"):
+        for size in l1:
+            assert falls([c[s, size, trace] for s in l2]), "a larger L2 is slower: %s" % trace
+    gain = {t: 1 - c[l2[-1], 32768, t] / c[l2[0], 32768, t] for t in ("cc1.mtr", "python3.mtr")}
+    assert gain["python3.mtr"] > 0.25 and gain["cc1.mtr"] < 0.15, gain
+    for trace in gain:
+        side = 1 - c[l2[0], l1[-1], trace] / c[l2[0], l1[0], trace]
+        assert side < gain[trace] / 3, "the L1 matters more than the page says"
+    return 40
+
+
+def memory_size(folder):
+    u = table(folder, "series.zone_dma_unusable_9")
+    mib = sorted({k[0] for k in u})
+    for trace in ("gzip.mtr", "cc1.mtr"):
+        assert falls([u[m, "false", trace] for m in mib]), "without grouping it falls"
+        for m in mib:
+            if m < 10 * 2**20 + 1:
+                assert u[m, "true", trace] == u[m, "false", trace], "grouping is off below five pageblocks"
+            else:
+                assert u[m, "true", trace] > u[m, "false", trace] + 0.1
+    assert u[4 << 20, "true", "cc1.mtr"] == 1
+    return 28
+
+
+CLAIMS = {"tlb-reach": tlb_reach, "cache-sizes": cache_sizes, "memory-size": memory_size}
+
+
+def main():
+    program, source = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    env = dict(os.environ, LC_ALL="C.UTF-8", PATH=os.path.dirname(program) + ":" + os.environ["PATH"])
+    pages = {f[:-3] for f in os.listdir(os.path.join(source, "docs/examples")) if f.endswith(".md")}
+    assert pages == set(CLAIMS), "a page without a claim that is tested, or a claim without its page: %s" % (pages ^ set(CLAIMS))
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(source, "configs"), os.path.join(folder, "configs"))
+        for name, claim in CLAIMS.items():
+            with open(os.path.join(source, "docs/examples", name + ".md"), encoding="utf-8") as f:
+                text = f.read()
+            assert os.path.getsize(os.path.join(source, "docs/examples", name + ".png")) < 150000
+            block = re.search(r"^```\n(.*?)^```", text, re.S | re.M).group(1)
+            for command in block.splitlines():
+                if " sweep " in command and name == "tlb-reach":
+                    command += " -s sim.limit=300000"  # the test is shorter than the example
+                if " plot " in command and not shutil.which("gnuplot"):
+                    print("skipped: gnuplot is not installed")
+                    continue
+                run = subprocess.run(command, shell=True, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True, check=False)
+                assert run.returncode == 0, f"{command}: exit {run.returncode}\n{run.stdout}"
+                if " plot " in command:
+                    assert os.path.getsize(os.path.join(folder, name + ".png")) > 10000, "the picture is empty"
+            points = claim(os.path.join(folder, name))
+            assert len(table(os.path.join(folder, name), "sim.references")) == points
+            print(f"{name}: {points} points, the page's claims hold")
+
+
+main()
