@@ -21,6 +21,8 @@ uint64_t buddy_smallest(struct frame_map *map, struct zone *z, unsigned order, e
 /* When mt's own lists have nothing: claim, then steal (linux-mm 2.6). */
 uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
                         enum rmqueue_mode *mode);
+/* Is there a block of `order` of another type whose pageblock mt could claim? (find_suitable_fallback, claimable) */
+bool buddy_may_claim(const struct frame_map *map, const struct zone *z, unsigned order, enum migratetype mt);
 /* move_freepages_block: all free blocks of pfn's pageblock to the lists of `to`, and its type; false if it is not wholly in z. */
 bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
                           enum migratetype to);

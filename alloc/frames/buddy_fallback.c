@@ -28,6 +28,11 @@ static bool may_claim(const struct frame_map *map, unsigned order, enum migratet
     return order >= map->pageblock_order / 2 || mt == MIGRATE_RECLAIMABLE || mt == MIGRATE_UNMOVABLE;
 }
 
+bool buddy_may_claim(const struct frame_map *map, const struct zone *z, unsigned order, enum migratetype mt)
+{
+    return map->mobility && mt < MIGRATE_PCPTYPES && may_claim(map, order, mt) && find_fallback(z, order, mt) != MIGRATE_TYPES;
+}
+
 /* How many frames of [start, end) are free, and how many in use by movable owners. */
 static void scan_pageblock(const struct frame_map *map, uint64_t start, uint64_t end, uint64_t *free,
                            uint64_t *movable)

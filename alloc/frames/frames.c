@@ -368,14 +368,6 @@ const char *frames_zone_label(const struct zone *z, char buf[ZONE_LABEL])
 
 /* ---- questions -------------------------------------------------------------------------------------------------- */
 
-static bool is_virgin(const struct zone *z, uint64_t pfn)
-{
-    for (unsigned i = z->virgin.first; i < z->virgin.n; i++)
-        if (pfn >= z->virgin.run[i].start && pfn < z->virgin.run[i].end)
-            return true;
-    return false;
-}
-
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn)
 {
     struct frame_block b = {.kind = FRAME_IS_HOLE, .head = PFN_NONE, .zone = (unsigned)(frames_zone_of((struct frame_map *)(uintptr_t)map, pfn) - map->zones)};
@@ -387,7 +379,7 @@ struct frame_block frames_find(const struct frame_map *map, pfn_t pfn)
         managed |= pfn.v >= map->ranges[i].start && pfn.v < map->ranges[i].end;
     if (!managed)
         return b;
-    if (is_virgin(&map->zones[b.zone], pfn.v)) {
+    if (zone_virgin_at(&map->zones[b.zone], pfn.v)) {
         b.kind = FRAME_IS_FREE;
         b.order = map->max_order;
         b.head.v = pfn.v & ~((1ull << b.order) - 1);

@@ -10,6 +10,14 @@
 /* Pseudo frames of a zone: the list heads and the element that stands for virgin memory. */
 enum { ZONE_HEADS = FRAME_ORDERS * MIGRATE_TYPES, ZONE_PSEUDO = ZONE_HEADS + 1 };
 
+static inline bool zone_virgin_at(const struct zone *z, uint64_t pfn)
+{
+    for (unsigned i = z->virgin.first; i < z->virgin.n; i++)
+        if (pfn >= z->virgin.run[i].start && pfn < z->virgin.run[i].end)
+            return true;
+    return false;
+}
+
 static inline uint32_t free_list_head(const struct zone *z, unsigned order, enum migratetype mt)
 {
     return z->list_base + order * MIGRATE_TYPES + mt;

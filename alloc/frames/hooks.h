@@ -12,8 +12,11 @@ struct frame_map;
 
 /* enum compact_priority, COMPACT_PRIO_*: a lower number tries harder. */
 enum compact_priority { COMPACT_SYNC_FULL, COMPACT_SYNC_LIGHT, COMPACT_ASYNC };
-/* What a direct compaction of all zones of the list came to (enum compact_result, as far as the path asks). */
-enum compact_result { COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_CONTENDED, COMPACT_COMPLETE, COMPACT_SUCCESS };
+/* What a compaction of a zone, or of all zones of the list, came to: the kernel's order, a larger one says more (linux-mm 4.1). */
+enum compact_result {
+    COMPACT_NOT_SUITABLE_ZONE, COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_NO_SUITABLE_PAGE, COMPACT_CONTINUE,
+    COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_CONTENDED, COMPACT_SUCCESS
+};
 
 /* A request, as the slow path hands it on. */
 struct frame_request {
@@ -32,10 +35,14 @@ struct frames_hooks {
     uint64_t (*reclaim)(void *self, const struct frame_request *r);
     /* Pages of z that reclaim could still free (zone_reclaimable_pages): should_reclaim_retry asks. */
     uint64_t (*reclaimable)(void *self, const struct zone *z);
+    /* Compaction is its own object: the next three get `compactor`. */
+    void *compactor;
     enum compact_result (*compact)(void *self, const struct frame_request *r, unsigned alloc_flags,
                                    enum compact_priority priority);
     /* Is there a zone in which compaction could help if reclaim freed pages? (compaction_zonelist_suitable) */
     bool (*compact_suitable)(void *self, const struct frame_request *r);
+    /* After a compaction that was not skipped the request was tried again: z served it, or NULL. May be NULL by itself. */
+    void (*compact_done)(void *self, const struct frame_request *r, struct zone *z);
     /* __alloc_pages_may_oom: true if something was killed or is dying, so that trying again makes sense. */
     bool (*oom)(void *self, const struct frame_request *r);
 };

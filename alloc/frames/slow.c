@@ -61,8 +61,13 @@ static pfn_t compact(struct slow *s)
     if (!h->compact || s->r->order == 0)
         return PFN_NONE;
     s->map->st.direct_compactions++;
-    s->result = h->compact(h->self, s->r, s->flags, s->priority);
-    return s->result == COMPACT_SKIPPED ? PFN_NONE : frames_get_page(s->map, s->r, s->flags, s->from);
+    s->result = h->compact(h->compactor, s->r, s->flags, s->priority);
+    if (s->result == COMPACT_SKIPPED)
+        return PFN_NONE;
+    pfn_t pfn = frames_get_page(s->map, s->r, s->flags, s->from);
+    if (h->compact_done)
+        h->compact_done(h->compactor, s->r, pfn_is_none(pfn) ? NULL : *s->from);
+    return pfn;
 }
 
 /* One try of reclaim. What per-CPU lists and the reserve hold comes back when that was not enough, once. */
@@ -110,7 +115,7 @@ static bool compact_retry(struct slow *s)
     if (s->r->order == 0 || !h->compact)
         return false;
     if (s->result == COMPACT_SKIPPED)
-        return h->compact_suitable && h->compact_suitable(h->self, s->r);
+        return h->compact_suitable && h->compact_suitable(h->compactor, s->r);
     if (s->result == COMPACT_SUCCESS) {
         unsigned most = s->costly ? MAX_COMPACT_RETRIES / COSTLY_COMPACT_SHARE : MAX_COMPACT_RETRIES;
         if (++s->compact_loops <= most)

@@ -206,7 +206,7 @@ static struct frame_map *full_map(struct watch *w)
         w->held[i] = frames_alloc(m, GFP_ALL, 4, FRAME_TAG_ANON);
     while (!pfn_is_none(frames_alloc(m, GFP_ALL, 0, FRAME_TAG_ANON)))
         ;
-    m->hooks = (struct frames_hooks){.self = w, .wake_kswapd = on_wake, .reclaim = on_reclaim, .compact = on_compact,
+    m->hooks = (struct frames_hooks){.self = w, .compactor = w, .wake_kswapd = on_wake, .reclaim = on_reclaim, .compact = on_compact,
                                      .oom = on_oom};
     return m;
 }

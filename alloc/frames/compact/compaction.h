@@ -1,0 +1,129 @@
+/*
+ * Memory compaction (Linux 6.18 mm/compaction.c; linux-mm 4): movable blocks at a zone's start are copied into free frames at its
+ * end, so that what they leave merges.
+ *
+ *      zone start                                                        zone end
+ *           | migration scanner ->                        <- free scanner |
+ *           |  M . M U M . . M |                          | . . M . U . . |
+ *           collects movable blocks                       collects free blocks as targets
+ *
+ * Beside a frame map, which it changes; of every block it moves it asks the block's owner (struct compact_owner). A zone's
+ * cached positions, deferral and skip bits live here. Only for frame allocators that keep migratetypes apart.
+ *
+ * Not thread-safe. Model, sources and what is left out: docs/model/compaction.md.
+ */
+#ifndef FRAMES_COMPACT_COMPACTION_H
+#define FRAMES_COMPACT_COMPACTION_H
+
+#include "frames/frames.h"
+#include "frames/hooks.h"
+
+enum { COMPACT_CLUSTER_MAX = 32, COMPACT_MAX_DEFER_SHIFT = 6, COMPACT_HPAGE_ORDER = 9 };
+enum { COMPACT_WHOLE = -1 }; /* an order: none is wanted, all memory is to be compacted (vm.compact_memory) */
+
+struct compact_config {
+    uint32_t extfrag_threshold; /* vm.extfrag_threshold, 0..1000 */
+    uint32_t proactiveness;     /* vm.compaction_proactiveness, 0..100 */
+    uint32_t proactive_ms;      /* HPAGE_FRAG_CHECK_INTERVAL_MSEC */
+};
+/* 500, 20, 500. */
+void compact_config_defaults(struct compact_config *c);
+
+/* What the moves of a call came to: who charges time and traffic asks for it (compact_take_cost). */
+struct compact_cost {
+    uint64_t pages;         /* 4 KiB copied: 64 lines read and 64 written each */
+    uint64_t pte_stores;    /* entries that the owner changed */
+    uint64_t invalidations; /* translations that the owner dropped */
+};
+
+/* The owner of allocated blocks. */
+struct compact_owner {
+    void *self;
+    /* The block at `from` goes to `to`, which has its record already; tables and lists that name `from` must name `to` when this
+     * returns. False: it cannot be moved, nothing was changed. Adds what it did to *cost. */
+    bool (*move)(void *self, pfn_t from, pfn_t to, unsigned order, struct compact_cost *cost);
+};
+
+#define COMPACT_STATS(X) \
+    X(stalls, "requests", "direct compactions after which the request was tried again (compact_stall)") \
+    X(successes, "requests", "... and got its block (compact_success)") \
+    X(fails, "requests", "... and did not (compact_fail)") \
+    X(runs, "runs", "compactions of a zone that began to scan") \
+    X(skipped, "zones", "zones not compacted: too little is free, or it would not help") \
+    X(deferred, "zones", "zones not compacted because it failed lately") \
+    X(met, "runs", "runs that ended because the scanners met") \
+    X(migrate_scanned, "pages", "pages that migration scanners looked at") \
+    X(free_scanned, "pages", "pages that free scanners looked at") \
+    X(isolated, "pages", "pages taken off lists by either scanner, to move or as targets") \
+    X(migrated, "pages", "pages moved (pgmigrate_success)") \
+    X(migrate_failed, "pages", "pages that could not be moved: no target, or the owner refused (pgmigrate_fail)") \
+    X(pte_stores, "stores", "page-table entries changed by moves") \
+    X(invalidations, "translations", "translations dropped by moves") \
+    X(daemon_wakes, "wakes", "kcompactd was woken") \
+    X(proactive_runs, "runs", "proactive compactions of a node")
+struct compact_stats {
+#define COMPACT_STAT_FIELD(name, unit, help) uint64_t name;
+    COMPACT_STATS(COMPACT_STAT_FIELD)
+#undef COMPACT_STAT_FIELD
+};
+
+/* Of each zone. The scanners' positions: [0] for asynchronous migration, [1] for synchronous. */
+struct compact_zone {
+    uint64_t cached_migrate[2], cached_free, init_migrate, init_free;
+    uint32_t considered, defer_shift;
+    int order_failed;
+    bool skip_flush; /* a whole pass is over: the skip bits go when kswapd sleeps next */
+};
+
+struct compaction {
+    struct frame_map *map;
+    struct compact_config config;
+    struct compact_owner owner; /* zero: blocks without tables */
+    struct compact_zone zone[FRAME_ZONES];
+    uint8_t *skip; /* of each pageblock: scanning it gave nothing */
+    size_t n_blocks;
+    struct compact_stats st;
+    struct compact_cost cost; /* since compact_take_cost */
+};
+
+/* ERR_USAGE if the map's allocator does not keep migratetypes apart. `config` NULL: the defaults. The map outlives it. */
+int compaction_new(struct compaction **out, struct frame_map *map, const struct compact_config *config, struct err *err);
+void compaction_free(struct compaction *c); /* NULL is fine */
+/* Sets map->hooks' members compact, compact_suitable and compact_done; the others stay. */
+void compaction_attach(struct compaction *c);
+struct compact_cost compact_take_cost(struct compaction *c);
+
+/* compaction_suit_allocation_order: SUCCESS (no need), SKIPPED, NOT_SUITABLE_ZONE, or CONTINUE: worth trying. */
+enum compact_result compact_suitable(const struct compaction *c, const struct zone *z, unsigned order,
+                                     enum zone_type highest, unsigned alloc_flags);
+/* try_to_compact_pages: for a request that found no block, over its zones. */
+enum compact_result compact_direct(struct compaction *c, const struct frame_request *r, unsigned alloc_flags,
+                                   enum compact_priority priority);
+/* After it: the request was tried again and got its block from `z`, or z is NULL. */
+void compact_done(struct compaction *c, const struct frame_request *r, struct zone *z);
+/* kcompactd_do_work: what the daemon of a node does when it was woken for `order`. */
+void compact_daemon(struct compaction *c, unsigned node, unsigned order, enum zone_type highest);
+/* vm.compact_memory: all zones of all nodes, to the end. */
+void compact_memory(struct compaction *c);
+/* kswapd of the node goes to sleep: skip bits that a whole pass left are cleared (reset_isolation_suitable). */
+void compact_kswapd_sleeps(struct compaction *c, unsigned node);
+
+/* Proactive compaction (linux-mm 4.8). */
+unsigned compact_score_zone(const struct zone *z);
+unsigned compact_score_node(const struct frame_map *map, unsigned node);
+unsigned compact_score_mark(const struct compact_config *c, bool low);
+/* The node's check that is due every proactive_ms. Milliseconds until the next one. */
+uint64_t compact_proactive(struct compaction *c, unsigned node);
+
+/* Deferral of one zone (linux-mm 4.5). */
+bool compact_deferred(struct compact_zone *z, unsigned order); /* also counts the attempt */
+void compact_defer(struct compact_zone *z, unsigned order);
+void compact_defer_reset(struct compact_zone *z, unsigned order, bool allocated);
+
+/* Registers "compact.*". */
+struct stats;
+void compaction_add_stats(const struct compaction *c, struct stats *s);
+/* Part of --check: positions inside their zones, deferral within bounds. */
+int compaction_check(const struct compaction *c, struct err *err);
+
+#endif
