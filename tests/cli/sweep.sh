@@ -38,6 +38,7 @@ END
 config '120, 240'
 expect 2 sweep @default -o x; has err 'nothing is varied'
 expect 2 sweep s.json -j 0; has err -j
+expect 2 sweep s.json -j 1025; has err '1 to 1024'
 expect 2 sweep s.json --backend moon; has err 'local or commands'
 expect 2 sweep nothing.json; has err nothing.json
 expect 2 sweep s.json -t missing.mtr -o x; has err missing.mtr

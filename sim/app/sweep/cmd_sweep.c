@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 1024, PLAN_WAIT_MS = 3000 };
+enum { JOBS_MAX = 1024 /* the message of -j names it */, PLAN_WAIT_MS = 3000 };
 
 struct options {
     const char *config, *output;
@@ -73,7 +73,7 @@ static int parse(int argc, char **argv, struct options *o)
         switch (c) {
         case 'j':
             if (parse_number(optarg, 1, JOBS_MAX, &o->jobs) < 0)
-                return usage_error("-j takes a whole number of processes from 1 on, not", optarg);
+                return usage_error("-j takes a number of processes, 1 to 1024, not", optarg);
             break;
         case 't':
             o->trace[o->n_trace++] = optarg;
