@@ -17,6 +17,9 @@ struct pass {
     struct follow *follow;
     struct lists *lists;
     struct simulate *simulate;
+    struct objects *objects;
+    struct trace_rec *sites; /* those that were told before the state stood, with their payloads */
+    size_t n_sites, cap_sites;
     uint64_t events;
 };
 
@@ -30,7 +33,42 @@ static void witness(struct pass *p, uint64_t pfn, uint64_t mt)
 
 static const struct frame_map *state_of(const struct pass *p)
 {
-    return p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL;
+    return p->objects ? objects_map(p->objects) : p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL;
+}
+
+static unsigned cpus_of(const struct snapshot *s)
+{
+    unsigned cpus = 1;
+    for (unsigned i = 0; i < s->zones; i++)
+        cpus = s->zone[i].pcps > cpus ? s->zone[i].pcps : cpus;
+    return cpus;
+}
+
+/* Call sites are named once in a recording, maybe before the state stands: kept until then. */
+static int keep_site(struct pass *p, const struct trace_rec *r, struct err *err)
+{
+    size_t n = 1u + r->slots;
+    if (p->n_sites + n > p->cap_sites) {
+        size_t cap = (p->n_sites + n) * 2;
+        struct trace_rec *more = realloc(p->sites, cap * sizeof *more);
+        if (!more)
+            return err_set(err, ERR_RUN, "out of memory");
+        p->sites = more;
+        p->cap_sites = cap;
+    }
+    memcpy(p->sites + p->n_sites, r, n * sizeof *r);
+    p->n_sites += n;
+    return 0;
+}
+
+static int site(struct pass *p, const struct trace_rec *r, struct err *err)
+{
+    if (!p->q->objects || p->part == REPLAY_POST)
+        return 0;
+    if (!p->objects)
+        return keep_site(p, r, err);
+    objects_site(p->objects, r);
+    return 0;
 }
 
 /* The snapshot's state is built when its time has come: what was seen before helps. */
@@ -50,6 +88,15 @@ static int begin_sync(struct pass *p, struct err *err)
         if (image_build(&map, q->before, &opt, q->predict ? &info : &p->out->image, err) < 0 ||
             simulate_new(&p->simulate, map, q->level, err) < 0)
             return -1;
+    }
+    if (q->objects) {
+        opt.allocator = q->allocator;
+        if (image_build(&map, q->before, &opt, &p->out->image, err) < 0 ||
+            objects_new(&p->objects, map, q->objects, cpus_of(q->before), q->seed, err) < 0)
+            return -1;
+        for (size_t i = 0; i < p->n_sites; i += 1u + p->sites[i].slots)
+            objects_site(p->objects, &p->sites[i]);
+        p->out->objects = p->objects;
     }
     if (q->begin && state_of(p))
         q->begin(q->self, state_of(p));
@@ -74,6 +121,8 @@ static void end_window(struct pass *p)
         keep_free(p->out->simulate_free, simulate_map(p->simulate));
         p->out->simulate = *simulate_stats(p->simulate);
     }
+    if (p->objects)
+        p->out->objects_left = *objects_stats(p->objects);
     if (p->recorded)
         recorded_window(p->recorded, false);
 }
@@ -184,12 +233,14 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
         follow_extfrag(p->follow, r->addr, order, wanted, w[3] != 0, p->part == REPLAY_WINDOW);
 }
 
-static void event(struct pass *p, const struct trace_rec *r)
+static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
 {
     static const uint64_t none[4];
     const uint64_t *w = r->slots ? (const uint64_t *)(r + 1) : none;
     bool in = p->part == REPLAY_WINDOW;
     p->out->records[p->part]++;
+    if (p->objects)
+        objects_event(p->objects, r, p->events, cpu, p->now_ns - p->began_ns);
     switch (r->kind) {
     case TRACE_PAGE_ALLOC: p->out->window.page_alloc += in; page_alloc(p, r, w); break;
     case TRACE_PAGE_FREE: p->out->window.page_free += in; page_free(p, r, w); break;
@@ -204,7 +255,7 @@ static void event(struct pass *p, const struct trace_rec *r)
     }
 }
 
-static int one_record(struct pass *p, const struct trace_rec *r, struct err *err)
+static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, struct err *err)
 {
     switch (r->kind) {
     case TRACE_CLOCK:
@@ -213,8 +264,9 @@ static int one_record(struct pass *p, const struct trace_rec *r, struct err *err
     case TRACE_TIME:
         p->now_ns = p->began_ns + r->addr;
         return move_on(p, part_at(p->q, p->now_ns), err);
-    case TRACE_TASK:
     case TRACE_SITE:
+        return site(p, r, err);
+    case TRACE_TASK:
     case TRACE_MARK:
         return 0;
     default:
@@ -226,7 +278,7 @@ static int one_record(struct pass *p, const struct trace_rec *r, struct err *err
         p->out->records[REPLAY_POST]++;
         return 0;
     }
-    event(p, r);
+    event(p, r, cpu);
     if (++p->events % TICK_EVENTS == 0 && p->q->tick)
         p->out->stopped = p->q->tick(p->q->self, p->events, p->now_ns - p->began_ns) != 0;
     return 0;
@@ -238,7 +290,7 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
     int got = 1;
     while (!p->out->stopped && (got = trace_next(t, &b, err)) > 0)
         for (size_t i = 0; i < b.n && !p->out->stopped; i += 1u + b.rec[i].slots)
-            if (one_record(p, &b.rec[i], err) < 0)
+            if (one_record(p, &b.rec[i], b.thread, err) < 0)
                 return -1;
     struct trace_info info;
     trace_get_info(t, &info);
@@ -276,6 +328,9 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     lists_free(p.lists);
     follow_free_all(p.follow);
     simulate_free(p.simulate);
+    out->objects = NULL;
+    objects_free(p.objects);
+    free(p.sites);
     recorded_free(p.recorded);
     image_sparse_free(p.witnessed, p.pageblocks);
     return rc;

@@ -4,6 +4,7 @@
  *   recorded   the kernel's own frames: what really happened, and the recording's contradictions   (recorded.h)
  *   predict    before each block and page, our allocator's choice against the kernel's             (follow.h, lists.h)
  *   simulate   our allocator serves the requests                                                    (simulate.h)
+ *   objects    our slab design and allocator serve the objects; nothing else                        (objects.h)
  *
  * The snapshot is taken while events are recorded, so the pass has four parts:
  *
@@ -19,6 +20,7 @@
 #include "replay/follow.h"
 #include "replay/image.h"
 #include "replay/lists.h"
+#include "replay/objects.h"
 #include "replay/recorded.h"
 #include "replay/simulate.h"
 #include "traces/trace.h"
@@ -34,8 +36,10 @@ struct replay_request {
     const struct snap_times *times;        /* NULL: the whole trace is the window */
     bool recorded, predict, simulate;
     enum simulate_level level;
-    int allocator;                         /* enum frame_allocator: of simulate */
-    /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate, else predict); tick: now
+    int allocator;                         /* enum frame_allocator: of simulate and objects */
+    const struct slab_config *objects;     /* NULL: none; without predict and simulate */
+    uint64_t seed;                         /* of the slab design's random orders */
+    /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate or objects, else predict); tick: now
      * and then, with the events replayed and the time since the first, not 0: stop; end: once after begin, *out is complete, the state goes. */
     void (*begin)(void *self, const struct frame_map *map);
     int (*tick)(void *self, uint64_t events, uint64_t ns);
@@ -57,6 +61,8 @@ struct replay_result {
     bool has_lists;                     /* the events say their CPU */
     bool has_buddy;                     /* mm_page_alloc_zone_locked is there */
     uint64_t follow_free[N_ZONES][FRAME_ORDERS], simulate_free[N_ZONES][FRAME_ORDERS]; /* at the window's end */
+    const struct objects *objects; /* from begin to end */
+    struct objects_stats objects_left;
     bool stopped;
 };
 

@@ -295,6 +295,16 @@ va_t slab_replay_find(const struct slab_replay *r, uint64_t pointer)
 }
 
 const struct slab_replay_stats *slab_replay_stats(const struct slab_replay *r) { return &r->st; }
+
+#define COUNT_DESC(name, unit, help) STAT_ENTRY(struct slab_replay_stats, name, unit, help)
+#define GAUGE_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_replay_stats, name, unit, help)
+static const struct stat_desc descs[] = {SLAB_REPLAY_STATS(COUNT_DESC, GAUGE_DESC)};
+
+void slab_replay_add_stats(const struct slab_replay *r, struct stats *tree)
+{
+    stats_add(tree, "slab.trace", &r->st, descs, ARRAY_LEN(descs));
+}
+
 size_t slab_replay_bytes(const struct slab_replay *r)
 {
     return sizeof *r + r->cap * sizeof *r->table + r->near.cap * sizeof *r->near.node;

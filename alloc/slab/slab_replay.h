@@ -51,6 +51,7 @@ void slab_replay_touch(struct slab_replay *r, uint64_t record, uint64_t at, uint
 /* Where a recorded pointer lives here, SLAB_NONE if it does not. */
 va_t slab_replay_find(const struct slab_replay *r, uint64_t pointer);
 const struct slab_replay_stats *slab_replay_stats(const struct slab_replay *r);
+void slab_replay_add_stats(const struct slab_replay *r, struct stats *tree); /* "slab.trace.*" */
 /* Bytes of host memory that the map takes. */
 size_t slab_replay_bytes(const struct slab_replay *r);
 

@@ -30,6 +30,9 @@ static const struct stat_desc recorded_descs[] = {RECORDED_STATS(X)};
 #define X(name, help) ENTRY(simulate_stats, name, help)
 static const struct stat_desc simulate_descs[] = {SIMULATE_STATS(X)};
 #undef X
+#define X(name, help) ENTRY(objects_stats, name, help)
+static const struct stat_desc objects_descs[] = {OBJECTS_STATS(X)};
+#undef X
 static const struct stat_desc line_descs[] = {
     {"lines", "lines", "lines of the recording's text", offsetof(struct trace_kernel_lines, lines), false},
     {"other_events", "lines", "events of other names", offsetof(struct trace_kernel_lines, other), false},
@@ -47,9 +50,43 @@ struct kernel_run {
     struct stats *stats;
     struct progress progress;
     uint64_t events, time_ps;
+    struct slab_stats slab; /* of the end, for the summary */
     bool begun, written;
     struct err err;
 };
+
+/* ---- objects ------------------------------------------------------------------------------------------------------------ */
+
+static void add_object_stats(struct kernel_run *r)
+{
+    const struct objects *o = r->replay->objects;
+    stats_add(r->stats, "replay.objects", &r->replay->objects_left, objects_descs, ARRAY_LEN(objects_descs));
+    r->slab = *slab_stats(objects_slab(o));
+    objects_add_stats(o, r->stats);
+}
+
+static int write_slabinfo(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    slab_print_slabinfo(objects_slab(ctx), f);
+    return 0;
+}
+
+static int write_callers(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    objects_print_callers(ctx, f);
+    return 0;
+}
+
+static int write_objects(const struct kernel_run *r, struct err *err)
+{
+    void *o = (void *)(uintptr_t)r->replay->objects; /* the writers only read */
+    return !o ? 0
+           : result_write(r->result, "proc/slabinfo", write_slabinfo, o, err) < 0 ||
+                     result_write(r->result, "proc/kmem_callers", write_callers, o, err) < 0
+               ? -1 : 0;
+}
 
 static void on_begin(void *self, const struct frame_map *map)
 {
@@ -57,6 +94,8 @@ static void on_begin(void *self, const struct frame_map *map)
     series_add_u64(r->series, "references", "events", &r->events); /* what pictures have for their x axis */
     series_add_u64(r->series, "time_ps", "ps", &r->time_ps);
     run_add_zone_columns(r->series, map);
+    if (r->replay->objects)
+        run_add_slab_columns(r->series, objects_slab(r->replay->objects));
     series_sample(r->series, r->events);
     r->begun = true;
 }
@@ -99,10 +138,15 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
         stats_add_ratio(r->stats, "replay.lists", "right_share", "replay.lists.right", "replay.lists.known", 100, 4, "%",
                         "our page is the kernel's, where the head of the list is known");
     } else if (r->k->placement == KERNEL_SIMULATED) {
-        stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
+        if (p->objects)
+            add_object_stats(r);
+        else
+            stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
     }
     frames_add_stats(map, r->stats);
     stats_freeze(r->stats);
+    if (p->objects)
+        slab_add_cache_stats(objects_slab(p->objects), r->stats);
     bool stopped = p->stopped;
     bool hashed = rc == 0 && !stopped && trace_hash(r->k->events, &value, &ignored) == 0;
     if (hashed)
@@ -121,7 +165,7 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
                                .n_inputs = inputs[1] ? 2 : 1};
     r->written = config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
-                 proc_files_write(r->result, "proc", map, &r->err) == 0 &&
+                 proc_files_write(r->result, "proc", map, &r->err) == 0 && write_objects(r, &r->err) == 0 &&
                  result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
                  result_write_stats(r->result, &rr, r->stats, r->series, &r->err) == 0 &&
                  result_write_host(r->result, &host, &r->err) == 0 && result_commit(r->result, &r->err) == 0;
@@ -167,6 +211,12 @@ static void summary(const struct kernel_run *r, const char *dir)
                p->follow.new_blocks, p->follow.new_next, p->follow.new_textbook);
         printf("  per-CPU lists %s%% of %" PRIu64 " from known heads are the kernel's\n",
                ratio_format(text, sizeof text, p->lists.right, p->lists.known, 100, 4), p->lists.known);
+    } else if (r->k->level == KERNEL_OBJECTS) {
+        const struct slab_stats *st = &r->slab;
+        printf("  objects       %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " alive: %" PRIu64 " bytes in %" PRIu64
+               " pages of slabs\n", st->allocs, st->frees, st->objects, st->requested_bytes, st->pages);
+        printf("  left out      %" PRIu64 " page allocations, %" PRIu64 " of them like those of slabs\n",
+               p->objects_left.page_allocs_left_out, p->objects_left.slab_like);
     } else if (r->k->placement == KERNEL_SIMULATED) {
         printf("  simulated     %" PRIu64 " blocks asked for, %" PRIu64 " not had; %" PRIu64 " given back\n", p->simulate.allocs,
                p->simulate.failures, p->simulate.frees);
@@ -198,8 +248,9 @@ int kernel_run(const struct simulation *s)
         stats_new(&r.stats, &err) < 0)
         goto done;
     struct replay_request q = {.events = k->events, .before = before, .times = when ? &times : NULL, .recorded = true,
-                               .predict = k->placement != KERNEL_SIMULATED, .simulate = k->placement == KERNEL_SIMULATED,
-                               .level = k->level == 1 ? SIMULATE_PAGES : SIMULATE_BUDDY, .allocator = root->m.buddy.allocator,
+                               .predict = k->placement != KERNEL_SIMULATED, .simulate = k->placement == KERNEL_SIMULATED && k->level != KERNEL_OBJECTS,
+                               .objects = k->level == KERNEL_OBJECTS ? &root->m.slab : NULL, .seed = root->m.sim.seed,
+                               .level = k->level == KERNEL_PAGES ? SIMULATE_PAGES : SIMULATE_BUDDY, .allocator = root->m.buddy.allocator,
                                .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
     progress_signals_install();
     progress_start(&r.progress, stderr, s->label, 0, s->status);

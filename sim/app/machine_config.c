@@ -25,7 +25,7 @@ static const struct param workload_params[] = {
 };
 
 static const char *const placement_names[] = {"recorded", "predict", "simulated", NULL};
-static const char *const level_names[] = {"blocks", "pages", NULL};
+static const char *const level_names[] = {"blocks", "pages", "objects", NULL};
 static const struct param kernel_params[] = {
     {.key = "events", .type = P_PATH, .offset = offsetof(struct workload_kernel, events),
      .help = "recorded events of a kernel (text of perf script or ftrace, perf.data, .mtr): replayed instead of programs"},
@@ -35,7 +35,7 @@ static const struct param kernel_params[] = {
      .names = placement_names,
      .help = "recorded: the kernel's own frames; predict: our allocator's choice against each of them; simulated: our allocator chooses"},
     {.key = "level", .type = P_ENUM, .offset = offsetof(struct workload_kernel, level), .def = 0, .names = level_names,
-     .help = "simulated: blocks that left the kernel's buddy lists, or the pages that its callers asked for"},
+     .help = "simulated: blocks that left the kernel's buddy lists; pages that its callers asked for; or its objects, by slab.design"},
 };
 
 static const struct param output_params[] = {
@@ -49,6 +49,9 @@ static void check_machine(const void *root, struct config_checker *ck)
     const struct caches_config *c = &r->m.cache;
     bool timed = r->m.sim.mode == SIM_MODE_TIMED;
     struct err err;
+    const struct workload_kernel *k = &r->workload.kernel;
+    if (k->level == KERNEL_OBJECTS && k->placement != KERNEL_SIMULATED)
+        config_fail(ck, "workload.kernel.level workload.kernel.placement", "objects need the placement \"simulated\"");
     if (timed && !c->l2.enabled)
         config_fail(ck, "cache.l2.enabled sim.mode", "a machine without level-2 cache needs sim.mode \"functional\"");
     if (timed && !c->llc_inclusive)

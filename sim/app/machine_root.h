@@ -9,9 +9,10 @@ struct workload_process {
     int64_t core; /* -1: by the rule */
 };
 enum kernel_placement { KERNEL_RECORDED, KERNEL_PREDICT, KERNEL_SIMULATED };
+enum kernel_level { KERNEL_BLOCKS, KERNEL_PAGES, KERNEL_OBJECTS };
 struct workload_kernel {
     char *events, *before; /* "": none */
-    int placement, level;  /* enum kernel_placement, enum simulate_level */
+    int placement, level;  /* enum kernel_placement, enum kernel_level */
 };
 struct workload_config {
     struct param_list processes; /* of struct workload_process */

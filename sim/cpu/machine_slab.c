@@ -26,10 +26,6 @@ static void on_finding(void *self, const struct slab_finding *f)
     m->hooks.event(m->hooks.self, &e);
 }
 
-#define REPLAY_COUNT_DESC(name, unit, help) STAT_ENTRY(struct slab_replay_stats, name, unit, help)
-#define REPLAY_GAUGE_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_replay_stats, name, unit, help)
-static const struct stat_desc replay_descs[] = {SLAB_REPLAY_STATS(REPLAY_COUNT_DESC, REPLAY_GAUGE_DESC)};
-
 int machine_slab_build(struct machine *m, struct err *err)
 {
     if (slab_sys_new(&m->slab, &m->cfg.slab, m->frames, m->cores, m->cfg.sim.seed, err) < 0 ||
@@ -37,7 +33,7 @@ int machine_slab_build(struct machine *m, struct err *err)
         return -1;
     slab_on_finding(m->slab, on_finding, m);
     slab_add_stats(m->slab, m->stats);
-    stats_add(m->stats, "slab.trace", slab_replay_stats(m->objects), replay_descs, ARRAY_LEN(replay_descs));
+    slab_replay_add_stats(m->objects, m->stats);
     return 0;
 }
 

@@ -27,6 +27,8 @@ struct synthetic {
     struct { uint64_t faults_minor, faults_major, faults_zero; } vm;
     struct { uint64_t ins, outs; } swap;
     struct { uint64_t fallback_steals, fallbacks; } buddy;
+    struct { uint64_t pages, requested_bytes; } slab;
+    uint64_t slab_bytes, slab_milli;
     uint64_t free[SYN_ZONES][SYN_ORDERS];
 };
 
@@ -44,6 +46,7 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     static const struct stat_desc walk[] = PAIR(__typeof__(((struct synthetic *)0)->walker[0]), walks, cycles);
     static const struct stat_desc swap[] = PAIR(__typeof__(((struct synthetic *)0)->swap), ins, outs);
     static const struct stat_desc buddy[] = PAIR(__typeof__(((struct synthetic *)0)->buddy), fallback_steals, fallbacks);
+    static const struct stat_desc slab[] = PAIR(__typeof__(((struct synthetic *)0)->slab), pages, requested_bytes);
 #define ONE(member, name) {#name, "events", "made up", offsetof(__typeof__(((struct synthetic *)0)->member), name), false}
     static const struct stat_desc sim[] = {ONE(sim, references), ONE(sim, instructions), ONE(sim, cycles)};
     static const struct stat_desc dram[] = {ONE(dram, reads), ONE(dram, writes), ONE(dram, row_hits), ONE(dram, row_misses),
@@ -75,6 +78,7 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     stats_add(st, "vm", &s->vm, vm, ARRAY_LEN(vm));
     stats_add(st, "buddy", &s->buddy, buddy, 2);
     stats_add(st, "swap", &s->swap, swap, 2);
+    stats_add(st, "slab.dentry", &s->slab, slab, 2);
     stats_freeze(st);
 }
 
@@ -84,6 +88,9 @@ static inline void synthetic_columns(struct synthetic *s, struct stats *st, stru
     series_add_u64(series, "time_ps", "ps", &s->sim.time_ps);
     series_add_u64(series, "references", "references", &s->sim.references);
     series_add_defaults(series, st);
+    series_add_u64(series, "slab_bytes", "bytes", &s->slab_bytes);
+    series_add_u64(series, "slab_requested_bytes", "bytes", &s->slab.requested_bytes);
+    series_add_u64(series, "slab_utilisation", "ratio", &s->slab_milli);
     for (unsigned z = 0; z < SYN_ZONES; z++)
         for (unsigned o = 0; o < SYN_ORDERS; o++) {
             char name[64];
@@ -141,6 +148,10 @@ static inline void synthetic_step(struct synthetic *s, uint64_t references)
     s->vm.faults_major += part > 70 ? d / 2000 : 0;
     s->buddy.fallbacks += d / 3000;
     s->buddy.fallback_steals += d / 5000;
+    s->slab.pages += 1 + d / 400;
+    s->slab_bytes = s->slab.pages * 4096;
+    s->slab.requested_bytes = s->slab_bytes * (100 - part / 2) / 100;
+    s->slab_milli = part < 50;
     s->swap.ins += part > 70 ? d / 2500 : 0;
     s->swap.outs += part > 65 ? d / 1500 : 0;
     for (unsigned z = 0; z < SYN_ZONES && !s->zones_empty; z++)

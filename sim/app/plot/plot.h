@@ -71,8 +71,9 @@ int plot_histogram(struct plot *p, struct err *err); /* walk_latency, histogram 
 int plot_miss_ratios(struct plot *p, struct err *err);
 int plot_memory_map(struct plot *p, struct err *err);
 int plot_memory_parts(struct plot *p, struct err *err); /* memory_use, pageblocks: stacked columns */
-int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, contiguous_memory, proactive_score: a table of columns */
+int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, largest_run, proactive_score, slab_utilisation: a table of columns */
 int plot_free_runs(struct plot *p, struct err *err);
+int plot_slab_caches(struct plot *p, struct err *err);
 int plot_order_surface(struct plot *p, struct err *err);
 int plot_sweep_lines(struct plot *p, struct err *err);
 int plot_sweep_bars(struct plot *p, struct err *err);

@@ -18,6 +18,8 @@ const struct plot_kind *plot_kinds(size_t *n)
         {"largest_run", "longest run of free memory over time", plot_memory_lines, PLOT_FRAGMENTATION},
         {"proactive_score", "score of proactive compaction over time", plot_memory_lines, PLOT_FRAGMENTATION},
         {"free_runs", "share of free memory in runs up to a size, at the start and the end", plot_free_runs, PLOT_FRAGMENTATION},
+        {"slab_utilisation", "memory in slabs against what its objects asked for, over time", plot_memory_lines, PLOT_SERIES},
+        {"slab_caches", "the largest caches at the end: memory in slabs, and what their objects asked for", plot_slab_caches, NULL},
         {"tlb_misses", "TLB misses and page walks per 1,000 references, over time", plot_rates, PLOT_SERIES},
         {"cache_misses", "cache misses per 1,000 references by level, over time", plot_rates, PLOT_SERIES},
         {"walk_latency", "page walk latency: histogram and cumulated share", plot_histogram, NULL},

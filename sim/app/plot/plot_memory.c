@@ -101,7 +101,7 @@ int plot_memory_parts(struct plot *p, struct err *err)
     return 0;
 }
 
-/* ---- lines: huge_pages, largest_run, proactive_score; several runs are overlaid ---- */
+/* ---- lines: huge_pages, largest_run, proactive_score, slab_utilisation; several runs are overlaid ---- */
 
 static const struct lines {
     const char *kind, *title;
@@ -113,6 +113,9 @@ static const struct lines {
     {"largest_run", "Longest run of free memory", {{NULL, "MiB", 1 / 256.0, {{"largest_free_run", "longest run", ""}}}}},
     {"proactive_score", "Proactive compaction: fragmentation score of the node",
      {{NULL, "score (0 to 100)", 1, {{"proactive_score", "score", ""}}}}},
+    {"slab_utilisation", "Memory in slabs against what its objects asked for",
+     {{"solid: in slabs, dashed: asked for", "KiB", 1 / 1024.0, {{"slab_bytes", "in slabs", ""}, {"slab_requested_bytes", "asked for", ""}}},
+      {"utilisation", "asked for / in slabs (%)", 100, {{"slab_utilisation", "utilisation", ""}}}}},
 };
 
 /* Top of a panel: the largest value of its lines in any run. */

@@ -71,3 +71,29 @@ void run_add_zone_columns(struct series *s, const struct frame_map *f)
             }
     }
 }
+
+/* ---- slabs --------------------------------------------------------------------------------------------------------------- */
+
+enum { SLAB_COLUMN_PAGES, SLAB_COLUMN_BYTES, SLAB_COLUMN_REQUESTED, SLAB_COLUMN_OBJECTS, SLAB_COLUMN_UTILISATION };
+
+static uint64_t slab_column(const void *ctx, uint64_t which)
+{
+    const struct slab_stats *st = slab_stats(ctx);
+    uint64_t bytes = st->pages * PAGE_BYTES;
+    switch (which) {
+    case SLAB_COLUMN_PAGES: return st->pages;
+    case SLAB_COLUMN_BYTES: return bytes;
+    case SLAB_COLUMN_REQUESTED: return st->requested_bytes;
+    case SLAB_COLUMN_OBJECTS: return st->objects;
+    default: return bytes ? st->requested_bytes * 1000 / bytes : 0;
+    }
+}
+
+void run_add_slab_columns(struct series *s, const struct slab_sys *slab)
+{
+    series_add(s, "slab_pages", "pages", SERIES_U64, slab_column, slab, SLAB_COLUMN_PAGES);
+    series_add(s, "slab_bytes", "bytes", SERIES_U64, slab_column, slab, SLAB_COLUMN_BYTES);
+    series_add(s, "slab_requested_bytes", "bytes", SERIES_U64, slab_column, slab, SLAB_COLUMN_REQUESTED);
+    series_add(s, "slab_objects", "objects", SERIES_U64, slab_column, slab, SLAB_COLUMN_OBJECTS);
+    series_add(s, "slab_utilisation", "ratio", SERIES_MILLI, slab_column, slab, SLAB_COLUMN_UTILISATION);
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# mmulab run on the recorded objects of the samples, by each slab design: nothing is lost, neither a record nor a frame.
+# usage: objects.sh SOURCE_DIR MMULAB
+src=$1
+mmulab=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+status=0
+fail() { echo "FAIL: $*"; status=1; }
+events=$src/traces/samples/kernel/filetree/objects.mtr
+stat() { "$mmulab" stats show "$1" 2>/dev/null | awk -v name="$2" '$1 == name { print $2 }'; }
+# A zone's columns are free blocks by order: their pages. NR chooses the row.
+free_pages() {
+    awk -F, -v want="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^zone_.*_free_[0-9]+$/) { o = $i; sub(/.*_/, "", o); order[i] = o } next }
+        { n = 0; for (i in order) n += $i * 2 ^ order[i]; if (NR == 2) first = n; last = n }
+        END { printf "%d\n", want == "first" ? first : last }' "$1/series.csv"
+}
+
+# What the text says, counted without the program's readers.
+"$mmulab" trace convert -q --to text "$events" - >"$dir/text" || fail "no text"
+allocs=$(grep -cE '(^|[[:space:]])(kmalloc|cache_alloc)[[:space:]]' "$dir/text")
+[ "$allocs" -gt 50000 ] || fail "only $allocs allocations in the text"
+for design in slub slab slob; do
+    out=$dir/$design
+    "$mmulab" run -s "workload.kernel.events=$events" -s workload.kernel.placement=simulated -s workload.kernel.level=objects \
+        -s slab.design=$design -o "$out" >"$dir/said" 2>&1 || fail "$design: exit $? $(cat "$dir/said")"
+    for file in stats.json series.csv proc/slabinfo proc/kmem_callers proc/buddyinfo; do
+        [ -s "$out/$file" ] || fail "$design: no $file"
+    done
+    [ "$(stat "$out" slab.trace.allocs)" = "$allocs" ] || fail "$design: not all allocations"
+    [ $(($(stat "$out" slab.allocs) - $(stat "$out" slab.frees))) = "$(stat "$out" slab.objects)" ] || fail "$design: objects"
+    [ $(($(stat "$out" slab.page_allocs) - $(stat "$out" slab.page_frees))) = "$(stat "$out" slab.pages)" ] || fail "$design: pages"
+    # Frames that left the free lists are those in slabs, to the last one.
+    [ $(($(free_pages "$out" first) - $(free_pages "$out" last))) = "$(stat "$out" slab.pages)" ] || fail "$design: frames"
+    hits=$(awk -F'|' '$4 ~ /^ *[0-9]+ *$/ { n += $4 } END { print n }' "$out/proc/kmem_callers")
+    [ "$hits" = "$allocs" ] || fail "$design: callers have $hits of $allocs allocations"
+done
+awk '/getname_flags/ { found = 1 } END { exit !found }' "$dir/slub/proc/kmem_callers" || fail "callers have no names"
+grep -q '^ext4_inode_cache ' "$dir/slub/proc/slabinfo" || fail "no cache of the recording in slabinfo"
+# Design decides: the first fit of slob packs tighter and asks for pages more often.
+[ "$(stat "$dir/slob" slab.pages)" -lt "$(stat "$dir/slub" slab.pages)" ] || fail "slob holds as much as slub"
+[ "$(stat "$dir/slob" slab.page_allocs)" -gt "$(stat "$dir/slub" slab.page_allocs)" ] || fail "slob asks as rarely as slub"
+for kind in slab_utilisation slab_caches; do
+    "$mmulab" plot $kind "$dir/slub" "$dir/slab" -f term >"$dir/said" 2>&1 || grep -q gnuplot "$dir/said" || fail "$kind: $(cat "$dir/said")"
+done
+"$mmulab" plot slab_caches "$dir/slob" -f term >/dev/null 2>"$dir/said" && fail "slob has caches"
+# Another placement has no objects.
+"$mmulab" run -s "workload.kernel.events=$events" -s workload.kernel.level=objects -o "$dir/none" >"$dir/said" 2>&1 && fail "objects where the kernel's frames are followed"
+grep -q 'placement' "$dir/said" || fail "does not say why"
+exit $status
