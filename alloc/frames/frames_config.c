@@ -99,6 +99,12 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
     {"pcp_cache", P_SIZE, BUD(pcp_cache_bytes), .def = 2 * MIB, .max = GIB,
      .help = "a CPU's share of the last-level cache: above three batches its list keeps a batch of freed blocks of "
              "several pages (PCPF_FREE_HIGH_BATCH)"},
+    {"compaction", P_BOOL, BUD(compaction), .def = 0,
+     .help = "a request for several pages that finds no block may move frames to make one (direct compaction); buddy allocator, "
+             "sim.mode functional"},
+    {"extfrag_threshold", P_U32, BUD(extfrag_threshold), .def = 500, .max = 1000,
+     .help = "a request above order 3 is not compacted for where the fragmentation index is at most this: memory is short, "
+             "not fragmented (vm.extfrag_threshold)"},
 };
 #undef BUD
 

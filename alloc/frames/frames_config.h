@@ -41,10 +41,12 @@ struct buddy_config {
     bool pcp;                 /* per-CPU page lists */
     uint32_t pcp_batch_scale_max; /* CONFIG_PCP_BATCH_SCALE_MAX */
     uint64_t pcp_cache_bytes; /* a CPU's share of the last-level cache */
+    bool compaction;          /* direct compaction in the slow path */
+    uint32_t extfrag_threshold; /* vm.extfrag_threshold */
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 9 };
+enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 11 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 

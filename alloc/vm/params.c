@@ -10,6 +10,8 @@ static const struct param vm_params[] = {
      .help = "Page that a first touch maps; a smaller one where no such block is free or the mapping does not cover it."},
     {.key = "strict", .type = P_BOOL, .offset = offsetof(struct vm_config, strict), .def = 0,
      .help = "Only addresses of known mappings are legal, with the mappings' rights; others end the process."},
+    {.key = "huge_defrag", .type = P_BOOL, .offset = offsetof(struct vm_config, huge_defrag), .def = 0,
+     .help = "A first touch that wants a huge page may compact memory for it (transparent_hugepage/defrag = always); needs buddy.compaction."},
     {.key = "gigantic_pages", .type = P_U32, .offset = offsetof(struct vm_config, gigantic_pages), .def = 0,
      .max = 1024, .help = "1 GiB pages set aside at start (a 1 GiB page is beyond the buddy allocator's largest block)."},
     {.key = "fault_entry_cycles", .type = P_CYC, .offset = offsetof(struct vm_config, fault_entry_cycles), .def = 450,

@@ -10,6 +10,7 @@
 struct vm_config {
     int page_size;               /* enum page_size: what a first touch maps, smaller where it does not fit */
     bool strict;                 /* only known mappings are legal */
+    bool huge_defrag;            /* a fault for a huge page may compact */
     uint32_t gigantic_pages;     /* 1 GiB pages set aside at start */
     uint32_t fault_entry_cycles; /* core cycles, as all costs */
     uint32_t fault_cycles;

@@ -61,7 +61,7 @@ pfn_t page_alloc(struct vm *vm, uint32_t asid, va_t va, enum page_size size)
             frames_retag(vm->frames, (pfn_t){p.v + (i << GIGANTIC_BLOCK_ORDER)}, FRAME_TAG_ANON);
     } else if (size == PAGE_SIZE_2M) {
         if (vm->frames->max_order >= 9)
-            p = frames_alloc(vm->frames, GFP_TRANSHUGE_LIGHT, 9, FRAME_TAG_ANON);
+            p = frames_alloc(vm->frames, vm->config.huge_defrag ? GFP_TRANSHUGE | __GFP_NORETRY : GFP_TRANSHUGE_LIGHT, 9, FRAME_TAG_ANON);
     } else {
         p = frames_alloc(vm->frames, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0, FRAME_TAG_ANON);
     }

@@ -97,6 +97,15 @@ static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
     }
 }
 
+void functional_copy(struct core *c, pfn_t from, pfn_t to, uint64_t pages)
+{
+    uint64_t a = pfn_to_pa(from).v >> LINE_SHIFT, b = pfn_to_pa(to).v >> LINE_SHIFT;
+    for (uint64_t i = 0; i < pages * (PAGE_BYTES / LINE_BYTES); i++) {
+        l1d_access(c, a + i, false, ORIGIN_os);
+        l1d_access(c, b + i, true, ORIGIN_os);
+    }
+}
+
 /* The handler; false if the process is gone. */
 static bool fault(struct core *c, va_t va, unsigned error)
 {

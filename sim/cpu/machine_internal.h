@@ -4,6 +4,7 @@
 
 #include "cpu/machine.h"
 #include "slab/slab_replay.h"
+#include "vm/migrate.h"
 
 struct process { /* of the traces, by number */
     uint32_t asid; /* VM_ASID_NONE: not created */
@@ -31,6 +32,8 @@ struct machine {
     struct frame_map *frames;
     struct phys_mem mem;
     struct vm *vm;
+    struct compaction *compaction; /* NULL: off */
+    struct vm_mover mover;
     struct slab_sys *slab;       /* NULL without an MMU */
     struct slab_replay *objects; /* the kernel objects of the traces */
     bool has_objects;            /* a record of theirs was met */
@@ -89,6 +92,9 @@ static inline void core_take_batch(struct core *c, const struct trace_batch *b)
 void core_note(struct core *c, const struct trace_rec *r);
 /* machine_slab.c: the kernel's objects. */
 int machine_slab_build(struct machine *m, struct err *err);
+/* buddy.compaction: the slow path of allocations moves frames; `drop` is told of translations that end. */
+int machine_compact_build(struct machine *m, void (*drop)(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry),
+                          struct err *err);
 bool is_slab_record(const struct trace_rec *r);
 /* Plays the record; core cycles that it takes. */
 cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_rec *r);

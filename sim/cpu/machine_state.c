@@ -106,6 +106,8 @@ void machine_state(struct machine *m, struct state_io *io)
     frames_state(m->frames, &m->mem, io);
     if (io->loading && !state_bad(io) && frames_check(m->frames, &io->err) < 0)
         io->bad = true;
+    if (m->compaction)
+        compaction_state(m->compaction, io);
     vm_state(m->vm, io);
     if (io->loading && !state_bad(io) && vm_check(m->vm, &io->err) < 0)
         io->bad = true;

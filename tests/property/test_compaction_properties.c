@@ -164,7 +164,7 @@ START_TEST(nothing_lost)
 {
     for (int pcp = 0; pcp < 2; pcp++) {
         struct world *w = world_new(48 * MIB, pcp, pcp ? "pcp" : "plain");
-        for (unsigned i = 0; i < 240 && w->n < HANDLES - 1; i++) {
+        for (unsigned i = 0; i < 120 && w->n < HANDLES - 1; i++) {
             live(w, 600, i / 6 % 2 ? 25 : 75);
             uint64_t unused = frames_free_pages(w->m) + frames_pcp_pages(w->m);
             struct block *was = malloc(sizeof w->b);

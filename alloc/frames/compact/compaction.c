@@ -3,6 +3,7 @@
  */
 #include "frames/compact/compaction.h"
 
+#include "engine/state.h"
 #include "engine/stats.h"
 #include "frames/compact/internal.h"
 #include "frames/fragmentation.h"
@@ -293,6 +294,32 @@ void compaction_add_stats(const struct compaction *c, struct stats *s)
 #define COMPACT_STAT_DESC(name, unit, help) STAT_ENTRY(struct compact_stats, name, unit, help)
     static const struct stat_desc descs[] = {COMPACT_STATS(COMPACT_STAT_DESC)};
     stats_add(s, "compact", &c->st, descs, ARRAY_LEN(descs));
+}
+
+void compaction_state(struct compaction *c, struct state_io *io)
+{
+    state_mark(io, "compaction");
+    for (unsigned i = 0; i < c->map->n_zones; i++) {
+        struct compact_zone *z = &c->zone[i];
+        state_u64(io, &z->cached_migrate[0]);
+        state_u64(io, &z->cached_migrate[1]);
+        state_u64(io, &z->cached_free);
+        state_u64(io, &z->init_migrate);
+        state_u64(io, &z->init_free);
+        state_u32(io, &z->considered);
+        state_u32(io, &z->defer_shift);
+        uint32_t failed = (uint32_t)z->order_failed;
+        state_u32(io, &failed);
+        state_check(io, failed <= FRAME_ORDERS, "the order at which compaction failed is impossible");
+        z->order_failed = (int)failed;
+        state_bool(io, &z->skip_flush);
+    }
+    state_same(io, c->n_blocks, "number of pageblocks");
+    state_sparse(io, c->skip, 0, c->n_blocks, 1);
+    state_bytes(io, &c->st, sizeof c->st);
+    state_bytes(io, &c->cost, sizeof c->cost);
+    if (io->loading && !state_bad(io) && compaction_check(c, &io->err) < 0)
+        io->bad = true;
 }
 
 int compaction_check(const struct compaction *c, struct err *err)

@@ -123,6 +123,9 @@ void compact_defer_reset(struct compact_zone *z, unsigned order, bool allocated)
 /* Registers "compact.*". */
 struct stats;
 void compaction_add_stats(const struct compaction *c, struct stats *s);
+/* Positions, skip bits, deferral, statistics as bytes; compaction_check tells whether they are possible. */
+struct state_io;
+void compaction_state(struct compaction *c, struct state_io *io);
 /* Part of --check: positions inside their zones, deferral within bounds. */
 int compaction_check(const struct compaction *c, struct err *err);
 

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Compaction in a run: huge pages by direct compaction, checked; what it needs is said. $1: the program.
+set -u
+prog=$1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+
+# 30 huge pages fill the machine; of each the upper half goes; then 8 more are touched.
+{
+    echo '# mmulab trace 1'
+    echo "T 0 1"
+    i=0
+    while [ $i -lt 31 ]; do
+        printf 'S %x 8\n' $((0x40000000 + i * 2097152))
+        i=$((i + 1))
+    done
+    i=0
+    while [ $i -lt 31 ]; do
+        printf 'munmap 0x%x length=1048576 result=0\n' $((0x40000000 + i * 2097152 + 1048576))
+        i=$((i + 1))
+    done
+    i=0
+    while [ $i -lt 8 ]; do
+        printf 'S %x 8\n' $((0x80000000 + i * 2097152))
+        i=$((i + 1))
+    done
+    i=0 # what was moved is still there, without another fault
+    while [ $i -lt 31 ]; do
+        printf 'L %x 8\n' $((0x40000000 + i * 2097152))
+        i=$((i + 1))
+    done
+} >t.mtt
+
+stat() { awk -v n="\"${2#*.}\":" -v g="\"${2%%.*}\": {" 'index($0, g) { in_it = 1 } in_it && $1 == n { print $2 + 0; exit }' "$1/stats.json"; }
+run() { "$prog" run -q -t t.mtt -s sim.mode=functional -s sim.checks=true -s memory.size=64MiB -s vm.page_size=2MiB "$@"; }
+
+run -o off || fail "run without compaction"
+run -s buddy.compaction=true -s vm.huge_defrag=true -o on || fail "run with compaction"
+run -s buddy.compaction=true -s vm.huge_defrag=true -o again || fail "run again"
+cmp -s on/stats.json again/stats.json || fail "two runs differ"
+[ "$(stat on vm.mapped_2m)" -gt "$(stat off vm.mapped_2m)" ] || fail "compaction won no huge page: $(stat on vm.mapped_2m), $(stat off vm.mapped_2m)"
+[ "$(stat on compact.migrated)" -ge 512 ] || fail "nothing was moved"
+[ "$(stat on compact.migrated)" = "$(stat on compact.invalidations)" ] || fail "pages moved are not translations dropped"
+[ "$(stat on vm.faults_minor)" -le "$(stat off vm.faults_minor)" ] || fail "pages were lost"
+grep -q '"compact": {' off/stats.json && fail "statistics of what does not exist"
+
+# warm state with compaction under way: saved, loaded, the same result
+for o in alone saves loads; do
+    set --
+    [ $o = alone ] || set -- -s sim.checkpoint=states/
+    run -s buddy.compaction=true -s vm.huge_defrag=true -s sim.warmup=36 -s sim.warmup_mode=functional "$@" -o $o || fail "warm-up: $o"
+done
+grep -q '"warm_up": "loaded"' loads/host.json || fail "the warm state was not loaded"
+cmp -s alone/stats.json loads/stats.json || fail "loaded, the result is another"
+[ "$(stat loads compact.migrated)" -gt 0 ] || fail "nothing was moved after the warm-up"
+
+refused() { what=$1; shift; run "$@" -o refused 2>err.txt && fail "$what was accepted"; grep -q "$what" err.txt || { cat err.txt; fail "$what: not said"; }; }
+refused buddy.compaction -s buddy.compaction=true -s sim.mode=timed
+refused vm.huge_defrag -s vm.huge_defrag=true
+refused compaction -s buddy.compaction=true -s buddy.allocator=textbook
+[ $failed = 0 ] && echo "ok: $(stat on vm.mapped_2m) huge pages with, $(stat off vm.mapped_2m) without; $(stat on compact.migrated) pages moved"
+exit $failed
