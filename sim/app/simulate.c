@@ -2,6 +2,7 @@
 
 #include "app/checkpoint/checkpoint.h"
 #include "app/cmd_config.h"
+#include "app/decoded.h"
 #include "app/progress.h"
 #include "app/result/memory_series.h"
 #include "app/result/proc_files.h"
@@ -191,16 +192,22 @@ static int list_traces(struct run *r, const struct simulation *s, const struct m
         return err_set(err, ERR_RUN, "out of host memory");
     if (s->config_path && s->config_path[0] != '@')
         r->input[r->n_input++] = s->config_path;
+    r->n_trace = n;
     for (size_t i = 0; i < n; i++) {
         r->trace[i] = i < named ? (struct workload_trace){.path = p[i].trace, .core = p[i].core} : s->trace[i - named];
         r->input[r->n_input++] = r->trace[i].path;
+        if (s->decoded) {
+            char *mtr;
+            if (decoded_share(s->decoded, r->trace[i].path, &mtr, err) < 0)
+                return -1;
+            r->trace[i].decoded = mtr;
+        }
         if (r->trace[i].core >= (int64_t)root->m.cpu.count) {
             err_set(err, ERR_USAGE, "workload.processes[%zu].core is %lld, but cpu.count is %u", i,
                     (long long)r->trace[i].core, root->m.cpu.count);
             return err_remedy(err, "cores are numbered from 0; -1 leaves the choice");
         }
     }
-    r->n_trace = n;
     if (n)
         return 0;
     err_set(err, ERR_USAGE, "there is nothing to replay");
@@ -330,6 +337,8 @@ enum simulated_end simulate(const struct simulation *s, struct simulated *out)
     if (r.workload && workload_partial(r.workload, &i, &why))
         snprintf(out->partial, sizeof out->partial, "%.300s is incomplete: %s", r.trace[i].path, why);
     workload_free(r.workload);
+    for (size_t t = 0; r.trace && t < r.n_trace; t++)
+        free((char *)(uintptr_t)r.trace[t].decoded);
     free(r.trace);
     free(r.input);
     return out->end;

@@ -25,6 +25,7 @@ struct simulation {
     bool quiet;            /* no bar; SIGUSR1 is still answered */
     unsigned status;       /* seconds between lines of progress when stderr is no terminal; 0: none */
     bool inline_decoding;  /* traces are decoded by the simulating thread, not ahead in a thread of their own */
+    const char *decoded;     /* a folder ending in '/' in which runs share traces decoded once (decoded.h); NULL: none */
     const char *checkpoints; /* a folder ending in '/' in which runs share their warm-up where they can; NULL: none. sim.checkpoint
                               * comes first */
     int argc;              /* the command line, for host.json */

@@ -258,11 +258,19 @@ static int open_feeds(struct workload *w, unsigned k, bool ahead, struct err *er
         *f = (struct feed){.w = w, .index = i};
         if (k > 0 && !serves(w, i, k))
             continue;
-        if (trace_open(&f->trace, w->trace[i].path, &opt, err) < 0)
+        if (k == 0 && w->trace[i].decoded) { /* what is known of a trace before it is read decides on results */
+            if (trace_open(&f->trace, w->trace[i].path, &(struct trace_options){0}, err) < 0)
+                return -1;
+            trace_get_info(f->trace, &w->info[i]);
+            trace_close(f->trace);
+            f->trace = NULL;
+        }
+        if (trace_open(&f->trace, w->trace[i].decoded ? w->trace[i].decoded : w->trace[i].path, &opt, err) < 0)
             return -1;
         c->n++;
         if (k == 0) {
-            trace_get_info(f->trace, &w->info[i]);
+            if (!w->trace[i].decoded)
+                trace_get_info(f->trace, &w->info[i]);
             if (!w->info[i].hash && !(f->hasher = trace_hasher_new()))
                 return err_set(err, ERR_RUN, "out of host memory");
             if (!serves(w, i, 0) && w->info[i].hash) { /* opened for its description only */

@@ -15,7 +15,11 @@ enum { WORKLOAD_PROCESSES = 4096 }; /* processes of one trace at most */
 
 struct workload;
 
-struct workload_trace { const char *path; int64_t core; };
+struct workload_trace {
+    const char *path;
+    int64_t core;
+    const char *decoded; /* a .mtr with the same records that is read in its place (decoded.h); NULL: none */
+};
 
 /* Opens everything; -1 and *err names the file. `decode_ahead` decodes in a thread a trace. */
 int workload_new(struct workload **out, const struct workload_trace *t, size_t n, unsigned cores, bool decode_ahead,

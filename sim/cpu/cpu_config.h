@@ -25,6 +25,7 @@ struct sim_config {
     uint64_t warmup;   /* references before measuring */
     int warmup_mode;   /* enum warmup_mode */
     bool share_warmup; /* a sweep's points */
+    bool share_decoding; /* ... */
     char *checkpoint;  /* file or folder; NULL: none. Who runs the machine deals with it */
     uint64_t measure;  /* references measured after the warm-up; 0: to the end */
     uint64_t limit;    /* references after which the run ends; 0: the whole trace */

@@ -24,7 +24,7 @@ static int fail(struct err *err, const struct sweep_folder *f, const char *name,
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {".", "..", "lock", "sweep.json", "host.json", "points", "failed", "old", "warm"};
+    static const char *const ours[] = {".", "..", "lock", "sweep.json", "host.json", "points", "failed", "old", "warm", "decoded"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (!strcmp(name, ours[i]))
             return true;
@@ -214,23 +214,37 @@ char *folder_point_path(const struct sweep_folder *f, const struct sweep_point *
     return must_text(to, &path);
 }
 
-char *folder_warm_path(const struct sweep_folder *f)
+static char *shared_path(const struct sweep_folder *f, const char *name)
 {
-    size_t n = strlen(f->path) + sizeof "/warm/";
-    char *path = must_alloc(n, 1);
-    snprintf(path, n, "%s/warm/", f->path);
-    return path;
+    char *path = NULL;
+    size_t len = 0;
+    FILE *to = must(open_memstream(&path, &len));
+    fprintf(to, "%s/%s/", f->path, name);
+    return must_text(to, &path);
+}
+
+char *folder_warm_path(const struct sweep_folder *f) { return shared_path(f, "warm"); }
+char *folder_decoded_path(const struct sweep_folder *f) { return shared_path(f, "decoded"); }
+
+/* Removes the files whose names have one of the suffixes (or go on behind it: temporaries), then the folder. */
+static void drop_shared(struct sweep_folder *f, const char *name, const char *const suffix[])
+{
+    DIR *d = list(f, name);
+    for (struct dirent *e; d && (e = readdir(d));)
+        for (size_t i = 0; suffix[i]; i++)
+            if (strstr(e->d_name, suffix[i])) {
+                unlinkat(dirfd(d), e->d_name, 0);
+                break;
+            }
+    if (d)
+        closedir(d);
+    unlinkat(f->fd, name, AT_REMOVEDIR); /* refused while there is something else */
 }
 
 void folder_drop_warm(struct sweep_folder *f)
 {
-    DIR *d = list(f, "warm");
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (strstr(e->d_name, ".warm"))
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    unlinkat(f->fd, "warm", AT_REMOVEDIR); /* refused while there is something else */
+    drop_shared(f, "warm", (const char *const[]){".warm", NULL});
+    drop_shared(f, "decoded", (const char *const[]){".mtr", ".lock", ".no", NULL});
 }
 
 /* The head of a result's stats.json: 1 complete, 0 not, -1 there is none. */

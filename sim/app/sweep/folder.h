@@ -46,8 +46,9 @@ enum point_state { POINT_MISSING, POINT_PARTIAL, POINT_FAILED, POINT_OK };
 /* *reason (may be NULL): why it failed or is partial, to be freed; NULL otherwise. */
 enum point_state folder_state(const struct sweep_folder *f, const struct sweep_point *pt, char **reason);
 char *folder_point_path(const struct sweep_folder *f, const struct sweep_point *pt, const char *name); /* to be freed */
-char *folder_warm_path(const struct sweep_folder *f); /* ends in '/'; to be freed */
-void folder_drop_warm(struct sweep_folder *f);        /* no point is left that could want it */
+char *folder_warm_path(const struct sweep_folder *f);    /* ends in '/'; to be freed */
+char *folder_decoded_path(const struct sweep_folder *f); /* the same */
+void folder_drop_warm(struct sweep_folder *f);           /* both; no point is left that could want them */
 int folder_set_failed(struct sweep_folder *f, const struct sweep_point *pt, const char *reason, struct err *err);
 void folder_clear_failed(struct sweep_folder *f, const struct sweep_point *pt);
 

@@ -235,3 +235,9 @@ bool plan_shares_warm_up(const struct sweep_plan *p)
     }
     return false;
 }
+
+bool plan_shares_decoding(const struct sweep_plan *p)
+{
+    enum { POINTS_A_TRACE = 4 }; /* writing the native form takes as long as reading two or three times */
+    return p->n >= POINTS_A_TRACE * (p->n_files ? p->n_files : 1);
+}

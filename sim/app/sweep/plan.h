@@ -70,6 +70,8 @@ char *plan_point_label(const struct sweep_plan *p, size_t index);
 const char *plan_value(const struct sweep_plan *p, size_t index, size_t axis, size_t key);
 /* Are there points that differ only in what a functional warm-up does not depend on (docs/checkpoints.md)? */
 bool plan_shares_warm_up(const struct sweep_plan *p);
+/* Are there enough points a trace that decoding it once into the native form pays? */
+bool plan_shares_decoding(const struct sweep_plan *p);
 /* Are the files as they were when the sweep was planned? -1 and which is not. */
 int plan_check_files(const struct sweep_plan *p, const struct sweep_point *pt, struct err *err);
 

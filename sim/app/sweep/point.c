@@ -17,15 +17,20 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
     struct simulated r;
     const struct machine_root *root = pt->config ? config_root(pt->config) : NULL;
     char *warm = root && root->m.sim.share_warmup && plan_shares_warm_up(p) ? folder_warm_path(f) : NULL;
+    /* Not for a part of a trace, which may be short; not with a warm-up, whose state may be kept beyond the sweep. */
+    const struct sim_config *sim = root ? &root->m.sim : NULL;
+    bool share = sim && sim->share_decoding && !sim->limit && !sim->measure && !sim->warmup && plan_shares_decoding(p);
+    char *decoded = share ? folder_decoded_path(f) : NULL;
     snprintf(label, sizeof label, "point %zu", pt->index);
     struct simulation s = {.config = pt->config, .trace = &trace, .n_trace = pt->trace_path ? 1 : 0, .output = path,
                            .label = label, .quiet = job->quiet, .status = job->status, .inline_decoding = true,
-                           .checkpoints = warm,
+                           .checkpoints = warm, .decoded = decoded,
                            .argc = job->argc, .argv = job->argv};
     if (plan_check_files(p, pt, &out->err) < 0) {
         failed(f, pt, out, simulated_reason(&out->err, reason, sizeof reason));
         free(path);
         free(warm);
+        free(decoded);
         return;
     }
     switch (simulate(&s, &r)) {
@@ -49,6 +54,7 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
     simulated_fini(&r);
     free(path);
     free(warm);
+    free(decoded);
 }
 
 enum point_end point_run(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job,

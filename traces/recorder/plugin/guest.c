@@ -47,7 +47,9 @@ char **guest_strings(const struct guest *g, uint64_t from, size_t *n)
     size_t cap = 64, each = g->wide ? 8 : 4;
     char **list = calloc(cap, sizeof *list);
     *n = 0;
-    while (list && from && *n < STRINGS_MAX) {
+    if (!list)
+        return NULL;
+    while (from && *n < STRINGS_MAX) {
         uint64_t at = 0;
         if (!guest_read(g->base, &at, from + *n * each, each))
             break;
@@ -65,7 +67,7 @@ char **guest_strings(const struct guest *g, uint64_t from, size_t *n)
             break;
         ++*n;
     }
-    if (list && !from)
+    if (!from)
         return list;
     guest_strings_free(list);
     return NULL;
