@@ -224,7 +224,7 @@ static void summary(const struct kernel_run *r, const char *dir)
     printf("result: %s\n", dir);
 }
 
-int kernel_run(const struct simulation *s)
+enum simulated_end kernel_simulate(const struct simulation *s, struct simulated *out, bool tell)
 {
     const struct machine_root *root = config_root(s->config);
     const struct workload_kernel *k = &root->workload.kernel;
@@ -233,7 +233,8 @@ int kernel_run(const struct simulation *s)
     struct snap_times times;
     struct err err = {0};
     char *prefix = before_prefix(k), *when = prefix ? times_path(prefix) : NULL;
-    int code = 1, rc = -1;
+    int rc = -1;
+    *out = (struct simulated){.end = SIMULATED_NOT};
     if (!r.replay || !prefix) {
         err_set(&err, ERR_RUN, "out of memory");
         goto done;
@@ -243,8 +244,10 @@ int kernel_run(const struct simulation *s)
         err_remedy(&err, "leave out -t and workload.processes, or workload.kernel.events");
         goto done;
     }
-    if ((when && snapshot_read_times(&times, when, &err) < 0) || snapshot_read(&before, prefix, &err) < 0 ||
-        result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
+    if ((when && snapshot_read_times(&times, when, &err) < 0) || snapshot_read(&before, prefix, &err) < 0)
+        goto done;
+    out->end = SIMULATED_UNWRITTEN;
+    if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
         stats_new(&r.stats, &err) < 0)
         goto done;
     struct replay_request q = {.events = k->events, .before = before, .times = when ? &times : NULL, .recorded = true,
@@ -259,15 +262,18 @@ int kernel_run(const struct simulation *s)
         r.progress.tty = false;
     rc = replay_run(&q, r.replay, &err);
     progress_end(&r.progress);
-    if (rc == 0 && !r.written)
+    if (rc < 0) {
+        out->end = r.written ? SIMULATED_PART : SIMULATED_NOT;
+    } else if (!r.written) {
         err = r.err;
-    else if (rc == 0)
-        code = r.replay->stopped ? 128 + progress_interrupted() : 0;
-    if (code != 1 && !s->quiet)
-        summary(&r, s->output);
+    } else {
+        out->end = r.replay->stopped ? SIMULATED_INTERRUPTED : SIMULATED_WHOLE;
+        out->sig = r.replay->stopped ? progress_interrupted() : 0;
+        if (tell)
+            summary(&r, s->output);
+    }
 done:
-    if (code == 1 && err.message[0])
-        code = cmd_error(s->label, &err);
+    out->err = err;
     result_free(r.result);
     series_free(r.series);
     stats_free(r.stats);
@@ -275,5 +281,18 @@ done:
     free(r.replay);
     free(prefix);
     free(when);
-    return code;
+    return out->end;
+}
+
+int kernel_run(const struct simulation *s)
+{
+    struct simulated r;
+    switch (kernel_simulate(s, &r, !s->quiet)) {
+    case SIMULATED_WHOLE: return 0;
+    case SIMULATED_INTERRUPTED: return 128 + r.sig;
+    case SIMULATED_PART:
+    case SIMULATED_NOT:
+    case SIMULATED_UNWRITTEN: break;
+    }
+    return cmd_error(s->label, &r.err);
 }

@@ -7,6 +7,8 @@
 
 #include "app/simulate.h"
 
+/* As simulate(); there is no machine in *out. `tell`: prints a summary. A point of a sweep is made with this. */
+enum simulated_end kernel_simulate(const struct simulation *s, struct simulated *out, bool tell);
 /* Returns the exit code; errors are told. Uses of `s`: config, config_path, output, label, quiet, status, argc, argv. */
 int kernel_run(const struct simulation *s);
 

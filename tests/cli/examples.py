@@ -65,7 +65,30 @@ def memory_size(folder):
     return 28
 
 
-CLAIMS = {"tlb-reach": tlb_reach, "cache-sizes": cache_sizes, "memory-size": memory_size}
+def ends(folder, name):
+    """The same where the trace is one recorded kernel: {axis value: value}."""
+    return {k[0]: v for k, v in table(folder, name).items()}
+
+
+def slab_designs(folder):
+    held, taken, asked = (ends(folder, "slab." + s) for s in ("pages", "page_allocs", "requested_bytes"))
+    assert len(set(asked.values())) == 1, "the objects depend on the design"
+    assert held["slob"] < held["slab"] <= held["slub"], held
+    assert taken["slob"] > 10 * taken["slub"] > 10 * taken["slab"], taken
+    return 3
+
+
+def allocators(folder):
+    allocs, lost = ends(folder, "replay.simulated.allocs"), ends(folder, "replay.simulated.failures")
+    assert len(set(allocs.values())) == 1 and not any(lost.values())
+    ones = ends(folder, "series.zone_normal_free_0")
+    assert max(ones["textbook"], ones["best_fit"]) < 0.8 * ones["buddy"] and ones["buddy"] < ones["first_fit"] < ones["bitmap"], ones
+    whole = ends(folder, "series.zone_normal_free_10")
+    assert whole["bitmap"] < whole["buddy"] == whole["textbook"] == whole["best_fit"], whole
+    return 5
+
+
+CLAIMS = {"slab-designs": slab_designs, "allocators": allocators, "tlb-reach": tlb_reach, "cache-sizes": cache_sizes, "memory-size": memory_size}
 
 
 def main():
@@ -92,7 +115,8 @@ def main():
                 if " plot " in command:
                     assert os.path.getsize(os.path.join(folder, name + ".png")) > 10000, "the picture is empty"
             points = claim(os.path.join(folder, name))
-            assert len(table(os.path.join(folder, name), "sim.references")) == points
+            result = os.path.join(folder, name)
+            assert len(table(result, "sim.references") or table(result, "replay.lines.lines")) == points
             print(f"{name}: {points} points, the page's claims hold")
 
 

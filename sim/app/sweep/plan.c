@@ -129,6 +129,17 @@ static void identify(const struct sweep_plan *p, struct sweep_point *pt, const i
     free(canonical);
 }
 
+/* "a.mtr+b.mtr", and the hashes likewise. */
+static void name_trace(const struct sweep_plan *p, const char *path, FILE *name, FILE *hash)
+{
+    for (size_t k = 0; k < p->n_files; k++)
+        if (!strcmp(p->file[k].path, path)) {
+            fprintf(name, "%s%s", ftell(name) > 0 ? "+" : "", p->file[k].name);
+            fprintf(hash, "%s%s", ftell(hash) > 0 ? "+" : "", p->file[k].hash);
+            return;
+        }
+}
+
 void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *out)
 {
     *out = (struct sweep_point){.index = index};
@@ -142,12 +153,9 @@ void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *ou
         out->seed = root->m.sim.seed;
         const struct workload_process *w = root->workload.processes.o;
         for (size_t i = 0; i < root->workload.processes.n; i++)
-            for (size_t k = 0; k < p->n_files; k++)
-                if (!strcmp(p->file[k].path, w[i].trace)) {
-                    fprintf(f, "%s%s", i ? "+" : "", p->file[k].name);
-                    fprintf(h, "%s%s", i ? "+" : "", p->file[k].hash);
-                    break;
-                }
+            name_trace(p, w[i].trace, f, h);
+        if (root->workload.kernel.events && *root->workload.kernel.events)
+            name_trace(p, root->workload.kernel.events, f, h);
     } else {
         for (size_t a = 0; a < p->axes.n; a++)
             if (p->axes.axis[a].kind == AXIS_SEED)

@@ -1,6 +1,7 @@
 #include "app/sweep/point.h"
 
-#include "app/simulate.h"
+#include "app/kernel_run.h"
+#include "app/machine_root.h"
 #include "app/sweep/must.h"
 
 static void failed(struct sweep_folder *f, const struct sweep_point *pt, struct point_report *out, const char *reason)
@@ -33,7 +34,8 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
         free(decoded);
         return;
     }
-    switch (simulate(&s, &r)) {
+    bool kernel = root && root->workload.kernel.events && *root->workload.kernel.events;
+    switch (kernel ? kernel_simulate(&s, &r, false) : simulate(&s, &r)) {
     case SIMULATED_WHOLE:
         out->end = POINT_SIMULATED;
         folder_clear_failed(f, pt);
