@@ -45,7 +45,8 @@ enum frame_state {
     X(SLAB, "slab", 0) \
     X(VMALLOC, "vmalloc", 0) \
     X(DMA, "dma", 0) \
-    X(OTHER, "other", 0)
+    X(OTHER, "other", 0) \
+    X(BALLAST, "ballast", 1) /* movable memory of an aged machine that no process owns (ageing.h) */
 enum frame_tag {
 #define FRAME_TAG_ENUM(name, text, movable) FRAME_TAG_##name,
     FRAME_TAGS(FRAME_TAG_ENUM)

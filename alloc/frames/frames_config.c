@@ -1,5 +1,6 @@
 #include "frames/frames_config.h"
 
+#include "frames/ageing/ageing.h"
 #include "frames/frame_alloc.h"
 #include "frames/frames.h"
 
@@ -72,6 +73,27 @@ const struct param memory_params[MEMORY_PARAMS_N] = {
 };
 #undef MEM
 
+#define AGEING_RECIPE_NAME(name, text) #text,
+static const char *const recipe_names[] = {AGEING_RECIPES(AGEING_RECIPE_NAME) NULL};
+#undef AGEING_RECIPE_NAME
+const char *ageing_recipe_name(int recipe) { return recipe_names[recipe]; }
+
+#define AGE(member) offsetof(struct ageing_config, member)
+const struct param ageing_params[AGEING_PARAMS_N] = {
+    {"recipe", P_ENUM, AGE(recipe), .def = AGEING_NONE, .names = recipe_names,
+     .help = "how memory is fragmented before the run: none; holes: single frames at random places; sizes: holes of random "
+             "sizes; stripes: frames at equal distances; churn: random allocations and frees of blocks of all sizes"},
+    {"order", P_U32, AGE(order), .def = 9, .min = 1, .max = FRAME_MAX_ORDER,
+     .help = "order of which the unusable-free index is to be reached (9: blocks of 2MiB)"},
+    {"target", P_F64, AGE(target), .def_f = 0.8, .min_f = 0, .max_f = 1,
+     .help = "the unusable-free index to reach, within 0.01: the share of free memory that cannot serve that order"},
+    {"free", P_F64, AGE(free), .def_f = 0.3, .min_f = 0.001, .max_f = 0.99,
+     .help = "about this share of memory is free afterwards; the index comes first"},
+    {"unmovable", P_F64, AGE(unmovable), .def_f = 0, .min_f = 0, .max_f = 1,
+     .help = "share of what stays allocated that was asked for as kernel memory, which cannot be moved"},
+};
+#undef AGE
+
 #define FRAME_ALLOCATOR_NAME(name) #name,
 static const char *const allocator_names[] = {FRAME_ALLOCATORS(FRAME_ALLOCATOR_NAME) NULL};
 #undef FRAME_ALLOCATOR_NAME
@@ -122,6 +144,9 @@ static void fill(void *base, const struct param *t, size_t n)
         case P_ENUM:
             *(int *)at = (int)t[i].def;
             break;
+        case P_F64:
+            *(double *)at = t[i].def_f;
+            break;
         case P_SIZE_LIST:
         case P_U64_LIST:
         case P_OBJECT_LIST:
@@ -136,8 +161,10 @@ static void fill(void *base, const struct param *t, size_t n)
 
 void frames_config_defaults(struct memory_config *m, struct buddy_config *b)
 {
-    if (m)
+    if (m) {
         fill(m, memory_params, MEMORY_PARAMS_N);
+        fill(&m->ageing, ageing_params, AGEING_PARAMS_N);
+    }
     if (b) {
         fill(b, buddy_params, BUDDY_PARAMS_N);
         b->cpus = 1;

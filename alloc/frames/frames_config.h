@@ -12,6 +12,21 @@
 enum memory_zones { MEMORY_ZONES_X86_64, MEMORY_ZONES_X86_32 };
 struct memory_reserved { uint64_t start, bytes; }; /* element of memory.reserved */
 
+/* How memory is aged before a run (memory.ageing.*; ageing.h). */
+#define AGEING_RECIPES(X) X(NONE, none) X(HOLES, holes) X(SIZES, sizes) X(STRIPES, stripes) X(CHURN, churn)
+enum ageing_recipe {
+#define AGEING_RECIPE_ENUM(name, text) AGEING_##name,
+    AGEING_RECIPES(AGEING_RECIPE_ENUM)
+#undef AGEING_RECIPE_ENUM
+};
+struct ageing_config {
+    int recipe;        /* enum ageing_recipe */
+    uint32_t order;    /* of which the unusable-free index is to be reached */
+    double target;     /* the index, 0..1 */
+    double free;       /* about this share of memory is free afterwards */
+    double unmovable;  /* share of what stays allocated that cannot be moved */
+};
+
 struct memory_config {
     uint64_t size_bytes;          /* RAM installed: 1 MiB .. 1 TiB, a multiple of 4 KiB */
     uint64_t low_reserved_bytes;  /* kept from the allocator at address 0; capped at a sixteenth of the RAM */
@@ -29,6 +44,7 @@ struct memory_config {
     struct param_list reserved;   /* struct memory_reserved */
     uint32_t percpu_pagelist_high_fraction; /* vm.percpu_pagelist_high_fraction; 0: tuned automatically */
     uint32_t lowmem_reserve_ratio_dma, lowmem_reserve_ratio_dma32, lowmem_reserve_ratio_normal;
+    struct ageing_config ageing;
 };
 
 struct buddy_config {
@@ -46,9 +62,10 @@ struct buddy_config {
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 11 };
+enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 11, AGEING_PARAMS_N = 5 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
+extern const struct param ageing_params[AGEING_PARAMS_N]; /* describes struct ageing_config */
 
 /* The tables' defaults, for callers without a configuration file. Either may be NULL. */
 void frames_config_defaults(struct memory_config *m, struct buddy_config *b);

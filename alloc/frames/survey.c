@@ -157,7 +157,8 @@ static enum survey_class class_of(uint8_t tag)
 {
     switch ((enum frame_tag)tag) {
     case FRAME_TAG_ANON:
-    case FRAME_TAG_SHMEM: return SURVEY_ANON;
+    case FRAME_TAG_SHMEM:
+    case FRAME_TAG_BALLAST: return SURVEY_ANON;
     case FRAME_TAG_FILE: return SURVEY_FILE;
     case FRAME_TAG_PGTABLE: return SURVEY_PGTABLE;
     case FRAME_TAG_SLAB: return SURVEY_SLAB;

@@ -95,6 +95,8 @@ static void check_machine(const void *root, struct config_checker *ck)
     if (timed && r->m.memory.size_bytes > dram_capacity(&r->m.dram))
         config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
                     (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
+    if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events)
+        config_fail(ck, "memory.ageing.recipe workload.kernel.events", "a recorded kernel starts from its own snapshot");
     if (mmu_config_check(&r->m.mmu, &err) < 0)
         config_fail_err(ck, &err);
 }
@@ -135,6 +137,7 @@ static void build(void)
     add("bus", bus_params, bus_params_n, AT(bus), "The bus between cores and shared side.");
     add("dram", dram_params, dram_params_count, AT(dram), "Memory controller and DRAM.");
     add("memory", memory_params, ARRAY_LEN(memory_params), AT(memory), "Physical memory.");
+    add("memory.ageing", ageing_params, ARRAY_LEN(ageing_params), AT(memory.ageing), "Memory that has been in use before the run.");
     add("buddy", buddy_params, ARRAY_LEN(buddy_params), AT(buddy), "The frame allocator.");
     add_all(slab_param_groups, slab_n_param_groups, AT(slab));
     add_all(vm_param_groups, vm_n_param_groups, AT(vm));

@@ -4,6 +4,7 @@
 #include "app/cmd_config.h"
 #include "app/decoded.h"
 #include "app/progress.h"
+#include "app/result/aged.h"
 #include "app/result/memory_series.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
@@ -74,6 +75,12 @@ static void on_event(void *self, const struct machine_event *e)
 {
     struct run *r = self;
     struct json_out *j = result_event(r->result, e->time, e->kind);
+    if (e->aged) {
+        aged_write(j, e->aged);
+        result_event_end(r->result);
+        r->events++;
+        return;
+    }
     json_u64(j, "references", e->references);
     json_u64(j, "instructions", e->instructions);
     json_u64(j, "core", e->core);

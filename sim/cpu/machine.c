@@ -115,6 +115,8 @@ static int build(struct machine *m, struct err *err)
             return -1;
     }
     stats_freeze(m->stats);
+    if (cfg->memory.ageing.recipe != AGEING_NONE)
+        return frames_age(m->frames, &cfg->memory.ageing, cfg->sim.seed, &m->aged, err);
     return 0;
 }
 
@@ -506,6 +508,8 @@ static void begin(struct machine *m)
         return;
     m->begun = true;
     m->warm = m->cfg.sim.warmup == 0;
+    if (m->cfg.memory.ageing.recipe != AGEING_NONE && m->hooks.event)
+        m->hooks.event(m->hooks.self, &(struct machine_event){.kind = "aged", .aged = &m->aged});
     machine_sample(m);
     m->next_sample = m->interval;
 }

@@ -35,6 +35,7 @@ enum machine_end {
 };
 
 /* What happened that a person wants to read of: goes to events.jsonl. */
+struct ageing_report;
 struct machine_event {
     tick_t time;
     uint64_t references, instructions; /* simulated so far, over all cores */
@@ -44,6 +45,7 @@ struct machine_event {
     uint64_t va;
     uint64_t pages; /* resident pages of the process, 4 KiB */
     const struct slab_finding *slab; /* "slab_double_free", ...: what was found; else NULL */
+    const struct ageing_report *aged; /* "aged": how memory stands at the start; else NULL */
 };
 
 struct machine_hooks {

@@ -3,6 +3,7 @@
 #define CPU_MACHINE_INTERNAL_H
 
 #include "cpu/machine.h"
+#include "frames/ageing/ageing.h"
 #include "slab/slab_replay.h"
 #include "vm/migrate.h"
 
@@ -45,6 +46,7 @@ struct machine {
     struct process *process;
     uint32_t n_process;
     struct machine_hooks hooks;
+    struct ageing_report aged; /* if memory.ageing has a recipe */
     const unsigned *order;
     /* operating system */
     bool os_locked;

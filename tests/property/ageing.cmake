@@ -1,0 +1,1 @@
+mmulab_check(test_ageing DEPS frames TIMEOUT 300)
