@@ -44,11 +44,12 @@ int objects_new(struct objects **out, struct frame_map *map, const struct slab_c
 
 void objects_free(struct objects *o)
 {
-    struct caller *c, *next;
     if (!o)
         return;
-    HASH_ITER(hh, o->callers, c, next) {
-        HASH_DEL(o->callers, c);
+    struct caller *c = o->callers, *next;
+    HASH_CLEAR(hh, o->callers); /* the table goes, its elements stay chained */
+    for (; c; c = next) {
+        next = c->hh.next;
         free(c->name);
         free(c);
     }
