@@ -232,7 +232,7 @@ START_TEST(qtrace_lines)
     free(as_text(CORPUS("qtrace/all"), NULL, &info));
     ck_assert_uint_eq(info.threads, 2);
     ck_assert_uint_eq(info.nleft, 0);
-    struct read r = read_memory("T 0\nI  1000,3\nI  1003,2\nRET 0 9 = 5\n", 38, NULL);
+    struct read r = read_memory("T 0\nI  1000,3\nI  1003,2\nRET 0 9 = 5\n", 36, NULL);
     ck_assert_int_eq(r.status, -1);
     ck_assert_str_eq(r.format, "qtrace");
     ck_assert_uint_eq(r.err.line, 4);
