@@ -178,7 +178,7 @@ void pcp_drain(struct frame_map *map, struct zone *z, unsigned cpu, uint32_t pag
         while (left > 0 && p->list[list].last) {
             uint32_t pfn = p->list[list].last;
             take_off(map, p, list, pfn);
-            left -= 1ll << order;
+            left -= (int64_t)(1ull << order);
             map->pcp_st.drain_pages += 1ull << order;
             map->ops->free(map, z, pfn, order);
         }

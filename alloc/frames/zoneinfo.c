@@ -47,9 +47,9 @@ static void print_zone(const struct frame_map *map, const struct zone *z, bool f
         print_node(map, out);
     fprintf(out, "\n  pages free     %llu\n        boost    %llu", (ull)z->free, (ull)z->boost);
     for (unsigned w = 0; w < N_WMARKS; w++)
-        fprintf(out, "\n        %-8s %llu", marks[w], (ull)(z->wmark[w] + z->boost));
+        fprintf(out, "\n        %-8s %llu", marks[w], (ull)z->wmark[w] + (ull)z->boost);
     fprintf(out, "\n        spanned  %llu\n        present  %llu\n        managed  %llu\n        cma      0",
-            (ull)(z->end - z->start), (ull)z->present, (ull)z->managed);
+            (ull)z->end - (ull)z->start, (ull)z->present, (ull)z->managed);
     fprintf(out, "\n        protection: (%llu", (ull)z->lowmem_reserve[0]);
     for (unsigned j = 1; j < (map->zones_x32 ? N_ZONES : N_ZONES + 1u); j++) /* and Device */
         fprintf(out, ", %llu", (ull)z->lowmem_reserve[j < N_ZONES ? j : N_ZONES - 1]);

@@ -96,11 +96,12 @@ uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
         if (steps > STEPS_MOST)
             steps = STEPS_MOST;
         double temperature = hot, cooling = pow(cold / hot, 1.0 / (double)steps);
-        for (uint64_t k = 0; k < steps; k++, temperature *= cooling) {
+        for (uint64_t k = 0; k < steps; k++) {
             struct infer_block *x = &b[loose[rng_below(&rng, n_loose)]];
             unsigned t = (unsigned)rng_below(&rng, types);
             if (t != x->type)
                 consider(&s, x, t, temperature, &rng);
+            temperature *= cooling;
         }
         for (unsigned pass = 0; pass < 4; pass++)
             for (size_t i = 0; i < n_loose; i++)

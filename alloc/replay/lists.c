@@ -129,10 +129,10 @@ static void put(struct lists *l, struct list *x, uint64_t pfn, bool tail)
 
 void lists_alloc(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, unsigned mt, bool counting)
 {
-    struct list *x = list_of(l, cpu, pfn, order, mt), *on = pfn < l->n ? list_on(l, pfn) : NULL;
+    struct list *x = list_of(l, cpu, pfn, order, mt);
     if (!x)
         return;
-    on = list_on(l, pfn); /* making room for a CPU may have moved them */
+    const struct list *on = list_on(l, pfn); /* after list_of: making room for a CPU moves them */
     x->refilling = false;
     bool known = x->covered ? x->above > 0 : x->n > 0;
     if (counting) {

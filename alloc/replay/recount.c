@@ -38,13 +38,13 @@ static uint64_t time_before(const char *s, const char *event)
         p--;
     while (p > s && p[-1] != ' ' && p[-1] != '\t')
         p--;
-    unsigned long long sec = 0;
-    char frac[10] = "000000000";
-    int k = 0;
-    if (sscanf(p, "%llu.%n", &sec, &k) < 1 || !k)
+    char frac[10] = "000000000", *end;
+    unsigned long long sec = strtoull(p, &end, 10);
+    if (end == p || *end != '.')
         return 0;
-    for (int i = 0; i < 9 && p[k + i] >= '0' && p[k + i] <= '9'; i++)
-        frac[i] = p[k + i];
+    end++;
+    for (int i = 0; i < 9 && end[i] >= '0' && end[i] <= '9'; i++)
+        frac[i] = end[i];
     return sec * 1000000000ull + strtoull(frac, NULL, 10);
 }
 

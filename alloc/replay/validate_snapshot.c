@@ -177,7 +177,8 @@ static void slabs(const struct validate_sink *sink, const char *moment, const st
         if (order < 0)
             continue;
         equal(sink, "slab", (double)(1u << order), (double)k->pages, "%s.slab.%s.pages", moment, k->name);
-        equal(sink, "slab", (double)(((uint64_t)PAGE_BYTES << order) / k->size), (double)k->per_slab, "%s.slab.%s.objects", moment,
+        uint64_t objects = ((uint64_t)PAGE_BYTES << order) / k->size;
+        equal(sink, "slab", (double)objects, (double)k->per_slab, "%s.slab.%s.objects", moment,
               k->name);
     }
 }

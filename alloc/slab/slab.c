@@ -143,7 +143,7 @@ void find(struct slab_sys *s, enum slab_finding_kind kind, const struct slab_pag
         return;
     struct slab_finding f = {.kind = kind, .object = object, .offset = offset, .who = s->who, .cause = cause};
     f.cache = !p ? "" : p->cache ? p->cache->name : p->kind == PAGE_LARGE ? "kmalloc-large" : "slob";
-    if (p && p->user && i != NO_OBJECT && (p->cache->flags & SLAB_STORE_USER)) {
+    if (p && p->user && i != NO_OBJECT && p->cache && (p->cache->flags & SLAB_STORE_USER)) {
         f.alloc = p->user[i].alloc;
         f.freed = p->user[i].freed;
     }

@@ -53,11 +53,12 @@ int slab_replay_new(struct slab_replay **out, struct slab_sys *s, struct err *er
 
 void slab_replay_free(struct slab_replay *r)
 {
-    struct named *n, *next;
     if (!r)
         return;
-    HASH_ITER(hh, r->names, n, next) {
-        HASH_DEL(r->names, n);
+    struct named *n = r->names, *next;
+    HASH_CLEAR(hh, r->names); /* the table goes, its elements stay chained */
+    for (; n; n = next) {
+        next = n->hh.next;
         free(n);
     }
     range_fini(&r->near);

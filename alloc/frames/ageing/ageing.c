@@ -312,7 +312,7 @@ static int age_apart(struct ageing *a, uint64_t seed, struct ageing_report *r, s
     struct frames_hooks hooks = map->hooks;
     struct frames_stats st = map->st;
     struct pcp_stats pcp_st = map->pcp_st;
-    struct zone_stats zone_st[FRAME_ZONES];
+    struct zone_stats zone_st[FRAME_ZONES] = {{0}};
     for (unsigned i = 0; i < map->n_zones; i++)
         zone_st[i] = map->zones[i].st;
     map->hooks = (struct frames_hooks){0};

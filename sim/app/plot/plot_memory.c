@@ -147,7 +147,7 @@ int plot_memory_lines(struct plot *p, struct err *err)
     plot_axis_want(p);
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
-    unsigned block[PLOT_RUNS_MAX];
+    unsigned block[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++)
         block[i] = write_columns(p, &a, i, part, n);
     gp_begin(p, l->title, (unsigned)panels);
@@ -204,7 +204,7 @@ static unsigned write_cdf(struct plot *p, size_t run, size_t row, unsigned bins)
 
 int plot_free_runs(struct plot *p, struct err *err)
 {
-    unsigned bins[PLOT_RUNS_MAX], most = 0;
+    unsigned bins[PLOT_RUNS_MAX] = {0}, most = 0;
     char name[40];
     for (size_t i = 0; i < p->n_runs; i++) {
         if (need(p, i, "free_run_pages_0", err))
@@ -291,7 +291,7 @@ int plot_memory_map(struct plot *p, struct err *err)
         err_set(err, ERR_USAGE, "a map of memory needs colours, which the terminal's plot has not");
         return err_remedy(err, "write -f png, or draw pageblocks or memory_use instead");
     }
-    unsigned cells[PLOT_RUNS_MAX];
+    unsigned cells[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++) {
         if (need(p, i, "cell_000", err))
             return -1;

@@ -41,7 +41,6 @@ static int text_init(struct text *t, int fd, int pid, struct err *err)
 {
     char line[4600], from[64], to[64];
     const char *tmp = getenv("TMPDIR");
-    uint64_t start;
     if (snprintf(t->dir, sizeof t->dir, "%.40s/mmulab-XXXXXX", tmp && *tmp ? tmp : "/tmp") < 0 || !mkdtemp(t->dir)) {
         t->dir[0] = '\0';
         return err_set(err, ERR_RUN, "cannot make a temporary folder: %s", strerror(errno));
@@ -51,9 +50,12 @@ static int text_init(struct text *t, int fd, int pid, struct err *err)
     snprintf(from, sizeof from, "/proc/%d/maps", pid);
     snprintf(to, sizeof to, "/proc/self/fd/%d", fd);
     FILE *in = fopen(from, "r"), *out = fopen(t->maps, "w");
-    while (in && out && fgets(line, sizeof line, in))
-        if (sscanf(line, "%" SCNx64, &start) == 1 && (start < TOOL_BEGIN || (start >= STACK_LOW && start < STACK_END)))
+    while (in && out && fgets(line, sizeof line, in)) {
+        char *end;
+        uint64_t start = strtoull(line, &end, 16);
+        if (end != line && (start < TOOL_BEGIN || (start >= STACK_LOW && start < STACK_END)))
             fputs(line, out);
+    }
     bool bad = !in || !out || ferror(out);
     if (in)
         fclose(in);

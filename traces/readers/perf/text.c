@@ -32,9 +32,10 @@ static void names_free(struct perf_names *t)
 {
     if (!t)
         return;
-    struct perf_name *e, *next;
-    HASH_ITER (hh, t->by_text, e, next) {
-        HASH_DEL(t->by_text, e);
+    struct perf_name *e = t->by_text, *next;
+    HASH_CLEAR(hh, t->by_text); /* the table goes, its elements stay chained */
+    for (; e; e = next) {
+        next = e->hh.next;
         free(e->text);
         free(e);
     }
