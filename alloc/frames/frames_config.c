@@ -133,7 +133,7 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
 static void fill(void *base, const struct param *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        char *at = (char *)base + t[i].offset;
+        void *at = (char *)base + t[i].offset;
         switch (t[i].type) {
         case P_BOOL:
             *(bool *)at = t[i].def != 0;
