@@ -237,7 +237,7 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
     }
     if ((r->kind == TRACE_CLONE || r->kind == TRACE_FORK) && !(r->flags & TRACE_F_FAILED)) {
         uint64_t child = r->kind == TRACE_CLONE ? r->addr : r->size;
-        if (child < c->nthreads && c->thread[child] & THREAD_RAN)
+        if (c->thread && child < c->nthreads && c->thread[child] & THREAD_RAN)
             problem(c, TRACE_CHECK_CHILD, "thread %llu has run before it is made", (unsigned long long)child);
     }
     if (r->kind == TRACE_FORK && r->addr >= SPACE_PROCESSES_MAX)

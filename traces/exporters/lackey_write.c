@@ -139,7 +139,7 @@ static int write_maps(struct lackey_writer *w, struct err *err)
         char line[128];
         const char *path = m->path ? m->path : m->flags & TRACE_F_HEAP ? "[heap]" : m->flags & TRACE_F_STACK ? "[stack]" : "";
         int n = snprintf(line, sizeof line, "%08llx-%08llx %c%c%cp %08llx 00:00 0%s", (unsigned long long)m->start,
-                         (unsigned long long)(m->start + m->length), m->prot & TRACE_PROT_READ ? 'r' : '-',
+                         (unsigned long long)m->start + m->length, m->prot & TRACE_PROT_READ ? 'r' : '-',
                          m->prot & TRACE_PROT_WRITE ? 'w' : '-', m->prot & TRACE_PROT_EXEC ? 'x' : '-',
                          (unsigned long long)m->offset, path[0] ? " " : "");
         if (outfile_write(&f, line, (size_t)n, err) < 0 || outfile_write(&f, path, strlen(path), err) < 0 ||

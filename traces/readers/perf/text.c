@@ -54,7 +54,9 @@ static int name_id(struct perf_names *t, struct perf_text s, uint32_t *id, struc
     *id = 0;
     if (s.n > NAME_BYTES)
         s.n = NAME_BYTES;
-    if (memchr(s.s ? s.s : "", '\0', s.n))
+    if (!s.s)
+        return 0;
+    if (memchr(s.s, '\0', s.n))
         s.n = strlen(s.s);
     if (!s.n)
         return 0;
