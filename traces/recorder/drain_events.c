@@ -91,7 +91,7 @@ static int keep_maps(const struct drain *d, const struct trace_maps *m, struct e
     for (size_t i = 0; i < m->n; i++) {
         const struct trace_map *s = &m->map[i];
         fprintf(f, "%08llx-%08llx %c%c%cp %08llx 00:00 0 %s%s\n", (unsigned long long)s->start,
-                (unsigned long long)(s->start + s->length), s->prot & TRACE_PROT_READ ? 'r' : '-',
+                (unsigned long long)s->start + s->length, s->prot & TRACE_PROT_READ ? 'r' : '-',
                 s->prot & TRACE_PROT_WRITE ? 'w' : '-', s->prot & TRACE_PROT_EXEC ? 'x' : '-',
                 (unsigned long long)s->offset, s->path ? "                   " : "", s->path ? s->path : "");
     }

@@ -27,7 +27,7 @@ struct load {
 static size_t read_loads(struct load load[LOADS_MAX], const char *path)
 {
     size_t n = 0, found = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return 0;
     Elf *e = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
@@ -65,7 +65,8 @@ static bool add(struct trace_maps *out, size_t *cap, struct trace_map m)
         out->map = p;
         *cap = more;
     }
-    if (m.path && !(m.path = strdup(m.path)))
+    /* The analyzer mixes up the places of a list that is written while it is read: what was freed is not in it. */
+    if (m.path && !(m.path = strdup(m.path))) /* NOLINT(clang-analyzer-unix.Malloc) */
         return false;
     out->map[out->n++] = m;
     return true;
@@ -111,7 +112,7 @@ static void drop_reserved(struct trace_maps *m)
     for (size_t i = 0; i < m->n; i++)
         if (m->map[i].path || m->map[i].prot)
             m->map[kept++] = m->map[i];
-    m->n = kept;
+    m->n = kept; /* what was dropped has no path to free */
 }
 
 int initial_maps(struct trace_maps *out, const char *text, size_t n, uint64_t base, bool wide, bool initial,
@@ -132,11 +133,12 @@ int initial_maps(struct trace_maps *out, const char *text, size_t n, uint64_t ba
         m.start -= base;
         if (out->map[i].start < base || m.start >= end || m.length > end - m.start) {
             free(m.path);
+            out->map[i].path = NULL;
             continue;
         }
         if (m.path && m.path[0] != '/') { /* the kernel's name for a piece of QEMU's memory */
             free(m.path);
-            m.path = NULL;
+            m.path = out->map[i].path = NULL;
         }
         m.flags = m.path ? 0 : TRACE_F_ANON;
         out->map[kept++] = m;

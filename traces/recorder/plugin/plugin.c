@@ -18,6 +18,20 @@
 #define CODE_HASH 65536u /* slots of the table of known blocks */
 
 EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+/* "NAME=NUMBER", as our own command writes it. */
+static bool option(const char *arg, const char *name, unsigned *out)
+{
+    size_t n = strlen(name);
+    char *end;
+    if (strncmp(arg, name, n) != 0)
+        return false;
+    unsigned long v = strtoul(arg + n, &end, 10);
+    if (end == arg + n || *end || v > INT32_MAX)
+        return false;
+    *out = (unsigned)v;
+    return true;
+}
+
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 /* Blocks that this process has described, by content: QEMU translates the same ones again and again. */
@@ -89,7 +103,7 @@ static void flow_of(struct wire_block *b, const unsigned char *p, size_t n, uint
     if ((near && n - i == 5) || (two && n - i == 6)) {
         memcpy(&d, p + n - 4, 4);
     } else if (((p[i] & 0xf0) == 0x70 || p[i] == 0xeb || (p[i] >= 0xe0 && p[i] <= 0xe3)) && n - i == 2) {
-        d = (int8_t)p[i + 1];
+        d = p[i + 1] < 0x80 ? p[i + 1] : p[i + 1] - 0x100; /* a signed byte */
     } else {
         if (p[i] == 0xff || (p[i] & 0xf6) == 0xc2 || p[i] == 0xcf || (p[i] >= 0xa4 && p[i] <= 0xaf) ||
             (p[i] >= 0x6c && p[i] <= 0x6f)) /* jump, call, return; string instructions repeat themselves */
@@ -183,10 +197,11 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     bool follows = false;
     unsigned process = 0, thread = 0; /* those of the program that executed this one; else it is the first */
     for (int i = 0; i < argc; i++) {
-        if (!strncmp(argv[i], "fd=", 3))
-            fd = atoi(argv[i] + 3);
-        follows |= sscanf(argv[i], "process=%u", &process) == 1;
-        sscanf(argv[i], "thread=%u", &thread);
+        unsigned number;
+        if (option(argv[i], "fd=", &number))
+            fd = (int)number;
+        follows |= option(argv[i], "process=", &process);
+        option(argv[i], "thread=", &thread);
     }
     if (info->system_emulation || (strcmp(info->target_name, "x86_64") != 0 && strcmp(info->target_name, "i386") != 0))
         return refuse("this plugin records x86-64 and i386 programs under QEMU's user-mode emulation");
