@@ -153,6 +153,15 @@ double survey_largest_share(const struct survey *s)
 
 /* ---- the simulated frame map ---- */
 
+/* Memory that was never handed out lies in few runs of many blocks: the end of the one that holds `p`, or `p`. */
+static uint64_t virgin_end(const struct zone *z, uint64_t p)
+{
+    for (unsigned i = z->virgin.first; i < z->virgin.n; i++)
+        if (p >= z->virgin.run[i].start && p < z->virgin.run[i].end)
+            return z->virgin.run[i].end;
+    return p;
+}
+
 static enum survey_class class_of(uint8_t tag)
 {
     switch ((enum frame_tag)tag) {
@@ -184,6 +193,14 @@ static uint64_t next_border(const struct frame_map *map, uint64_t p)
 void survey_frames(struct survey *s, const struct frame_map *map)
 {
     for (uint64_t p = 0; p < map->n_frames;) {
+        uint64_t virgin = p;
+        for (unsigned i = 0; i < map->n_zones && virgin == p; i++)
+            virgin = virgin_end(&map->zones[i], p);
+        if (virgin > p) {
+            survey_add(s, p, virgin - p, SURVEY_FREE);
+            p = virgin;
+            continue;
+        }
         struct frame_block b = frames_find(map, (pfn_t){p});
         uint64_t pages = 1;
         enum survey_class c = SURVEY_HOLE;

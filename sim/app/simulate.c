@@ -244,8 +244,15 @@ static void start_progress(struct run *r, const struct simulation *s, const stru
     /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
     if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
         r->series->interval = r->series->next = total / (SERIES_ROWS_MAX / 2);
-    if (root->output.memory_rows)
-        memory_series_interval(r->memory, total / root->output.memory_rows);
+    if (root->output.memory_rows) {
+        /* A walk takes some 10 ns a pageblock, a functional reference as long: in large memory rows are apart enough that
+         * walks stay a few per cent of the run. */
+        enum { LARGE_BLOCKS = 2048, REFERENCES_A_BLOCK = 32 };
+        const struct frame_map *map = machine_frames(r->m);
+        uint64_t blocks = map->n_frames >> map->pageblock_order, wanted = total / root->output.memory_rows;
+        uint64_t least = blocks >= LARGE_BLOCKS ? blocks * REFERENCES_A_BLOCK : 0;
+        memory_series_interval(r->memory, wanted > least ? wanted : least);
+    }
     progress_start(&r->progress, stderr, s->label, s->quiet ? 0 : total, s->status);
     if (s->quiet)
         r->progress.tty = false;
