@@ -1,10 +1,10 @@
 #include "frames/frames.h"
 
 #include "frames/frame_alloc.h"
-#include "frames/free_list.h"
-#include "frames/layout.h"
+#include "frames/buddy/free_list.h"
+#include "frames/zones/layout.h"
 #include "frames/path.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 #include "frames/rmap.h"
 
 #include <assert.h>

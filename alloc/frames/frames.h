@@ -22,9 +22,9 @@
 #include "engine/err.h"
 #include "engine/types.h"
 #include "frames/frames_config.h"
-#include "frames/gfp.h"
+#include "frames/zones/gfp.h"
 #include "frames/hooks.h"
-#include "frames/zone.h"
+#include "frames/zones/zone.h"
 
 enum frame_state {
     FRAME_NONE = 0, /* not the head of a block (or never touched) */

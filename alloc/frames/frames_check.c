@@ -4,8 +4,8 @@
  * Corrupted links must not lead it astray, so every index is checked before it is followed and walks are bounded.
  */
 #include "frames/frame_alloc.h"
-#include "frames/free_list.h"
-#include "frames/pcp.h"
+#include "frames/buddy/free_list.h"
+#include "frames/buddy/pcp.h"
 #include "frames/rmap.h"
 
 #include <stdlib.h>

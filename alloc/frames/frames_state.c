@@ -4,7 +4,7 @@
  * parts fit together is for frames_check, which trusts no link.
  */
 #include "frames/frames.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 #include "frames/phys_mem.h"
 #include "engine/state.h"
 

@@ -6,7 +6,7 @@
 #ifndef FRAMES_HOOKS_H
 #define FRAMES_HOOKS_H
 
-#include "frames/zone.h"
+#include "frames/zones/zone.h"
 
 struct frame_map;
 

@@ -1,8 +1,8 @@
 #include "replay/follow.h"
 
-#include "frames/buddy.h"
+#include "frames/buddy/buddy.h"
 #include "frames/frame_alloc.h"
-#include "replay/image.h"
+#include "replay/before/image.h"
 
 #include <stdlib.h>
 #include <string.h>

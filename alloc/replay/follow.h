@@ -16,7 +16,7 @@
 #define REPLAY_FOLLOW_H
 
 #include "frames/frames.h"
-#include "replay/snapshot.h"
+#include "replay/before/snapshot.h"
 
 #define FOLLOW_STATS(X) \
     X(allocs, "blocks that left the lists") \

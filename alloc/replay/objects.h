@@ -9,7 +9,7 @@
 #ifndef REPLAY_OBJECTS_H
 #define REPLAY_OBJECTS_H
 
-#include "slab/slab_replay.h"
+#include "slab/replay/slab_replay.h"
 #include "traces/record.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "replay/recorded.h"
 
-#include "replay/image.h"
+#include "replay/before/image.h"
 
 #include <stdlib.h>
 #include <string.h>

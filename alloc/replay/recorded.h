@@ -6,7 +6,7 @@
 #ifndef REPLAY_RECORDED_H
 #define REPLAY_RECORDED_H
 
-#include "replay/snapshot.h"
+#include "replay/before/snapshot.h"
 
 #define RECORDED_STATS(X) \
     X(allocs, "blocks allocated") \

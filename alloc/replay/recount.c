@@ -1,6 +1,6 @@
 #include "replay/recount.h"
 
-#include "replay/image.h"
+#include "replay/before/image.h"
 #include "traces/input.h"
 
 #include <stdio.h>

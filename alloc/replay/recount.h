@@ -5,7 +5,7 @@
 #ifndef REPLAY_RECOUNT_H
 #define REPLAY_RECOUNT_H
 
-#include "replay/snapshot.h"
+#include "replay/before/snapshot.h"
 
 struct recount {
     uint64_t page_alloc, page_free, zone_locked, drain, extfrag; /* of the whole recording */

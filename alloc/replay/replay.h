@@ -18,8 +18,8 @@
 #define REPLAY_REPLAY_H
 
 #include "replay/follow.h"
-#include "replay/image.h"
-#include "replay/lists.h"
+#include "replay/before/image.h"
+#include "replay/before/lists.h"
 #include "replay/objects.h"
 #include "replay/recorded.h"
 #include "replay/simulate.h"

@@ -1,8 +1,8 @@
 #include "replay/simulate.h"
 
 #include "frames/frame_alloc.h"
-#include "frames/free_list.h"
-#include "replay/image.h"
+#include "frames/buddy/free_list.h"
+#include "replay/before/image.h"
 
 #include <stdlib.h>
 

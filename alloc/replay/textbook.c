@@ -1,7 +1,7 @@
 #include "replay/follow.h"
 
-#include "frames/free_list.h"
-#include "replay/image.h"
+#include "frames/buddy/free_list.h"
+#include "replay/before/image.h"
 
 #include <stdlib.h>
 

@@ -15,7 +15,7 @@
 #include "engine/types.h"
 #include "frames/frames.h"
 #include "slab/slab_config.h"
-#include "slab/slab_latency.h"
+#include "slab/replay/slab_latency.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 #include "app/cmd_validate.h"
 
 #include "app/cmd_error.h"
-#include "app/result/json_out.h"
-#include "replay/validate.h"
+#include "app/result/json/json_out.h"
+#include "replay/validate/validate.h"
 #include "traces/io/outfile.h"
 
 #include <dirent.h>

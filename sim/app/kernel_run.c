@@ -6,7 +6,7 @@
 #include "app/progress.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
-#include "app/result/run_columns.h"
+#include "app/result/series/run_columns.h"
 
 #include "replay/replay.h"
 #include "traces/trace.h"

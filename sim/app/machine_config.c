@@ -6,7 +6,7 @@
 #include "app/cmd_config.h"
 #include "app/result/cmd_stats.h"
 
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 
 #include <assert.h>
 #include <threads.h>

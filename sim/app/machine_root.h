@@ -2,7 +2,7 @@
 #ifndef APP_MACHINE_ROOT_H
 #define APP_MACHINE_ROOT_H
 
-#include "cpu/machine_config.h"
+#include "cpu/machine/machine_config.h"
 
 struct workload_process {
     char *trace;

@@ -5,10 +5,10 @@
 #include "app/decoded.h"
 #include "app/progress.h"
 #include "app/result/aged.h"
-#include "app/result/memory_series.h"
+#include "app/result/series/memory_series.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
-#include "app/result/run_columns.h"
+#include "app/result/series/run_columns.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #define APP_WORKLOAD_H
 
 #include "app/machine_root.h"
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 #include "traces/native/hash.h"
 
 enum { WORKLOAD_PROCESSES = 4096 }; /* processes of one trace at most */

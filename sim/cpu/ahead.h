@@ -3,7 +3,7 @@
 #define CPU_AHEAD_H
 
 #include "cpu/core.h"
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 
 /* `line` will be accessed; stages 0, 1, 2 some accesses apart, each reads what the one before has fetched. */
 static inline void hint_line(const struct core *c, uint64_t line, unsigned stage)

@@ -1,7 +1,7 @@
 /* Construction of a core, its supply of records, its statistics. */
 #include "cpu/core.h"
 
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/timed.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 #include "cpu/cpu_config.h"
 #include "cpu/hot.h"
-#include "cpu/machine_config.h"
+#include "cpu/machine/machine_config.h"
 #include "engine/inbox.h"
 #include "engine/stats.h"
 #include "engine/wheel.h"

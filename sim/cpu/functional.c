@@ -9,7 +9,7 @@
 #include "cpu/ahead.h"
 #include "cpu/hot.h"
 #include "cpu/linear.h"
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/priv.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /* The private caches in time: misses, MSHRs, requests to the bus, grants (timing.md section 4). */
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/priv.h"
 #include "cpu/timed.h"
 

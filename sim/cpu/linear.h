@@ -2,7 +2,7 @@
 #ifndef CPU_LINEAR_H
 #define CPU_LINEAR_H
 
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 
 /* Traces do not say which segment register an access used: code goes through CS, data through DS. */
 static inline __attribute__((always_inline)) bool core_segment(struct core *c, const struct trace_rec *r, bool fetch,

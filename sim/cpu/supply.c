@@ -1,7 +1,7 @@
 #include "cpu/supply.h"
 
 #include "cpu/linear.h"
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/timed.h"
 
 enum supply supply_peek(struct core *c)

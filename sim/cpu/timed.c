@@ -1,7 +1,7 @@
 /* A core's cycle: messages, hops, then what its model does. */
 #include "cpu/timed.h"
 
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/priv.h"
 #include "engine/grow.h"
 

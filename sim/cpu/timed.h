@@ -3,7 +3,7 @@
 #define CPU_TIMED_H
 
 #include "cpu/core.h"
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 
 /* timed.c: the cycle, messages, hops */
 cyc_t timed_next(struct core *c);

@@ -1,5 +1,5 @@
 /* Translation in time: second-level TLB, walks that merge and queue, accessed and dirty bits (timing.md section 3). */
-#include "cpu/machine_internal.h"
+#include "cpu/machine/machine_internal.h"
 #include "cpu/timed.h"
 #include "engine/grow.h"
 

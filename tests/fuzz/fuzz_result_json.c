@@ -1,5 +1,5 @@
 /* Any bytes as stats.json: parsed or refused with a place, never a crash. */
-#include "app/result/result_json.h"
+#include "app/result/json/result_json.h"
 
 #include <stdlib.h>
 

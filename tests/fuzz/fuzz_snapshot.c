@@ -1,6 +1,6 @@
 /* The files of a snapshot: the first byte chooses the parser. What the map and the zones then say must build or be refused. */
-#include "replay/image.h"
-#include "replay/snapshot.h"
+#include "replay/before/image.h"
+#include "replay/before/snapshot.h"
 #include "traces/input.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #ifndef TESTS_ORACLE_H
 #define TESTS_ORACLE_H
 
-#include "cpu/machine_config.h"
+#include "cpu/machine/machine_config.h"
 #include "engine/err.h"
 #include "traces/record.h"
 

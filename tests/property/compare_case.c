@@ -1,6 +1,6 @@
 #include "property/compare_case.h"
 
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 
 #include <inttypes.h>
 #include <stdio.h>

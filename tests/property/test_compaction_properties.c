@@ -8,7 +8,7 @@
 #include "engine/rng.h"
 #include "engine/stats.h"
 #include "frames/compact/compaction.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 
 enum { NOBODY = 0, HANDLES = 1 << 16 };
 struct block { uint64_t pfn; unsigned order; bool live, pinned, movable; };

@@ -6,8 +6,8 @@
 #include "unit/vm_machine.h"
 
 #include "engine/rng.h"
-#include "frames/fragmentation.h"
-#include "frames/pcp.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/buddy/pcp.h"
 #include "vm/migrate.h"
 
 #include <inttypes.h>

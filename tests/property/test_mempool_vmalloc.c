@@ -6,7 +6,7 @@
 #include "unit/test_slab_util.h"
 
 #include "engine/rng.h"
-#include "slab/mempool.h"
+#include "slab/pages/mempool.h"
 #include "slab/vmalloc/vmalloc.h"
 
 static uint64_t seed_of_run(void)

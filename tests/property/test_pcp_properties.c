@@ -7,8 +7,8 @@
 
 #include "engine/rng.h"
 #include "frames/frame_alloc.h"
-#include "frames/free_list.h"
-#include "frames/pcp.h"
+#include "frames/buddy/free_list.h"
+#include "frames/buddy/pcp.h"
 
 enum { CPUS = 3, LISTS = 14, ROOM = 1 << 16 };
 

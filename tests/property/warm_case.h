@@ -4,7 +4,7 @@
 
 #include "oracle/random_case.h"
 
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 #include "engine/state.h"
 
 #include <stdlib.h>

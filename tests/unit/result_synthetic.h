@@ -5,7 +5,7 @@
 #ifndef RESULT_SYNTHETIC_H
 #define RESULT_SYNTHETIC_H
 
-#include "app/result/memory_series.h"
+#include "app/result/series/memory_series.h"
 #include "app/result/result.h"
 
 #include "engine/rng.h"

@@ -2,7 +2,7 @@
 #include "test_frames_util.h"
 
 #include "engine/stats.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 #include "frames/phys_mem.h"
 
 START_TEST(gfp_values_and_zones)

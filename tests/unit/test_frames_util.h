@@ -2,7 +2,7 @@
 #ifndef TEST_FRAMES_UTIL_H
 #define TEST_FRAMES_UTIL_H
 
-#include "frames/fragmentation.h"
+#include "frames/measure/fragmentation.h"
 #include "frames/frames.h"
 
 #include <check.h>

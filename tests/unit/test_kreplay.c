@@ -1,6 +1,6 @@
 /* The recorded kernel of traces/samples/kernel: its files read, its map rebuilt, its events followed. */
-#include "frames/fragmentation.h"
-#include "replay/infer.h"
+#include "frames/measure/fragmentation.h"
+#include "replay/before/infer.h"
 #include "replay/replay.h"
 #include "traces/input.h"
 

@@ -2,7 +2,7 @@
 #ifndef TEST_MACHINE_UTIL_H
 #define TEST_MACHINE_UTIL_H
 
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 #include "oracle/random_case.h"
 
 #include <check.h>

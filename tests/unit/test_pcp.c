@@ -1,7 +1,7 @@
 /* Per-CPU page lists, rule by rule (linux-mm 2.7), their sizes against a live kernel's, and the verifier. */
 #include "test_frames_util.h"
 
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 
 /* linux-mm 15: a machine of two CPUs. */
 START_TEST(sizes_of_a_live_kernel)

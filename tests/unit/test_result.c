@@ -1,7 +1,7 @@
 /* Result folders: exact JSON, series, replacement, and no half file whatever happens. */
 #include "result_synthetic.h"
 
-#include "app/result/result_json.h"
+#include "app/result/json/result_json.h"
 
 #include <check.h>
 #include <dirent.h>

@@ -2,7 +2,7 @@
 #include "unit/test_slab_util.h"
 
 #include "engine/rng.h"
-#include "slab/slab_replay.h"
+#include "slab/replay/slab_replay.h"
 
 static struct slab_replay *replay_of(struct slab_sys *s)
 {

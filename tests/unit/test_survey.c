@@ -1,6 +1,6 @@
 /* The walk over memory against a plain array of frames; the simulated map against its own books. */
-#include "frames/fragmentation.h"
-#include "frames/survey.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/measure/survey.h"
 
 #include "engine/rng.h"
 #include "engine/types.h"

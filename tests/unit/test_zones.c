@@ -2,8 +2,8 @@
 #include "test_frames_util.h"
 
 #include "frames/frame_alloc.h"
-#include "frames/pcp.h"
-#include "frames/zoneinfo.h"
+#include "frames/buddy/pcp.h"
+#include "frames/zones/zoneinfo.h"
 
 static void defaults(struct memory_config *m, struct buddy_config *b, uint64_t bytes)
 {

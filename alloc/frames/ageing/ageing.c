@@ -1,9 +1,9 @@
 #include "frames/ageing/ageing.h"
 
 #include "frames/ageing/internal.h"
-#include "frames/fragmentation.h"
-#include "frames/pcp.h"
-#include "frames/survey.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/buddy/pcp.h"
+#include "frames/measure/survey.h"
 
 #include <math.h>
 #include <stdio.h>

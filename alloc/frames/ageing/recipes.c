@@ -1,7 +1,7 @@
 /* Where the holes of an aged machine lie. */
 #include "frames/ageing/internal.h"
 
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 
 enum { TRIES = 16 }; /* random places looked at before the next that fits is searched for */
 

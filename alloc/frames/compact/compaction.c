@@ -6,8 +6,8 @@
 #include "engine/state.h"
 #include "engine/stats.h"
 #include "frames/compact/internal.h"
-#include "frames/fragmentation.h"
-#include "frames/pcp.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/buddy/pcp.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * fast_isolate_freepages), and the stock of targets.
  */
 #include "frames/compact/internal.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 
 /* ---- the stock ---------------------------------------------------------------------------------------------------------- */
 

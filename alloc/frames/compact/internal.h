@@ -2,7 +2,7 @@
 #ifndef FRAMES_COMPACT_INTERNAL_H
 #define FRAMES_COMPACT_INTERNAL_H
 
-#include "frames/buddy.h"
+#include "frames/buddy/buddy.h"
 #include "frames/compact/compaction.h"
 
 enum migrate_mode { MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC };

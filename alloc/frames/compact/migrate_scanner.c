@@ -3,7 +3,7 @@
  * (isolate_migratepages, isolate_migratepages_block, fast_find_migrateblock).
  */
 #include "frames/compact/internal.h"
-#include "frames/pcp.h"
+#include "frames/buddy/pcp.h"
 
 /* A block that is larger than what is wanted, or as large: to move it could not help. */
 static bool too_large(const struct control *k, unsigned order)

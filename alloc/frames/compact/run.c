@@ -3,8 +3,8 @@
  * migrate_pages as far as compaction uses it).
  */
 #include "frames/compact/internal.h"
-#include "frames/fragmentation.h"
-#include "frames/pcp.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/buddy/pcp.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #ifndef FRAMES_PLAIN_PLAIN_H
 #define FRAMES_PLAIN_PLAIN_H
 
-#include "frames/buddy.h"
+#include "frames/buddy/buddy.h"
 
 int plain_init(struct frame_map *map, struct err *err);
 void plain_fini(struct frame_map *map);

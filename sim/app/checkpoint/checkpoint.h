@@ -9,7 +9,7 @@
 #define APP_CHECKPOINT_H
 
 #include "app/checkpoint/checkpoint_file.h"
-#include "app/result/memory_series.h"
+#include "app/result/series/memory_series.h"
 #include "app/result/result.h"
 #include "app/workload.h"
 #include "config/config.h"

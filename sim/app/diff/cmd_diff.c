@@ -2,8 +2,8 @@
 
 #include "app/cmd_error.h"
 #include "app/diff/diff.h"
-#include "app/result/json_out.h"
-#include "app/result/result_json.h"
+#include "app/result/json/json_out.h"
+#include "app/result/json/result_json.h"
 #include "app/sweepdb/sweepdb.h"
 #include "config/text.h"
 #include "engine/types.h"

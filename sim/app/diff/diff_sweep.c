@@ -1,8 +1,8 @@
 /* Two sweeps, point by point: those with the same axes, trace and seed; what differs between them beside. */
 #include "app/diff/diff.h"
 
-#include "app/result/json_out.h"
-#include "app/result/result_json.h"
+#include "app/result/json/json_out.h"
+#include "app/result/json/result_json.h"
 #include "app/sweep/must.h"
 #include "app/sweepdb/sweepdb.h"
 

@@ -7,7 +7,7 @@
 #define APP_PLOT_H
 
 #include "app/plot/plot_table.h"
-#include "app/result/result_json.h"
+#include "app/result/json/result_json.h"
 #include "engine/err.h"
 #include "engine/types.h"
 

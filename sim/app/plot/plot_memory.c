@@ -1,8 +1,8 @@
 /* Physical memory over time, from fragmentation.csv and memory_map.csv (result/memory_series.h). */
 #include "app/plot/plot.h"
-#include "app/result/memory_series.h"
+#include "app/result/series/memory_series.h"
 
-#include "frames/survey.h"
+#include "frames/measure/survey.h"
 
 #include <math.h>
 #include <stdlib.h>

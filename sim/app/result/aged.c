@@ -1,6 +1,6 @@
 #include "app/result/aged.h"
 
-#include "frames/fragmentation.h"
+#include "frames/measure/fragmentation.h"
 
 #include <math.h>
 

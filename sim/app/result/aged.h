@@ -2,7 +2,7 @@
 #ifndef APP_RESULT_AGED_H
 #define APP_RESULT_AGED_H
 
-#include "app/result/json_out.h"
+#include "app/result/json/json_out.h"
 #include "frames/ageing/ageing.h"
 
 void aged_write(struct json_out *j, const struct ageing_report *r);

@@ -1,8 +1,8 @@
 /* mmulab stats list|show */
 #include "app/cmd_error.h"
 #include "app/result/cmd_stats.h"
-#include "app/result/json_out.h"
-#include "app/result/result_json.h"
+#include "app/result/json/json_out.h"
+#include "app/result/json/result_json.h"
 #include "config/text.h"
 
 #include <getopt.h>

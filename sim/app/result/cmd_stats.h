@@ -3,7 +3,7 @@
 #define APP_CMD_STATS_H
 
 #include "engine/err.h"
-#include "cpu/machine.h"
+#include "cpu/machine/machine.h"
 
 /* A default machine, for its tree of statistics; the caller frees it. */
 int machine_list_stats(struct machine **out, struct err *err);

@@ -1,7 +1,7 @@
 #include "app/result/proc_files.h"
 
-#include "frames/fragmentation.h"
-#include "frames/zoneinfo.h"
+#include "frames/measure/fragmentation.h"
+#include "frames/zones/zoneinfo.h"
 
 #include "engine/types.h"
 

@@ -15,8 +15,8 @@
 #ifndef APP_RESULT_H
 #define APP_RESULT_H
 
-#include "app/result/json_out.h"
-#include "app/result/result_series.h"
+#include "app/result/json/json_out.h"
+#include "app/result/series/result_series.h"
 #include "engine/err.h"
 #include "engine/stats.h"
 

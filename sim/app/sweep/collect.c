@@ -1,6 +1,6 @@
 #include "app/sweep/collect.h"
 
-#include "app/result/result_json.h"
+#include "app/result/json/result_json.h"
 #include "app/sweep/must.h"
 #include "app/sweep/student.h"
 

@@ -5,8 +5,8 @@
 #include "app/sweep/collect.h"
 
 #include "app/cmd_config.h"
-#include "app/result/json_out.h"
-#include "app/result/result_json.h"
+#include "app/result/json/json_out.h"
+#include "app/result/json/result_json.h"
 #include "app/sweep/must.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "app/sweep/estimate.h"
 
 #include "app/machine_root.h"
-#include "app/result/result_json.h"
+#include "app/result/json/result_json.h"
 #include "app/simulate.h"
 #include "app/sweep/must.h"
 

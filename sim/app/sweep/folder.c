@@ -1,7 +1,7 @@
 #include "app/sweep/folder.h"
 
-#include "app/result/json_out.h"
-#include "app/result/result_json.h"
+#include "app/result/json/json_out.h"
+#include "app/result/json/result_json.h"
 #include "app/sweep/must.h"
 
 #include <dirent.h>

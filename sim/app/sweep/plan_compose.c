@@ -1,5 +1,5 @@
 /* The texts of sweep.json and host.json. */
-#include "app/result/json_out.h"
+#include "app/result/json/json_out.h"
 #include "app/sweep/must.h"
 #include "app/sweep/plan.h"
 

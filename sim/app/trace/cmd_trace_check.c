@@ -1,6 +1,6 @@
 /* `mmulab trace check`: problems on stdout, the verdict in the last line and in the exit status. */
 #include "app/trace/cmd_trace_verbs.h"
-#include "app/result/json_out.h"
+#include "app/result/json/json_out.h"
 #include "engine/types.h"
 #include "traces/analysis/check.h"
 

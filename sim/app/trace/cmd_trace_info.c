@@ -1,6 +1,6 @@
 /* `mmulab trace info`: one pass over the trace, memory bounded by the pages it touches. */
 #include "app/trace/cmd_trace_verbs.h"
-#include "app/result/json_out.h"
+#include "app/result/json/json_out.h"
 #include "engine/types.h"
 #include "traces/analysis/addrset.h"
 #include "traces/native/hash.h"

@@ -58,7 +58,7 @@ struct perf_line {
 /* `problem` (static text) is set for PERF_LINE_BAD. */
 enum perf_verdict perf_line_parse(const char *line, size_t len, struct perf_line *out, const char **problem);
 
-/* "GFP_KERNEL|__GFP_ZERO", "none", "0x10", of any kernel version, as the bits of alloc/frames/gfp.h. Names of bits whose
+/* "GFP_KERNEL|__GFP_ZERO", "none", "0x10", of any kernel version, as the bits of alloc/frames/zones/gfp.h. Names of bits whose
  * place depends on the kernel's configuration, or that are gone, get bits from 24 up: TRACE_GFP_* in record.h. False for a
  * name that no version has. */
 bool perf_gfp_parse(const char *s, size_t n, uint64_t *out);

@@ -1,0 +1,160 @@
+/*
+ * Memory from pageblocks of another migratetype: claim (the pageblock changes its type) and steal (it does not). The
+ * scheme of Linux 6.15 and later (__rmqueue_claim, __rmqueue_steal; linux-mm 2.6).
+ */
+#include "frames/buddy/buddy.h"
+
+#include "frames/path.h"
+
+enum { FALLBACKS = 2 };
+static const enum migratetype fallbacks[MIGRATE_PCPTYPES][FALLBACKS] = {
+    [MIGRATE_UNMOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
+    [MIGRATE_MOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
+    [MIGRATE_RECLAIMABLE] = {MIGRATE_UNMOVABLE, MIGRATE_MOVABLE},
+};
+
+/* First type of mt's table with a free block of `order`; MIGRATE_TYPES if none. */
+static enum migratetype find_fallback(const struct zone *z, unsigned order, enum migratetype mt)
+{
+    for (unsigned i = 0; i < FALLBACKS; i++)
+        if (z->nr_free_mt[order][fallbacks[mt][i]])
+            return fallbacks[mt][i];
+    return MIGRATE_TYPES;
+}
+
+/* Small blocks are not worth retyping a pageblock for movable requests: those can be moved away again later. */
+static bool may_claim(const struct frame_map *map, unsigned order, enum migratetype mt)
+{
+    return order >= map->pageblock_order / 2 || mt == MIGRATE_RECLAIMABLE || mt == MIGRATE_UNMOVABLE;
+}
+
+bool buddy_may_claim(const struct frame_map *map, const struct zone *z, unsigned order, enum migratetype mt)
+{
+    return map->mobility && mt < MIGRATE_PCPTYPES && may_claim(map, order, mt) && find_fallback(z, order, mt) != MIGRATE_TYPES;
+}
+
+/* How many frames of [start, end) are free, and how many in use by movable owners. */
+static void scan_pageblock(const struct frame_map *map, uint64_t start, uint64_t end, uint64_t *free,
+                           uint64_t *movable)
+{
+    *free = *movable = 0;
+    for (uint64_t p = start; p < end;) {
+        const struct frame *f = &map->frames[p];
+        if (f->state == FRAME_NONE) { /* a hole, or reserved at boot */
+            p++;
+            continue;
+        }
+        if (f->state == FRAME_FREE)
+            *free += 1ull << f->order;
+        else if (frame_tag_movable((enum frame_tag)f->tag))
+            *movable += 1ull << f->order;
+        p += 1ull << f->order;
+    }
+}
+
+/* Moves all free blocks of the pageblock to the lists of `to`, at the tail so that they are not taken at once. */
+static void retype_pageblock(struct frame_map *map, struct zone *z, uint64_t start, uint64_t end,
+                             enum migratetype from, enum migratetype to)
+{
+    for (uint64_t p = start; p < end;) {
+        const struct frame *f = &map->frames[p];
+        unsigned order = f->order;
+        if (f->state == FRAME_FREE) {
+            free_list_del(map, z, p, order, from);
+            free_list_add(map, z, p, order, to, true);
+        }
+        p += f->state == FRAME_NONE ? 1 : 1ull << order;
+    }
+    pageblock_set(map, start, to);
+}
+
+bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
+                          enum migratetype to)
+{
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
+    if (start < z->start || start + pages > z->end)
+        return false;
+    retype_pageblock(map, z, start, start + pages, from, to);
+    return true;
+}
+
+/* Claims the pageblock around free block `pfn` for mt if at least half of it is free or alike. */
+static bool claim_part(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
+                       enum migratetype mt, unsigned flags)
+{
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), end = start + pages;
+    if (map->hooks.wake_kswapd) /* only kswapd takes a boost back */
+        frames_boost(map, z, flags);
+    if (start < z->start || end > z->end)
+        return false;
+    uint64_t free, movable, alike = 0;
+    scan_pageblock(map, start, end, &free, &movable);
+    if (mt == MIGRATE_MOVABLE)
+        alike = movable;
+    else if (from == MIGRATE_MOVABLE)
+        alike = pages - free - movable;
+    if (free + alike < pages / 2)
+        return false;
+    retype_pageblock(map, z, start, end, from, mt);
+    return true;
+}
+
+static uint64_t claim(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
+{
+    unsigned least = order;
+    if ((flags & ALLOC_NOFRAGMENT) && order < map->pageblock_order)
+        least = map->pageblock_order;
+    for (int o = (int)map->max_order; o >= (int)least; o--) {
+        unsigned have = (unsigned)o;
+        if (!may_claim(map, have, mt))
+            break;
+        enum migratetype from = find_fallback(z, have, mt);
+        if (from == MIGRATE_TYPES)
+            continue;
+        uint64_t pfn = buddy_first(map, z, have, from);
+        if (have >= map->pageblock_order) {
+            for (uint64_t p = pfn; p < pfn + (1ull << have); p += 1ull << map->pageblock_order)
+                pageblock_set(map, p, mt);
+            map->st.fallback_claims_whole++;
+            return buddy_take(map, z, pfn, order, have, from, mt);
+        }
+        if (claim_part(map, z, pfn, from, mt, flags)) {
+            map->st.fallback_claims_part++;
+            return buddy_smallest(map, z, order, mt);
+        }
+    }
+    return PFN_NONE.v;
+}
+
+static uint64_t steal(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt)
+{
+    for (unsigned o = order; o <= map->max_order; o++) {
+        enum migratetype from = find_fallback(z, o, mt);
+        if (from == MIGRATE_TYPES)
+            continue;
+        map->st.fallback_steals++;
+        return buddy_take(map, z, buddy_first(map, z, o, from), order, o, from, from);
+    }
+    return PFN_NONE.v;
+}
+
+uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                        enum rmqueue_mode *mode)
+{
+    if (!map->mobility || mt >= MIGRATE_PCPTYPES)
+        return PFN_NONE.v;
+    uint64_t pfn = PFN_NONE.v;
+    if (*mode != RMQUEUE_STEAL) {
+        pfn = claim(map, z, order, mt, flags);
+        if (pfn != PFN_NONE.v)
+            *mode = RMQUEUE_NORMAL; /* its own lists have blocks again */
+    }
+    if (pfn == PFN_NONE.v && !(flags & ALLOC_NOFRAGMENT)) {
+        pfn = steal(map, z, order, mt);
+        if (pfn != PFN_NONE.v)
+            *mode = RMQUEUE_STEAL;
+    }
+    if (pfn != PFN_NONE.v)
+        map->st.fallbacks++;
+    return pfn;
+}

@@ -1,0 +1,226 @@
+#include "frames/measure/survey.h"
+
+#include "engine/types.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ORDER_2M = 9, ORDER_1G = 18 }; /* x86-64 page sizes over 4 KiB frames */
+
+static const struct { const char *text; bool movable; } classes[] = {
+#define SURVEY_ROW(name, text, movable) {text, movable},
+    SURVEY_CLASSES(SURVEY_ROW)
+#undef SURVEY_ROW
+};
+
+const char *survey_class_name(enum survey_class c) { return classes[c].text; }
+bool survey_class_movable(enum survey_class c) { return classes[c].movable; }
+
+int survey_init(struct survey *s, uint64_t n_frames, unsigned pageblock_order, struct err *err)
+{
+    *s = (struct survey){.n_frames = n_frames, .pageblock_order = pageblock_order};
+    s->n_blocks = (n_frames + (1ull << pageblock_order) - 1) >> pageblock_order;
+    s->block = calloc(s->n_blocks ? s->n_blocks : 1, sizeof *s->block);
+    return s->block ? 0 : err_set(err, ERR_RUN, "out of host memory for a map of %llu pageblocks", (unsigned long long)s->n_blocks);
+}
+
+void survey_fini(struct survey *s)
+{
+    free(s->block);
+    s->block = NULL;
+}
+
+void survey_clear(struct survey *s)
+{
+    struct survey empty = {.n_frames = s->n_frames, .pageblock_order = s->pageblock_order, .n_blocks = s->n_blocks,
+                           .block = s->block};
+    memset(s->block, 0, s->n_blocks * sizeof *s->block);
+    *s = empty;
+}
+
+static void end_run(struct survey *s)
+{
+    if (!s->run)
+        return;
+    unsigned bin = 63 - (unsigned)__builtin_clzll(s->run);
+    bin = bin < SURVEY_RUN_BINS ? bin : SURVEY_RUN_BINS - 1;
+    s->runs[bin]++;
+    s->run_frames[bin] += s->run;
+    if (s->run > s->largest_run)
+        s->largest_run = s->run;
+    s->run = 0;
+}
+
+/* Counts the aligned areas of 2^order frames that end within [start, end) and consist of what `*have` has counted up to
+ * `start` without a gap; the rest stays in `*have`. */
+static uint64_t areas(uint64_t start, uint64_t end, unsigned order, uint64_t *have, bool good)
+{
+    uint64_t size = 1ull << order, n = 0, p = start;
+    while (p < end) {
+        uint64_t stop = (p | (size - 1)) + 1;
+        uint64_t upto = stop < end ? stop : end;
+        if ((p & (size - 1)) == 0)
+            *have = 0;
+        *have = good ? *have + (upto - p) : 0;
+        if (upto == stop) {
+            n += good && *have == size;
+            *have = 0;
+            if (good && upto < end) { /* whole areas in one step */
+                uint64_t whole = (end - upto) >> order;
+                n += whole;
+                upto += whole << order;
+            }
+        }
+        p = upto;
+    }
+    return n;
+}
+
+static void put(struct survey *s, uint64_t start, uint64_t pages, enum survey_class c)
+{
+    uint64_t end = start + pages;
+    s->total[c] += pages;
+    for (uint64_t p = start; p < end;) {
+        uint64_t stop = (p | ((1ull << s->pageblock_order) - 1)) + 1;
+        stop = stop < end ? stop : end;
+        s->block[p >> s->pageblock_order][c] += (uint32_t)(stop - p);
+        p = stop;
+    }
+    if (c == SURVEY_FREE)
+        s->run += pages;
+    else
+        end_run(s);
+    bool is_free = c == SURVEY_FREE, could = survey_class_movable(c);
+    s->free_2m += areas(start, end, ORDER_2M, &s->area_2m, is_free);
+    s->free_1g += areas(start, end, ORDER_1G, &s->area_1g, is_free);
+    s->could_2m += areas(start, end, ORDER_2M, &s->could_area_2m, could);
+    s->could_1g += areas(start, end, ORDER_1G, &s->could_area_1g, could);
+    s->at = end;
+}
+
+void survey_add(struct survey *s, uint64_t start, uint64_t pages, enum survey_class c)
+{
+    assert(start >= s->at && start + pages <= s->n_frames);
+    if (start > s->at)
+        put(s, s->at, start - s->at, SURVEY_HOLE);
+    if (pages)
+        put(s, start, pages, c);
+}
+
+static void sum_block(struct survey *s, const uint32_t n[N_SURVEY_CLASSES])
+{
+    uint64_t ram = 0, movable = 0, unmovable = 0;
+    for (unsigned c = SURVEY_RESERVED; c < N_SURVEY_CLASSES; c++) {
+        ram += n[c];
+        if (c == SURVEY_FREE || c == SURVEY_PCP)
+            continue;
+        *(survey_class_movable((enum survey_class)c) ? &movable : &unmovable) += n[c];
+    }
+    if (!ram)
+        return;
+    s->blocks++;
+    s->unmovable_frames += unmovable;
+    s->blocks_with_unmovable += unmovable != 0;
+    if (movable && unmovable)
+        s->blocks_mixed++;
+    else if (movable)
+        s->blocks_movable++;
+    else if (unmovable)
+        s->blocks_unmovable++;
+    else
+        s->blocks_free++;
+}
+
+void survey_finish(struct survey *s)
+{
+    if (s->at < s->n_frames)
+        put(s, s->at, s->n_frames - s->at, SURVEY_HOLE);
+    end_run(s);
+    for (uint64_t b = 0; b < s->n_blocks; b++)
+        sum_block(s, s->block[b]);
+}
+
+double survey_potential(const struct survey *s)
+{
+    return s->blocks ? (double)(s->blocks - s->blocks_with_unmovable) / (double)s->blocks : 0;
+}
+
+double survey_largest_share(const struct survey *s)
+{
+    return s->total[SURVEY_FREE] ? (double)s->largest_run / (double)s->total[SURVEY_FREE] : 0;
+}
+
+/* ---- the simulated frame map ---- */
+
+/* Memory that was never handed out lies in few runs of many blocks: the end of the one that holds `p`, or `p`. */
+static uint64_t virgin_end(const struct zone *z, uint64_t p)
+{
+    for (unsigned i = z->virgin.first; i < z->virgin.n; i++)
+        if (p >= z->virgin.run[i].start && p < z->virgin.run[i].end)
+            return z->virgin.run[i].end;
+    return p;
+}
+
+static enum survey_class class_of(uint8_t tag)
+{
+    switch ((enum frame_tag)tag) {
+    case FRAME_TAG_ANON:
+    case FRAME_TAG_SHMEM:
+    case FRAME_TAG_BALLAST: return SURVEY_ANON;
+    case FRAME_TAG_FILE: return SURVEY_FILE;
+    case FRAME_TAG_PGTABLE: return SURVEY_PGTABLE;
+    case FRAME_TAG_SLAB: return SURVEY_SLAB;
+    default: return SURVEY_KERNEL;
+    }
+}
+
+/* Where a stretch of holes or reserved frames that holds `p` may end: the next border of RAM or of what the allocator got. */
+static uint64_t next_border(const struct frame_map *map, uint64_t p)
+{
+    uint64_t next = map->n_frames;
+    for (unsigned i = 0; i < map->n_ram; i++)
+        for (unsigned k = 0; k < 2; k++) {
+            uint64_t at = k ? map->ram[i].end : map->ram[i].start;
+            next = at > p && at < next ? at : next;
+        }
+    for (unsigned i = 0; i < map->n_ranges; i++)
+        if (map->ranges[i].start > p && map->ranges[i].start < next)
+            next = map->ranges[i].start;
+    return next;
+}
+
+void survey_frames(struct survey *s, const struct frame_map *map)
+{
+    for (uint64_t p = 0; p < map->n_frames;) {
+        uint64_t virgin = p;
+        for (unsigned i = 0; i < map->n_zones && virgin == p; i++)
+            virgin = virgin_end(&map->zones[i], p);
+        if (virgin > p) {
+            survey_add(s, p, virgin - p, SURVEY_FREE);
+            p = virgin;
+            continue;
+        }
+        struct frame_block b = frames_find(map, (pfn_t){p});
+        uint64_t pages = 1;
+        enum survey_class c = SURVEY_HOLE;
+        switch (b.kind) {
+        case FRAME_IS_FREE:
+        case FRAME_IS_ALLOCATED:
+        case FRAME_IS_PCP:
+            pages = b.head.v + (1ull << b.order) - p;
+            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : b.kind == FRAME_IS_PCP ? SURVEY_PCP : class_of(frame_at(map, b.head)->tag);
+            break;
+        case FRAME_IS_RESERVED:
+            c = SURVEY_RESERVED;
+            pages = next_border(map, p) - p;
+            break;
+        default:
+            pages = next_border(map, p) - p;
+            break;
+        }
+        survey_add(s, p, pages, c);
+        p += pages;
+    }
+    survey_finish(s);
+}

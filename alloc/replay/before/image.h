@@ -1,0 +1,32 @@
+/*
+ * The frame map of a recorded machine, as it was when the snapshot was taken: zones and marks from zoneinfo, free blocks
+ * from the map of all frames, types of pageblocks inferred (infer.h). Free blocks of one list stand in ascending order:
+ * their true order is not recorded.
+ */
+#ifndef REPLAY_IMAGE_H
+#define REPLAY_IMAGE_H
+
+#include "frames/frames.h"
+#include "replay/before/snapshot.h"
+
+struct image_options {
+    const uint8_t *witnessed; /* a pageblock's type + 1 where events before the snapshot showed it, else 0; NULL: none */
+    int allocator;            /* enum frame_allocator */
+    bool one_type;            /* all pageblocks alike: an allocator without grouping by mobility */
+};
+struct image_info {
+    uint64_t free_pages, blocks[SNAP_ORDERS];
+    uint64_t pageblocks, guessed;  /* those with free memory; those whose type no event showed */
+    uint64_t unlike;               /* free blocks by which the inferred types miss pagetypeinfo's counts */
+};
+
+/* The snapshot must have zoneinfo and the map, of one node. */
+int image_build(struct frame_map **out, const struct snapshot *s, const struct image_options *opt, struct image_info *info,
+                struct err *err);
+/* The zone a frame lies in; NULL for none. */
+struct zone *image_zone(struct frame_map *map, uint64_t pfn);
+/* A uint8_t or uint32_t an index, zero, paid for where touched; NULL: no address space. */
+void *image_sparse(size_t bytes);
+void image_sparse_free(void *p, size_t bytes);
+
+#endif

@@ -1,0 +1,495 @@
+#include "replay/before/snapshot.h"
+
+#include "frames/frames.h"
+#include "traces/input.h"
+#include "traces/readers/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define X(name, text) text,
+static const char *const class_names[N_FRAME_CLASSES] = {FRAME_CLASSES(X)};
+#undef X
+const char *frame_class_name(enum frame_class c) { return (unsigned)c < N_FRAME_CLASSES ? class_names[c] : "unknown"; }
+
+struct snap_zone *snapshot_zone(struct snapshot *s, unsigned node, const char *name)
+{
+    for (unsigned i = 0; i < s->zones; i++)
+        if (s->zone[i].node == node && !strcmp(s->zone[i].name, name))
+            return &s->zone[i];
+    return NULL;
+}
+
+/* ---- words of a line ------------------------------------------------------------------------------------------------ */
+
+struct cursor { const struct trace_input *in; const char *line, *p, *end; size_t len; struct err *err; };
+
+static int next_line(struct trace_input *in, struct cursor *c, struct err *err)
+{
+    int got = trace_input_line(in, &c->line, &c->len, err);
+    if (got > 0) {
+        c->in = in;
+        c->err = err;
+        c->p = c->line;
+        c->end = c->line + c->len;
+    }
+    return got;
+}
+
+static int bad(const struct cursor *c, const char *what)
+{
+    return trace_line_error(c->in, c->line, c->len, c->err,
+                            c->line[c->len] == '\0' ? "was the file cut off here?" : NULL, "%s", what);
+}
+
+static bool word(struct cursor *c, const char *w)
+{
+    scan_blanks(&c->p, c->end);
+    return scan_word(&c->p, c->end, w);
+}
+
+static bool number(struct cursor *c, uint64_t *out)
+{
+    scan_blanks(&c->p, c->end);
+    return scan_dec(&c->p, c->end, out);
+}
+
+static bool at_end(struct cursor *c)
+{
+    scan_blanks(&c->p, c->end);
+    return c->p == c->end;
+}
+
+/* A word of at most n - 1 bytes that ends at a blank or `stop`. */
+static bool name(struct cursor *c, char *out, size_t n, char stop)
+{
+    size_t k = 0;
+    scan_blanks(&c->p, c->end);
+    for (; c->p < c->end && *c->p != ' ' && *c->p != '\t' && *c->p != stop; c->p++) {
+        if (!*c->p || k + 1 == n)
+            return false;
+        out[k++] = *c->p;
+    }
+    out[k] = '\0';
+    return k > 0;
+}
+
+/* "Node 0, zone   Normal" and a comma if `comma`; the zone, made if it is new. NULL: not of this form, or too many. */
+static struct snap_zone *zone_head(struct snapshot *s, struct cursor *c)
+{
+    uint64_t node;
+    char text[sizeof s->zone[0].name];
+    if (!word(c, "Node") || !number(c, &node) || node > 1023 || !word(c, ",") || !word(c, "zone") ||
+        !name(c, text, sizeof text, ','))
+        return NULL;
+    struct snap_zone *z = snapshot_zone(s, (unsigned)node, text);
+    if (z || s->zones == SNAP_ZONES)
+        return z;
+    z = &s->zone[s->zones++];
+    z->node = (unsigned)node;
+    memcpy(z->name, text, sizeof text);
+    return z;
+}
+
+/* ---- the files ------------------------------------------------------------------------------------------------------ */
+
+int snapshot_parse_buddyinfo(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        if (at_end(&c))
+            continue;
+        struct snap_zone *z = zone_head(s, &c);
+        if (!z)
+            return bad(&c, "not a line of /proc/buddyinfo");
+        unsigned o = 0;
+        for (; !at_end(&c); o++)
+            if (o == SNAP_ORDERS || !number(&c, &z->nr_free[o]) || z->nr_free[o] > UINT32_MAX)
+                return bad(&c, "the counts of free blocks are not up to 11 numbers");
+        if (o != SNAP_ORDERS || z->has_buddy)
+            return bad(&c, o != SNAP_ORDERS ? "there are not 11 orders" : "this zone was given before");
+        z->has_buddy = true;
+    }
+    s->has_buddy = got == 0;
+    return got;
+}
+
+/* A line of thousandths: "-1.000 0.125 ". The kernel prints index/1000 and index%1000, both with their sign. */
+static int parse_index(struct snapshot *s, struct trace_input *in, bool extfrag, struct err *err)
+{
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        if (at_end(&c))
+            continue;
+        struct snap_zone *z = zone_head(s, &c);
+        bool *has = z ? extfrag ? &z->has_extfrag : &z->has_unusable : NULL;
+        if (!z || *has)
+            return bad(&c, z ? "this zone was given before" : "not a line of a fragmentation index");
+        int *index = extfrag ? z->extfrag : z->unusable;
+        for (unsigned o = 0; o < SNAP_ORDERS; o++) {
+            uint64_t whole, part;
+            scan_blanks(&c.p, c.end);
+            bool minus = scan_word(&c.p, c.end, "-");
+            if (!scan_dec(&c.p, c.end, &whole) || whole > 1 || !scan_word(&c.p, c.end, "."))
+                return bad(&c, "an index is like 0.125");
+            minus |= scan_word(&c.p, c.end, "-");
+            if (!scan_dec(&c.p, c.end, &part) || part > 999)
+                return bad(&c, "an index is like 0.125");
+            index[o] = (int)(whole * 1000 + part) * (minus ? -1 : 1);
+        }
+        if (!at_end(&c))
+            return bad(&c, "there are not 11 orders");
+        *has = true;
+    }
+    *(extfrag ? &s->has_extfrag : &s->has_unusable) = got == 0;
+    return got;
+}
+
+int snapshot_parse_unusable(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    return parse_index(s, in, false, err);
+}
+int snapshot_parse_extfrag(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    return parse_index(s, in, true, err);
+}
+
+/* Of a type that this program does not have (CMA), MIGRATE_TYPES. */
+static enum migratetype type_named(const char *text)
+{
+    unsigned t = 0;
+    while (t < MIGRATE_TYPES && strcmp(text, migratetype_name((enum migratetype)t)))
+        t++;
+    return (enum migratetype)t;
+}
+
+int snapshot_parse_pagetypeinfo(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    enum { TYPES_MOST = 16 };
+    enum migratetype column[TYPES_MOST];
+    unsigned columns = 0;
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        uint64_t v;
+        if (at_end(&c) || word(&c, "Free pages count") || word(&c, "Pages per block"))
+            continue;
+        if (word(&c, "Page block order:")) {
+            if (!number(&c, &v) || v > FRAME_MAX_ORDER)
+                return bad(&c, "the order of a pageblock is 0 to 10");
+            s->pageblock_order = (unsigned)v;
+            continue;
+        }
+        if (word(&c, "Number of mixed blocks"))
+            break;
+        if (word(&c, "Number of blocks type")) {
+            char text[24];
+            for (columns = 0; !at_end(&c); columns++) {
+                if (columns == TYPES_MOST || !name(&c, text, sizeof text, ' '))
+                    return bad(&c, "not names of migratetypes");
+                column[columns] = type_named(text);
+            }
+            continue;
+        }
+        struct snap_zone *z = zone_head(s, &c);
+        if (!z)
+            return bad(&c, "not a line of /proc/pagetypeinfo");
+        if (word(&c, ",")) {
+            char text[24];
+            if (!word(&c, "type") || !name(&c, text, sizeof text, ' '))
+                return bad(&c, "not a line of /proc/pagetypeinfo");
+            enum migratetype t = type_named(text);
+            for (unsigned o = 0; o < SNAP_ORDERS; o++) {
+                z->capped |= word(&c, ">");
+                if (!number(&c, &v) || v > UINT32_MAX)
+                    return bad(&c, "there are not 11 orders");
+                if (t < MIGRATE_TYPES)
+                    z->nr_free_mt[o][t] = v;
+            }
+            z->has_types = true;
+        } else {
+            for (unsigned i = 0; i < columns; i++) {
+                if (!number(&c, &v) || v > UINT32_MAX)
+                    return bad(&c, "there is not a count for each migratetype");
+                if (column[i] < MIGRATE_TYPES)
+                    z->blocks[column[i]] = v;
+            }
+            z->has_blocks = columns > 0;
+        }
+        if (!at_end(&c))
+            return bad(&c, "there are more numbers than columns");
+    }
+    s->has_types = got >= 0;
+    return got < 0 ? -1 : 0;
+}
+
+/* ---- zoneinfo ------------------------------------------------------------------------------------------------------- */
+
+static int zone_line(struct snap_zone *z, struct cursor *c)
+{
+    static const struct { const char *word; size_t offset; } numbers[] = {
+        {"pages free", offsetof(struct snap_zone, free)},         {"boost", offsetof(struct snap_zone, boost)},
+        {"min ", offsetof(struct snap_zone, wmark[WMARK_MIN])},   {"low ", offsetof(struct snap_zone, wmark[WMARK_LOW])},
+        {"high ", offsetof(struct snap_zone, wmark[WMARK_HIGH])}, {"promo ", offsetof(struct snap_zone, wmark[WMARK_PROMO])},
+        {"spanned", offsetof(struct snap_zone, spanned)},         {"present", offsetof(struct snap_zone, present)},
+        {"managed", offsetof(struct snap_zone, managed)},         {"start_pfn:", offsetof(struct snap_zone, start_pfn)},
+    };
+    uint64_t v;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (word(c, numbers[i].word)) {
+            if (!number(c, &v) || v > UINT64_MAX >> 13)
+                return bad(c, "there is no number");
+            memcpy((char *)z + numbers[i].offset, &v, sizeof v);
+            return 0;
+        }
+    if (word(c, "protection: (")) {
+        for (z->reserves = 0; !word(c, ")"); z->reserves++)
+            if (z->reserves == SNAP_RESERVES || !number(c, &z->reserve[z->reserves]) || (!word(c, ",") && *c->p != ')'))
+                return bad(c, "protection is a list of numbers");
+        return 0;
+    }
+    if (word(c, "vm stats threshold:")) {
+        if (!number(c, &v) || v > UINT32_MAX)
+            return bad(c, "there is no number");
+        z->threshold = (unsigned)v;
+    }
+    return 0;
+}
+
+/* Lines of one CPU's list; false: none of them. */
+static bool pcp_line(struct snap_pcp *p, struct cursor *c)
+{
+    return (word(c, "count:") && number(c, &p->count)) || (word(c, "high:") && number(c, &p->high)) ||
+           (word(c, "batch:") && number(c, &p->batch)) || (word(c, "high_min:") && number(c, &p->high_min)) ||
+           (word(c, "high_max:") && number(c, &p->high_max));
+}
+
+int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    struct cursor c;
+    struct snap_zone *z = NULL;
+    struct snap_pcp *p = NULL;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        uint64_t v;
+        if (at_end(&c))
+            continue;
+        const char *start = c.p;
+        if (word(&c, "Node ")) {
+            c.p = start;
+            p = NULL;
+            if (!(z = zone_head(s, &c)) || z->has_info)
+                return bad(&c, z ? "this zone was given before" : "not a line of /proc/zoneinfo");
+            z->has_info = true;
+            continue;
+        }
+        if (!z)
+            return bad(&c, "a zone's name comes first in /proc/zoneinfo");
+        if (word(&c, "cpu:")) {
+            if (!number(&c, &v) || v > UINT16_MAX || z->pcps == SNAP_CPUS)
+                return bad(&c, "not the number of a CPU");
+            struct snap_pcp *q = realloc(z->pcp, (z->pcps + 1) * sizeof *q);
+            if (!q)
+                return err_set(err, ERR_RUN, "out of memory");
+            z->pcp = q;
+            p = &q[z->pcps++];
+            *p = (struct snap_pcp){.cpu = (uint32_t)v};
+            continue;
+        }
+        if (p && pcp_line(p, &c))
+            continue;
+        c.p = start;
+        if (zone_line(z, &c) < 0)
+            return -1;
+    }
+    s->has_info = got == 0;
+    return got;
+}
+
+/* ---- slabinfo, pfnmap ------------------------------------------------------------------------------------------------- */
+
+static int grow(void **p, size_t n, size_t each, struct err *err)
+{
+    if (n & (n - 1)) /* room is a power of two */
+        return 0;
+    void *q = realloc(*p, (n ? n * 2 : 1) * each);
+    if (!q)
+        return err_set(err, ERR_RUN, "out of memory");
+    *p = q;
+    return 0;
+}
+
+int snapshot_parse_slabinfo(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        if (at_end(&c) || *c.p == '#' || word(&c, "slabinfo - version"))
+            continue;
+        struct snap_slab e = {0};
+        if (!name(&c, e.name, sizeof e.name, ' ') || !number(&c, &e.active) || !number(&c, &e.objects) ||
+            !number(&c, &e.size) || !number(&c, &e.per_slab) || !number(&c, &e.pages))
+            return bad(&c, "not a line of /proc/slabinfo");
+        if (grow((void **)&s->slab, s->slabs, sizeof e, err) < 0)
+            return -1;
+        s->slab[s->slabs++] = e;
+    }
+    s->has_slab = got == 0;
+    return got;
+}
+
+int snapshot_parse_pfnmap(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    const uint64_t most = 1ull << 30; /* pages: 4 TiB */
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0) {
+        struct snap_run r = {0};
+        char text[16];
+        if (at_end(&c))
+            continue;
+        if (!scan_hex(&c.p, c.end, &r.pfn) || !number(&c, &r.pages) || !name(&c, text, sizeof text, ' ') || !at_end(&c) ||
+            c.line[c.len] == '\0')
+            return bad(&c, "a line of the map is FIRST_PFN(hexadecimal) PAGES CLASS");
+        unsigned k = CLASS_FREE;
+        while (k < N_FRAME_CLASSES && strcmp(text, class_names[k]))
+            k++;
+        r.class = k < N_FRAME_CLASSES ? (enum frame_class)k : CLASS_OTHER;
+        if (r.pfn < s->pages || r.pages == 0 || r.pfn > most || r.pages > most - r.pfn)
+            return bad(&c, "the runs of the map do not ascend, or lie beyond 4 TiB");
+        if (grow((void **)&s->run, s->runs, sizeof r, err) < 0)
+            return -1;
+        s->run[s->runs++] = r;
+        s->pages = r.pfn + r.pages;
+    }
+    s->has_map = got == 0 && s->runs;
+    return got;
+}
+
+/* ---- a whole snapshot -------------------------------------------------------------------------------------------------- */
+
+char *snapshot_find(const char *path)
+{
+    static const char *const endings[] = {"", ".zst", ".xz", ".gz", ".bz2"};
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        char *full;
+        if (asprintf(&full, "%s%s", path, endings[i]) < 0)
+            return NULL;
+        if (access(full, F_OK) == 0)
+            return full;
+        free(full);
+    }
+    return NULL;
+}
+
+static int read_one(struct snapshot *s, const char *what, int (*parse)(struct snapshot *, struct trace_input *, struct err *),
+                    struct err *err)
+{
+    char *path;
+    if (asprintf(&path, "%s.%s", s->prefix, what) < 0)
+        return err_set(err, ERR_RUN, "out of memory");
+    char *full = snapshot_find(path);
+    free(path);
+    if (!full)
+        return 0;
+    struct trace_input *in;
+    int rc = trace_input_open(&in, full, err);
+    if (rc == 0) {
+        rc = parse(s, in, err);
+        if (rc < 0 && !err->file[0])
+            err_at(err, full, 0, 0);
+        trace_input_close(in);
+    }
+    free(full);
+    return rc;
+}
+
+int snapshot_read(struct snapshot **out, const char *prefix, struct err *err)
+{
+    struct snapshot *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s || !(s->prefix = strdup(prefix))) {
+        free(s);
+        return err_set(err, ERR_RUN, "out of memory");
+    }
+    s->pageblock_order = 9; /* x86-64 with huge pages; pagetypeinfo says it */
+    if (read_one(s, "buddyinfo", snapshot_parse_buddyinfo, err) < 0 ||
+        read_one(s, "pagetypeinfo", snapshot_parse_pagetypeinfo, err) < 0 ||
+        read_one(s, "zoneinfo", snapshot_parse_zoneinfo, err) < 0 ||
+        read_one(s, "unusable_index", snapshot_parse_unusable, err) < 0 ||
+        read_one(s, "extfrag_index", snapshot_parse_extfrag, err) < 0 ||
+        read_one(s, "slabinfo", snapshot_parse_slabinfo, err) < 0 ||
+        read_one(s, "pfnmap", snapshot_parse_pfnmap, err) < 0) {
+        snapshot_free(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    if (!s)
+        return;
+    for (unsigned i = 0; i < s->zones; i++)
+        free(s->zone[i].pcp);
+    free(s->slab);
+    free(s->run);
+    free(s->prefix);
+    free(s);
+}
+
+/* ---- times.json ----------------------------------------------------------------------------------------------------------- */
+
+/* The four times are strings of seconds with nine digits: too many for a double. */
+static bool time_of(const char *text, size_t n, const char *key, uint64_t *ns)
+{
+    const char *end = text + n, *p = memmem(text, n, key, strlen(key));
+    uint64_t sec, frac = 0;
+    unsigned digits = 0;
+    if (!p)
+        return false;
+    p += strlen(key);
+    while (p < end && (*p == '"' || *p == ' ' || *p == ':' || *p == '\t'))
+        p++;
+    if (!scan_dec(&p, end, &sec) || sec > UINT64_MAX / 1000000000u - 1)
+        return false;
+    if (p < end && *p == '.')
+        for (p++; p < end && *p >= '0' && *p <= '9' && digits < 9; p++, digits++)
+            frac = frac * 10 + (uint64_t)(*p - '0');
+    for (; digits < 9; digits++)
+        frac *= 10;
+    *ns = sec * 1000000000u + frac;
+    return true;
+}
+
+int snapshot_parse_times(struct snap_times *out, const char *text, size_t n)
+{
+    *out = (struct snap_times){0};
+    return time_of(text, n, "before_snapshot_start", &out->before_start) &&
+                   time_of(text, n, "before_snapshot_end", &out->before_end) &&
+                   time_of(text, n, "after_snapshot_start", &out->after_start) &&
+                   time_of(text, n, "after_snapshot_end", &out->after_end) && out->before_start <= out->before_end &&
+                   out->before_end <= out->after_start && out->after_start <= out->after_end
+               ? 0
+               : -1;
+}
+
+int snapshot_read_times(struct snap_times *out, const char *path, struct err *err)
+{
+    char text[4096];
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        err_set(err, ERR_USAGE, "cannot open it");
+        return err_at(err, path, 0, 0);
+    }
+    size_t n = fread(text, 1, sizeof text, f);
+    fclose(f);
+    if (snapshot_parse_times(out, text, n) == 0)
+        return 0;
+    err_set(err, ERR_USAGE, "the four times before_snapshot_start, _end, after_snapshot_start, _end are not there in ascending order");
+    return err_at(err, path, 0, 0);
+}

@@ -1,0 +1,15 @@
+/* The columns of series.csv that the machine adds to the defaults: time, and a zone and order the free
+ * blocks and the indices of fragmentation. */
+#ifndef APP_RUN_COLUMNS_H
+#define APP_RUN_COLUMNS_H
+
+#include "app/result/series/result_series.h"
+#include "cpu/machine/machine.h"
+
+void run_add_columns(struct series *s, struct machine *m);
+/* Those of the zones alone; the map must stand until the series is written. */
+void run_add_zone_columns(struct series *s, const struct frame_map *f);
+/* Memory in slabs, what its objects asked for, their number, and the share of both; the system must stand likewise. */
+void run_add_slab_columns(struct series *s, const struct slab_sys *slab);
+
+#endif
