@@ -1,4 +1,4 @@
-/* Physical memory over time, from fragmentation.csv and memory_map.csv (result/memory_series.h). */
+/* Physical memory over time, from fragmentation.csv and memory_map.csv (result/series/memory_series.h). */
 #include "app/plot/plot.h"
 #include "app/result/series/memory_series.h"
 
