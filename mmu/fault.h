@@ -19,6 +19,10 @@ enum {
 enum os_op_kind {
     OS_CLEAR_PAGE, /* store zeros to every line of the 4 KiB frame at pa; its bytes are zero already */
     OS_STORE_PTE,  /* store `value` to the 8 bytes at pa */
+    /* Of work that has taken effect already (pages that a compaction moved): traffic and time, no change. */
+    OS_COPY_PAGE,  /* read every line of the 4 KiB frame at pa and store it to the frame at address `value` */
+    OS_TOUCH_PTE,  /* store to the 8 bytes at pa what stands there */
+    OS_WAIT,       /* when all before is done: `value` core cycles */
 };
 struct os_op {
     pa_t pa;
@@ -35,14 +39,15 @@ enum fault_result {
 
 /* A 1 GiB page clears 512 * 512 frames: such runs are one operation with a count. */
 enum { FAULT_MAX_OPS = 16 };
+struct os_run {
+    struct os_op op;
+    uint32_t repeat; /* consecutive frames (OS_CLEAR_PAGE, OS_COPY_PAGE) or entries 8 bytes apart (OS_STORE_PTE), >= 1 */
+};
 struct fault_answer {
     enum fault_result result;
     uint32_t handler_cycles; /* software cost before the operations */
     uint32_t n;
-    struct {
-        struct os_op op;
-        uint32_t repeat; /* consecutive frames (OS_CLEAR_PAGE) or entries 8 bytes apart (OS_STORE_PTE), >= 1 */
-    } ops[FAULT_MAX_OPS];
+    struct os_run ops[FAULT_MAX_OPS];
 };
 
 struct fault_ops {

@@ -28,6 +28,11 @@ static bool move(void *self, pfn_t from, pfn_t to, unsigned order, struct compac
 {
     struct vm_mover *m = self;
     const struct frame *f = frame_at(m->vm->frames, to);
+    if (f->tag == FRAME_TAG_BALLAST) { /* of an aged machine: in no table */
+        if (m->copied)
+            m->copied(m->self, from, to, 1ull << order);
+        return true;
+    }
     if (f->mapcount != 1) /* kept in reserve for 1 GiB pages, or shared */
         return false;
     pa_t at = leaf_of(m->vm, f->asid, f->vpn, from, order);
@@ -44,4 +49,14 @@ static bool move(void *self, pfn_t from, pfn_t to, unsigned order, struct compac
     return true;
 }
 
-struct compact_owner vm_owner(struct vm_mover *mover) { return (struct compact_owner){.self = mover, .move = move}; }
+static void batch(void *self, uint64_t scanned)
+{
+    const struct vm_mover *m = self;
+    if (m->batch)
+        m->batch(m->self, scanned);
+}
+
+struct compact_owner vm_owner(struct vm_mover *mover)
+{
+    return (struct compact_owner){.self = mover, .move = move, .batch = batch};
+}

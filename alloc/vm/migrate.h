@@ -1,6 +1,7 @@
 /*
  * Frames of processes that move: the reverse map says which entry names a frame, the entry gets the new address, its translation is
- * dropped. What a compaction asks of the owner of mapped frames (frames/compact).
+ * dropped. Movable ballast of an aged machine (frames/ageing) is in no table and is only copied. What a compaction asks of the owner
+ * of frames (frames/compact).
  */
 #ifndef VM_MIGRATE_H
 #define VM_MIGRATE_H
@@ -14,6 +15,7 @@ struct vm_mover {
     /* The contents are copied, `pages` frames; the memory hierarchy may see it. NULL is fine. */
     void *self;
     void (*copied)(void *self, pfn_t from, pfn_t to, uint64_t pages);
+    void (*batch)(void *self, uint64_t scanned); /* as struct compact_owner's; NULL is fine */
 };
 /* The mover outlives what it is given to. All operations of faults must have been performed, as for any call (vm.h). */
 struct compact_owner vm_owner(struct vm_mover *mover);

@@ -181,6 +181,63 @@ START_TEST(huge_fault_compacts)
 }
 END_TEST
 
+/* Ballast of an aged machine: in no table, yet it moves, with its contents; unmovable ballast stays where it is. */
+START_TEST(ballast_moves)
+{
+    enum { MOST = 14000 };
+    struct world *w = world_new(false);
+    struct frame_map *map = w->m.frames;
+    uint64_t n[2] = {0}, found = 0, lost = 0, sum[2] = {0}, *fixed = calloc(MOST, sizeof *fixed);
+    struct rng r;
+    rng_init(&r, 11, "ballast");
+    ck_assert_ptr_nonnull(fixed);
+    for (uint64_t i = 0; i < MOST; i++) {
+        bool stays = i / 512 % 4 == 3;
+        pfn_t pfn = frames_alloc(map, stays ? GFP_KERNEL : GFP_HIGHUSER_MOVABLE, 0, stays ? FRAME_TAG_KERNEL : FRAME_TAG_BALLAST);
+        if (pfn_is_none(pfn))
+            break;
+        *word_of(w, pfn.v) = i + 1;
+        if (stays)
+            fixed[n[1]++] = pfn.v;
+        else
+            n[0]++;
+    }
+    for (uint64_t p = 0; p < map->n_frames; p++)
+        if (map->frames[p].state == FRAME_ALLOCATED && map->frames[p].tag == FRAME_TAG_BALLAST) {
+            if (rng_below(&r, 100) < 60) {
+                frames_free(map, (pfn_t){p}, 0);
+                n[0]--;
+            } else {
+                sum[0] += *word_of(w, p);
+            }
+        }
+    pcp_drain_all(map, NULL);
+    compact_memory(w->c);
+    machine_check(&w->m);
+    ck_assert_uint_gt(w->copied, 1000);
+    ck_assert_uint_eq(w->copied, w->c->st.migrated);
+    ck_assert_uint_eq(w->c->st.pte_stores, 0);
+    ck_assert_uint_eq(w->c->st.invalidations, 0);
+    for (uint64_t p = 0; p < map->n_frames; p++)
+        if (map->frames[p].state == FRAME_ALLOCATED && map->frames[p].tag == FRAME_TAG_BALLAST) {
+            found++;
+            lost += *word_of(w, p) == 0;
+            sum[1] += *word_of(w, p);
+            frames_free(map, (pfn_t){p}, 0);
+        }
+    ck_assert_uint_eq(found, n[0]);
+    ck_assert_uint_eq(lost, 0);
+    ck_assert_uint_eq(sum[0], sum[1]); /* what was freed left junk; each number that stayed is there once */
+    for (uint64_t i = 0; i < n[1]; i++) {
+        ck_assert_int_eq(map->frames[fixed[i]].state, FRAME_ALLOCATED);
+        ck_assert_int_eq(map->frames[fixed[i]].tag, FRAME_TAG_KERNEL);
+        frames_free(map, (pfn_t){fixed[i]}, 0);
+    }
+    free(fixed);
+    world_free(w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("compaction_vm");
@@ -188,6 +245,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, addresses_keep_their_contents);
     tcase_add_test(t, huge_fault_compacts);
+    tcase_add_test(t, ballast_moves);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

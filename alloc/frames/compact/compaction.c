@@ -59,6 +59,7 @@ struct compact_cost compact_take_cost(struct compaction *c)
 {
     struct compact_cost cost = c->cost;
     c->cost = (struct compact_cost){0};
+    cost.scanned = compact_scanned_untold(c);
     return cost;
 }
 
@@ -318,6 +319,7 @@ void compaction_state(struct compaction *c, struct state_io *io)
     state_sparse(io, c->skip, 0, c->n_blocks, 1);
     state_bytes(io, &c->st, sizeof c->st);
     state_bytes(io, &c->cost, sizeof c->cost);
+    state_u64(io, &c->told);
     if (io->loading && !state_bad(io) && compaction_check(c, &io->err) < 0)
         io->bad = true;
 }

@@ -34,6 +34,7 @@ struct compact_cost {
     uint64_t pages;         /* 4 KiB copied: 64 lines read and 64 written each */
     uint64_t pte_stores;    /* entries that the owner changed */
     uint64_t invalidations; /* translations that the owner dropped */
+    uint64_t scanned;       /* pages that scanners looked at and that no batch was told of */
 };
 
 /* The owner of allocated blocks. */
@@ -42,6 +43,9 @@ struct compact_owner {
     /* The block at `from` goes to `to`, which has its record already; tables and lists that name `from` must name `to` when this
      * returns. False: it cannot be moved, nothing was changed. Adds what it did to *cost. */
     bool (*move)(void *self, pfn_t from, pfn_t to, unsigned order, struct compact_cost *cost);
+    /* The blocks of one round have moved, at least one (migrate_pages_batch): one flush of translations serves them all.
+     * `scanned`: pages that both scanners looked at since the last call. May be NULL. */
+    void (*batch)(void *self, uint64_t scanned);
 };
 
 #define COMPACT_STATS(X) \
@@ -84,6 +88,7 @@ struct compaction {
     size_t n_blocks;
     struct compact_stats st;
     struct compact_cost cost; /* since compact_take_cost */
+    uint64_t told; /* pages scanned that were told of, of st.migrate_scanned + st.free_scanned */
 };
 
 /* ERR_USAGE if the map's allocator does not keep migratetypes apart. `config` NULL: the defaults. The map outlives it. */

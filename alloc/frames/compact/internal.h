@@ -55,6 +55,14 @@ void compact_target_back(struct control *k, uint64_t pfn, unsigned order); /* it
 /* Gives back unused targets; the highest of them, or 0. */
 uint64_t compact_release_targets(struct control *k);
 
+/* Pages that both scanners looked at since this was last asked. */
+static inline uint64_t compact_scanned_untold(struct compaction *c)
+{
+    uint64_t all = c->st.migrate_scanned + c->st.free_scanned, n = all - c->told;
+    c->told = all;
+    return n;
+}
+
 /* compact_zone: k says what is wanted. */
 enum compact_result compact_run(struct control *k);
 
