@@ -1,6 +1,38 @@
 /* The verifier: books of every cache against its slabs, slabs against frames, then each design's own promises. */
 #include "slab/slab_internal.h"
 
+/* ---- what the designs' verifiers share ---- */
+
+int slab_wrong(const struct kmem_cache *c, const struct slab_page *p, const char *what, struct err *err)
+{
+    return err_set(err, ERR_RUN, "check: %s: cache %s, slab at pfn 0x%llx: %s", c->sys->ops->name, c->name,
+                   p ? (unsigned long long)p->pfn : 0ull, what);
+}
+
+int slab_check_list(const struct kmem_cache *c, const struct slab_list *l, enum slab_where where, struct err *err)
+{
+    uint64_t n = 0, marked = 0;
+    for (const struct slab_page *p = l->head; p; p = p->next, n++)
+        if (p->where != where || p->cache != c || (p->next ? p->next->prev : l->tail) != p || n > c->st.slabs)
+            return slab_wrong(c, p, "it is on a wrong list, or the list is broken", err);
+    for (const struct slab_page *p = c->all; p; p = p->all_next)
+        marked += p->where == where;
+    return n != l->n || n != marked ? slab_wrong(c, NULL, "a list is not as long as its books say", err) : 0;
+}
+
+int slab_check_held(const struct kmem_cache *c, const va_t *object, unsigned n, const char *what, struct err *err)
+{
+    for (unsigned k = 0; k < n; k++) {
+        const struct slab_page *p = slab_page_of(c->sys, object[k]);
+        unsigned i = p && p->cache == c ? object_index(p, object[k]) : NO_OBJECT;
+        if (i == NO_OBJECT || is_live(p, i))
+            return slab_wrong(c, p, what, err);
+    }
+    return 0;
+}
+
+/* ---- the system ---- */
+
 static int check_page(const struct slab_sys *s, const struct slab_page *p, struct err *err)
 {
     const struct frame *f = frame_at(s->frames, (pfn_t){p->pfn});

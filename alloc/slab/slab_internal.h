@@ -198,6 +198,13 @@ uint32_t object_request(const struct slab_page *p, unsigned i);
 void count_alloc(struct slab_sys *s, struct kmem_cache *c, uint64_t requested, uint64_t slot);
 void count_free(struct slab_sys *s, struct kmem_cache *c, uint64_t requested, uint64_t slot);
 
+/* slab_check.c: for the designs' own verifiers. -1 and a message that names design, cache and slab (NULL: no slab in particular). */
+int slab_wrong(const struct kmem_cache *c, const struct slab_page *p, const char *what, struct err *err);
+/* The list is whole, as long as its books say, and holds just the slabs that are marked as on it. */
+int slab_check_list(const struct kmem_cache *c, const struct slab_list *l, enum slab_where where, struct err *err);
+/* All are free objects of the cache; else the message is `what`. */
+int slab_check_held(const struct kmem_cache *c, const va_t *object, unsigned n, const char *what, struct err *err);
+
 /* debug.c: shadow bytes. */
 int debug_slab_new(struct slab_page *p);
 void debug_alloc(struct slab_page *p, unsigned i);

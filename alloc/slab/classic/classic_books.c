@@ -20,33 +20,10 @@ void classic_info(const struct kmem_cache *c, struct slab_cache_info *out)
     out->off_slab = k->off_slab;
 }
 
-static int wrong(const struct kmem_cache *c, const struct slab_page *p, const char *what, struct err *err)
-{
-    return err_set(err, ERR_RUN, "check: slab: cache %s, slab at pfn 0x%llx: %s", c->name,
-                   p ? (unsigned long long)p->pfn : 0ull, what);
-}
-
-static int check_list(const struct kmem_cache *c, const struct slab_list *l, enum slab_where where, struct err *err)
-{
-    uint64_t n = 0, marked = 0;
-    for (const struct slab_page *p = l->head; p; p = p->next, n++)
-        if (p->where != where || p->cache != c || (p->next ? p->next->prev : l->tail) != p || n > c->st.slabs)
-            return wrong(c, p, "it is on a wrong list, or the list is broken", err);
-    for (const struct slab_page *p = c->all; p; p = p->all_next)
-        marked += p->where == where;
-    return n != l->n || n != marked ? wrong(c, NULL, "a list is not as long as its books say", err) : 0;
-}
-
 static int check_array(const struct kmem_cache *c, const struct array_cache *ac, uint64_t *n, struct err *err)
 {
-    for (unsigned e = 0; ac && e < ac->avail; e++) {
-        const struct slab_page *p = slab_page_of(c->sys, ac->entry[e]);
-        unsigned i = p && p->cache == c ? object_index(p, ac->entry[e]) : NO_OBJECT;
-        if (i == NO_OBJECT || is_live(p, i))
-            return wrong(c, p, "an array holds what is no free object", err);
-        ++*n;
-    }
-    return 0;
+    *n += ac ? ac->avail : 0;
+    return ac ? slab_check_held(c, ac->entry, ac->avail, "an array holds what is no free object", err) : 0;
 }
 
 int classic_check(const struct kmem_cache *c, struct err *err)
@@ -58,19 +35,19 @@ int classic_check(const struct kmem_cache *c, struct err *err)
         for (unsigned x = p->free_head; x < p->objects; x++) {
             unsigned i = p->link[x];
             if (i >= p->objects || (seen[i / 64] >> (i % 64) & 1) || is_live(p, i))
-                return wrong(c, p, "its index names an object twice, or one in use", err);
+                return slab_wrong(c, p, "its index names an object twice, or one in use", err);
             seen[i / 64] |= 1ull << (i % 64);
         }
         enum slab_where where = p->free_head == 0 ? AT_FREE : p->free_head == p->objects ? AT_FULL : AT_PARTIAL;
         if (p->where != where)
-            return wrong(c, p, "it is on another list than its free objects say", err);
+            return slab_wrong(c, p, "it is on another list than its free objects say", err);
         if (p->first + (uint64_t)p->objects * c->size > slab_bytes(p))
-            return wrong(c, p, "its colour moves objects beyond its end", err);
+            return slab_wrong(c, p, "its colour moves objects beyond its end", err);
         on_slabs += (uint64_t)(p->objects - p->free_head);
         live += p->live_n;
     }
-    if (check_list(c, &k->full, AT_FULL, err) < 0 || check_list(c, &k->partial, AT_PARTIAL, err) < 0 ||
-        check_list(c, &k->free, AT_FREE, err) < 0)
+    if (slab_check_list(c, &k->full, AT_FULL, err) < 0 || slab_check_list(c, &k->partial, AT_PARTIAL, err) < 0 ||
+        slab_check_list(c, &k->free, AT_FREE, err) < 0)
         return -1;
     for (unsigned cpu = 0; cpu < c->sys->cpus; cpu++)
         if (check_array(c, k->cpu[cpu], &arrays, err) < 0)
@@ -78,6 +55,6 @@ int classic_check(const struct kmem_cache *c, struct err *err)
     if (check_array(c, k->shared, &arrays, err) < 0)
         return -1;
     if (on_slabs != k->free_objects || on_slabs + arrays + live != c->total_objects)
-        return wrong(c, NULL, "objects on slabs, in arrays and alive do not add up", err);
+        return slab_wrong(c, NULL, "objects on slabs, in arrays and alive do not add up", err);
     return 0;
 }

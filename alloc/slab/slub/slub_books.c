@@ -21,12 +21,6 @@ void slub_info(const struct kmem_cache *c, struct slab_cache_info *out)
     out->cpu_partial_slabs = u->cpu_partial_slabs;
 }
 
-static int wrong(const struct kmem_cache *c, const struct slab_page *p, const char *what, struct err *err)
-{
-    return err_set(err, ERR_RUN, "check: slub: cache %s, slab at pfn 0x%llx: %s", c->name,
-                   p ? (unsigned long long)p->pfn : 0ull, what);
-}
-
 /* Walks a free list, marking in `seen` (a bit an object); its length or -1. */
 static int walk(const struct slab_page *p, unsigned i, uint64_t *seen)
 {
@@ -45,47 +39,30 @@ static int check_slab(const struct kmem_cache *c, const struct slab_page *p, uin
     uint64_t seen[512] = {0};
     int own = walk(p, p->free_head, seen), cpus = 0;
     if (own < 0)
-        return wrong(c, p, "its free list has a loop or an object in use", err);
+        return slab_wrong(c, p, "its free list has a loop or an object in use", err);
     if (p->where == AT_CPU) {
         if (p->cpu >= c->sys->cpus || u->cpu[p->cpu].slab != p)
-            return wrong(c, p, "its CPU does not have it", err);
+            return slab_wrong(c, p, "its CPU does not have it", err);
         cpus = walk(p, u->cpu[p->cpu].free_head, seen);
         if (cpus < 0)
-            return wrong(c, p, "its CPU's free list has a loop or an object in use", err);
+            return slab_wrong(c, p, "its CPU's free list has a loop or an object in use", err);
     }
     if (own != p->objects - p->inuse)
-        return wrong(c, p, "objects in use and free list do not add up", err);
+        return slab_wrong(c, p, "objects in use and free list do not add up", err);
     if (p->live_n + cpus > p->inuse)
-        return wrong(c, p, "more objects alive than in use", err);
+        return slab_wrong(c, p, "more objects alive than in use", err);
     *in_sheaves += (uint64_t)(p->inuse - p->live_n - cpus);
     if (p->where == AT_NONE && own)
-        return wrong(c, p, "it has free objects and is on no list", err);
+        return slab_wrong(c, p, "it has free objects and is on no list", err);
     if (p->where == AT_PARTIAL && !own)
-        return wrong(c, p, "it is full and on the partial list", err);
+        return slab_wrong(c, p, "it is full and on the partial list", err);
     return 0;
-}
-
-static int check_list(const struct kmem_cache *c, const struct slab_list *l, enum slab_where where, struct err *err)
-{
-    uint64_t n = 0, marked = 0;
-    for (const struct slab_page *p = l->head; p; p = p->next, n++)
-        if (p->where != where || p->cache != c || (p->next ? p->next->prev : l->tail) != p || n > c->st.slabs)
-            return wrong(c, p, "it is on a wrong list, or the list is broken", err);
-    for (const struct slab_page *p = c->all; p; p = p->all_next)
-        marked += p->where == where;
-    return n != l->n || n != marked ? wrong(c, NULL, "a list is not as long as its books say", err) : 0;
 }
 
 static int check_sheaf(const struct kmem_cache *c, const struct sheaf *h, uint64_t *n, struct err *err)
 {
-    for (uint32_t k = 0; h && k < h->n; k++) {
-        const struct slab_page *p = slab_page_of(c->sys, h->object[k]);
-        unsigned i = p && p->cache == c ? object_index(p, h->object[k]) : NO_OBJECT;
-        if (i == NO_OBJECT || is_live(p, i))
-            return wrong(c, p, "a sheaf holds what is no free object", err);
-        ++*n;
-    }
-    return 0;
+    *n += h ? h->n : 0;
+    return h ? slab_check_held(c, h->object, h->n, "a sheaf holds what is no free object", err) : 0;
 }
 
 int slub_check(const struct kmem_cache *c, struct err *err)
@@ -97,19 +74,19 @@ int slub_check(const struct kmem_cache *c, struct err *err)
             return -1;
         marked += p->where == AT_CPU_PARTIAL;
     }
-    if (check_list(c, &u->partial, AT_PARTIAL, err) < 0 || check_list(c, &u->full, AT_FULL, err) < 0)
+    if (slab_check_list(c, &u->partial, AT_PARTIAL, err) < 0 || slab_check_list(c, &u->full, AT_FULL, err) < 0)
         return -1;
     for (unsigned k = 0; k < c->sys->cpus; k++) {
         const struct slub_cpu *x = &u->cpu[k];
         unsigned n = 0;
         for (const struct slab_page *p = x->partial; p; p = p->next, n++)
             if (p->where != AT_CPU_PARTIAL || p->cpu != k || p->cache != c || n > x->n_partial)
-                return wrong(c, p, "it is on a wrong CPU's partial stack", err);
+                return slab_wrong(c, p, "it is on a wrong CPU's partial stack", err);
         if (n != x->n_partial)
-            return wrong(c, NULL, "a CPU's partial stack is not as long as its books say", err);
+            return slab_wrong(c, NULL, "a CPU's partial stack is not as long as its books say", err);
         on_stacks += n;
         if (x->slab && (x->slab->where != AT_CPU || x->slab->cpu != k))
-            return wrong(c, x->slab, "a CPU's slab is not marked as such", err);
+            return slab_wrong(c, x->slab, "a CPU's slab is not marked as such", err);
         if (check_sheaf(c, x->main, &counted, err) < 0 || check_sheaf(c, x->spare, &counted, err) < 0)
             return -1;
     }
@@ -117,8 +94,8 @@ int slub_check(const struct kmem_cache *c, struct err *err)
         if (check_sheaf(c, h, &counted, err) < 0)
             return -1;
     if (on_stacks != marked)
-        return wrong(c, NULL, "slabs marked as on a CPU's stack are not there", err);
+        return slab_wrong(c, NULL, "slabs marked as on a CPU's stack are not there", err);
     if (counted != in_sheaves || counted != u->sheaf_objects)
-        return wrong(c, NULL, "objects in sheaves do not add up", err);
+        return slab_wrong(c, NULL, "objects in sheaves do not add up", err);
     return 0;
 }
