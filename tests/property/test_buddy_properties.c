@@ -11,30 +11,9 @@
 
 #include "engine/rng.h"
 #include "frames/frame_alloc.h"
+#include "property/ops.h"
 
-/* Sanitizers keep shadow memory of their own, so resident memory says nothing there. */
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
-static uint64_t seed_of_run(void)
-{
-    const char *s = getenv("MMULAB_SEED");
-    return s ? strtoull(s, NULL, 0) : 20251121;
-}
-
-/* Operations of a test: scaled by MMULAB_OPS, fewer where sanitizers make each several times slower. */
-static uint64_t ops(uint64_t n)
-{
-    const char *s = getenv("MMULAB_OPS");
-    return n * (s ? strtoull(s, NULL, 0) : 1) / (SANITIZED ? 4 : 1);
-}
+static uint64_t seed_of_run(void) { return property_seed(20251121); }
 
 /* ---- a random workload: what to do next, and the blocks that live ------------------------------------------------- */
 
@@ -46,10 +25,10 @@ struct load {
     bool growing;
 };
 
-static void load_init(struct load *l, uint64_t frames, const char *name)
+static void load_init(struct load *l, uint64_t frames, uint64_t n_ops, const char *name)
 {
     rng_init(&l->rng, seed_of_run(), name);
-    printf("%s: seed %" PRIu64 "\n", name, seed_of_run());
+    printf("%s: seed %" PRIu64 ", %" PRIu64 " operations\n", name, seed_of_run(), n_ops);
     fflush(stdout);
     l->cap = frames + 1;
     l->live = malloc(l->cap * sizeof *l->live);
@@ -167,7 +146,7 @@ static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint
     struct frame_map *m = map_of(mc, bc);
     struct oracle o = {.used = calloc(m->n_frames, sizeof(bool)), .m = m};
     struct load l;
-    load_init(&l, m->n_frames, name);
+    load_init(&l, m->n_frames, n_ops, name);
     uint64_t initial[N_ZONES][FRAME_ORDERS], refused = 0;
     decompose(&o, initial);
     compare_counts(&o);
@@ -210,8 +189,7 @@ static void against_bitmap(struct memory_config mc, struct buddy_config bc, uint
     memset(o.used, 0, m->n_frames * sizeof(bool));
     compare_counts(&o); /* as at the start */
     check_map(m);
-    printf("%s: %" PRIu64 " operations, %" PRIu64 " refused, %" PRIu64 " fallbacks\n", name, n_ops, refused,
-           m->st.fallbacks);
+    printf("%s: %" PRIu64 " refused, %" PRIu64 " fallbacks\n", name, refused, m->st.fallbacks);
     free(o.used);
     free(l.live);
     frame_map_free(m);
@@ -226,18 +204,18 @@ START_TEST(bitmap) /* for each allocator in the list */
     uint64_t share = _i == FRAME_ALLOCATOR_buddy ? 1 : 4;
     b.pcp = false; /* what is free is in the zones; test_pcp has the lists */
     m.size_bytes = 20 * MIB; /* two zones */
-    against_bitmap(m, b, ops(1500000) / share, "bitmap.mobility");
+    against_bitmap(m, b, property_ops(1500000) / share, "bitmap.mobility");
     m.size_bytes = 16 * MIB;
     b.group_by_mobility = false;
-    against_bitmap(m, b, ops(500000) / share, "bitmap.plain");
+    against_bitmap(m, b, property_ops(500000) / share, "bitmap.plain");
     b.group_by_mobility = true;
     m.size_bytes = 20 * MIB + 12288; /* ends in the middle of a block */
     m.boot_reserved_bytes = MIB + 4096;
     b.max_order = 7;
     b.pageblock_order = 5;
-    against_bitmap(m, b, ops(500000) / share, "bitmap.small_blocks");
+    against_bitmap(m, b, property_ops(500000) / share, "bitmap.small_blocks");
     b.max_order = b.pageblock_order = 0;
-    against_bitmap(m, b, ops(300000) / share, "bitmap.order0_only");
+    against_bitmap(m, b, property_ops(300000) / share, "bitmap.order0_only");
 }
 END_TEST
 
@@ -423,8 +401,9 @@ static void against_lists(bool mobility, const char *name)
     ck_assert_ptr_nonnull(v);
     naive_init(v, m->ranges[0].start, m->ranges[0].end, mobility);
     struct load l;
-    load_init(&l, m->n_frames, name);
-    for (uint64_t i = 0, n = ops(400000); i < n; i++) {
+    uint64_t n_ops = property_ops(400000);
+    load_init(&l, m->n_frames, n_ops, name);
+    for (uint64_t i = 0; i < n_ops; i++) {
         if (wants_alloc(&l)) {
             unsigned order = random_order(&l.rng, 10);
             gfp_t gfp = random_gfp(&l.rng);
@@ -476,7 +455,7 @@ static void lazy_equals_eager(struct memory_config mc, struct buddy_config bc, u
     bc.eager_init = true;
     struct frame_map *b = map_of(mc, bc);
     struct load l;
-    load_init(&l, a->n_frames, name);
+    load_init(&l, a->n_frames, n_ops, name);
     for (uint64_t i = 0; i < n_ops; i++) {
         if (wants_alloc(&l)) {
             unsigned order = rng_below(&l.rng, 4) ? random_order(&l.rng, a->max_order)
@@ -521,19 +500,19 @@ START_TEST(lazy) /* for each allocator in the list */
     uint64_t share = _i == FRAME_ALLOCATOR_buddy ? 1 : 4;
     b.allocator = _i;
     m.size_bytes = 64 * MIB;
-    lazy_equals_eager(m, b, ops(300000) / share, false, "lazy.64MiB");
-    lazy_equals_eager(m, b, ops(100000) / share, true, "lazy.64MiB.watermarks");
+    lazy_equals_eager(m, b, property_ops(300000) / share, false, "lazy.64MiB");
+    lazy_equals_eager(m, b, property_ops(100000) / share, true, "lazy.64MiB.watermarks");
     b.group_by_mobility = false;
-    lazy_equals_eager(m, b, ops(100000) / share, false, "lazy.64MiB.plain");
+    lazy_equals_eager(m, b, property_ops(100000) / share, false, "lazy.64MiB.plain");
     b.group_by_mobility = true;
     m.size_bytes = 5 * GIB + 4096;
     m.pci_hole_bytes = GIB;
     m.boot_reserved_bytes = 33 * MIB;
-    lazy_equals_eager(m, b, ops(300000) / share, true, "lazy.5GiB.hole");
+    lazy_equals_eager(m, b, property_ops(300000) / share, true, "lazy.5GiB.hole");
     b.defrag_mode = true;
     m.size_bytes = 4 * GIB + 32 * MIB;
     m.pci_hole_bytes = 0;
-    lazy_equals_eager(m, b, ops(200000) / share, true, "lazy.4GiB.defrag_mode");
+    lazy_equals_eager(m, b, property_ops(200000) / share, true, "lazy.4GiB.defrag_mode");
 }
 END_TEST
 

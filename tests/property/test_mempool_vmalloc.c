@@ -6,14 +6,11 @@
 #include "unit/test_slab_util.h"
 
 #include "engine/rng.h"
+#include "property/ops.h"
 #include "slab/pages/mempool.h"
 #include "slab/vmalloc/vmalloc.h"
 
-static uint64_t seed_of_run(void)
-{
-    const char *s = getenv("MMULAB_SEED");
-    return s ? strtoull(s, NULL, 0) : 20251122;
-}
+static uint64_t seed_of_run(void) { return property_seed(20251122); }
 
 /* ---- mempool ---- */
 
@@ -108,7 +105,8 @@ START_TEST(mempool_guarantee)
     va_t out[64];
     unsigned n = 0, waits = 0;
     uint32_t min = 16;
-    for (unsigned i = 0; i < 200000; i++) {
+    uint64_t n_ops = property_ops(200000);
+    for (uint64_t i = 0; i < n_ops; i++) {
         if (rng_below(&r, 64) == 0)
             f.refuses = !f.refuses;
         if (rng_below(&r, 2000) == 0 && !f.refuses) {
@@ -138,7 +136,7 @@ START_TEST(mempool_guarantee)
         ck_assert(p->curr_nr + n >= min);
         ck_assert_uint_eq(kmem_cache_stats(f.c)->objects, p->curr_nr + n);
     }
-    printf("mempool: seed %" PRIu64 ", %u waits\n", seed_of_run(), waits);
+    printf("mempool: seed %" PRIu64 ", %" PRIu64 " operations, %u waits\n", seed_of_run(), n_ops, waits);
     ck_assert_uint_gt(waits, 0);
     while (n)
         mempool_free(p, out[--n], 0);
@@ -292,7 +290,8 @@ START_TEST(vmalloc_random)
     uint8_t *used = calloc(1, 128 * MIB / 4096);
     uint8_t *frame_used = calloc(1, map->n_frames);
     ck_assert(used && frame_used);
-    for (unsigned i = 0; i < 60000; i++) {
+    uint64_t n_ops = property_ops(60000);
+    for (uint64_t i = 0; i < n_ops; i++) {
         if (n < MOST && rng_below(&r, 100) < 55) {
             uint64_t size = 1 + rng_below(&r, 1u << (8 + rng_below(&r, 15)));
             va_t a = slab_vmalloc(v, size, GFP_KERNEL, rng_below(&r, 2) ? VM_ALLOW_HUGE : 0, (unsigned)rng_below(&r, 2));
@@ -323,8 +322,8 @@ START_TEST(vmalloc_random)
         }
     }
     const struct vmalloc_stats *t = slab_vmalloc_stats(v);
-    printf("vmalloc: seed %" PRIu64 ", %" PRIu64 " areas, %u refused, %" PRIu64 " purges, %" PRIu64 " from pools\n", seed_of_run(),
-           t->allocs, refused, t->purges, t->pool_hits);
+    printf("vmalloc: seed %" PRIu64 ", %" PRIu64 " operations, %" PRIu64 " areas, %u refused, %" PRIu64 " purges, %" PRIu64 " from pools\n",
+           seed_of_run(), n_ops, t->allocs, refused, t->purges, t->pool_hits);
     ck_assert(refused && t->purges && t->pool_hits);
     check_vmalloc(v);
     while (n)

@@ -6,6 +6,7 @@
 #include "unit/test_frames_util.h"
 
 #include "engine/rng.h"
+#include "property/ops.h"
 #include "frames/frame_alloc.h"
 #include "frames/buddy/free_list.h"
 #include "frames/buddy/pcp.h"
@@ -228,15 +229,15 @@ static void run(uint64_t bytes, enum zone_type type, uint32_t fraction, bool sli
 
 START_TEST(twin)
 {
-    uint64_t seed = getenv("MMULAB_SEED") ? strtoull(getenv("MMULAB_SEED"), NULL, 0) : 20261122;
+    uint64_t seed = property_seed(20261122);
     printf("pcp: seed %" PRIu64 "\n", seed);
     fflush(stdout);
-    run(16 * MIB, ZONE_DMA, 0, true, seed, 200000);
-    run(80 * MIB, ZONE_DMA32, 0, true, seed + 1, 300000);
-    run(80 * MIB, ZONE_DMA32, 8, false, seed + 2, 200000);
-    run(900 * MIB, ZONE_DMA32, 0, true, seed + 3, 300000);
-    run(900 * MIB, ZONE_DMA32, 0, false, seed + 4, 300000);
-    run(900 * MIB, ZONE_DMA32, 20, true, seed + 5, 200000);
+    run(16 * MIB, ZONE_DMA, 0, true, seed, property_ops(200000));
+    run(80 * MIB, ZONE_DMA32, 0, true, seed + 1, property_ops(300000));
+    run(80 * MIB, ZONE_DMA32, 8, false, seed + 2, property_ops(200000));
+    run(900 * MIB, ZONE_DMA32, 0, true, seed + 3, property_ops(300000));
+    run(900 * MIB, ZONE_DMA32, 0, false, seed + 4, property_ops(300000));
+    run(900 * MIB, ZONE_DMA32, 20, true, seed + 5, property_ops(200000));
 }
 END_TEST
 

@@ -6,27 +6,9 @@
 #include "unit/test_slab_util.h"
 
 #include "engine/rng.h"
+#include "property/ops.h"
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
-static uint64_t seed_of_run(void)
-{
-    const char *s = getenv("MMULAB_SEED");
-    return s ? strtoull(s, NULL, 0) : 20251122;
-}
-
-static uint64_t ops(uint64_t n)
-{
-    const char *s = getenv("MMULAB_OPS");
-    return n * (s ? strtoull(s, NULL, 0) : 1) / (SANITIZED ? 8 : 1);
-}
+static uint64_t seed_of_run(void) { return property_seed(20251122); }
 
 enum { CACHES = 8, MAX_LIVE = 60000, CPUS = 4 };
 
@@ -196,19 +178,19 @@ START_TEST(list_oracle)
     char name[64];
     uint64_t less = _i == SLAB_DESIGN_slob ? 5 : 1; /* its lists are walked, as in the kernel */
     snprintf(name, sizeof name, "%s.plain", design_name(_i));
-    against_list(&cfg, 256, ops(600000 / less), name, false);
+    against_list(&cfg, 256, property_ops(600000 / less), name, false);
     snprintf(name, sizeof name, "%s.small", design_name(_i));
-    against_list(&cfg, 8, ops(300000), name, true);
+    against_list(&cfg, 8, property_ops(300000), name, true);
     cfg.freelist_random = true;
     cfg.random_kmalloc = true;
     snprintf(name, sizeof name, "%s.random", design_name(_i));
-    against_list(&cfg, 256, ops(150000 / less), name, false);
+    against_list(&cfg, 256, property_ops(150000 / less), name, false);
     cfg.cpu_partial = false;
     cfg.slab_shared = 0;
     cfg.merge = false;
     cfg.min_order = 1;
     snprintf(name, sizeof name, "%s.without", design_name(_i));
-    against_list(&cfg, 256, ops(150000 / less), name, false);
+    against_list(&cfg, 256, property_ops(150000 / less), name, false);
 }
 END_TEST
 
@@ -218,7 +200,7 @@ START_TEST(debugging)
     cfg.sanity = cfg.red_zone = cfg.poison = cfg.store_user = true;
     char name[64];
     snprintf(name, sizeof name, "%s.debug", design_name(_i));
-    against_list(&cfg, 256, ops(60000), name, false);
+    against_list(&cfg, 256, property_ops(60000), name, false);
 }
 END_TEST
 
