@@ -10,6 +10,7 @@
 #include "app/suggest.h"
 #include "app/sweep/cmd_sweep.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ static void usage(FILE *f)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit (ulimit -f) is an error like a full disk */
     if (argc < 2) {
         usage(stderr);
         return 2;

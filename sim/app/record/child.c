@@ -59,6 +59,7 @@ bool record_interrupted(void)
 void record_child_prepare(void)
 {
     record_signals_end();
+    signal(SIGXFSZ, SIG_DFL); /* main ignores it */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 

@@ -14,6 +14,7 @@
 struct command {
     char *qemu, *other; /* for this program, for those of the other width that it executes */
     char *plugin, *preload;
+    int preload_fd; /* -1: none */
     char *option, *preload_option;
     const char **argv;
 };
@@ -24,6 +25,8 @@ static void command_fini(struct command *c)
     free(c->other);
     free(c->plugin);
     free(c->preload);
+    if (c->preload_fd >= 0)
+        close(c->preload_fd);
     free(c->option);
     free(c->preload_option);
     free(c->argv);
@@ -59,6 +62,13 @@ static int find_preload(struct command *c, const struct record_request *r, struc
     const char *name = r->target.program.wide ? "malloc-events.so" : "malloc-events-i386.so", *old = getenv("LD_PRELOAD");
     if (find_library(&c->preload, name, err) < 0)
         return -1;
+    if (strpbrk(c->preload, " ,:")) { /* what neither the loader nor QEMU takes in a name; ours, open, has another one */
+        c->preload_fd = open(c->preload, O_RDONLY | O_CLOEXEC);
+        free(c->preload);
+        c->preload = NULL;
+        if (c->preload_fd < 0 || asprintf(&c->preload, "/proc/%d/fd/%d", (int)getpid(), c->preload_fd) < 0)
+            return err_set(err, ERR_RUN, "%s cannot be opened: %s", name, strerror(errno));
+    }
     return asprintf(&c->preload_option, "LD_PRELOAD=%s%s%s", c->preload, old ? ":" : "", old ? old : "") < 0
                ? err_set(err, ERR_RUN, "out of memory")
                : 0;
@@ -169,7 +179,7 @@ static int judge(const struct drain *d, const struct command *c, const struct re
 int record_with_qemu(const struct record_request *r, struct record_sink sink, struct record_enough enough,
                      struct record_outcome *out, struct err *err)
 {
-    struct command c = {0};
+    struct command c = {.preload_fd = -1};
     struct drain *d = NULL;
     char mark[512];
     int fd = -1, rc = find_all(&c, r, err), pid = -1;
