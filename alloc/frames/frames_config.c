@@ -122,11 +122,15 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
      .help = "a CPU's share of the last-level cache: above three batches its list keeps a batch of freed blocks of "
              "several pages (PCPF_FREE_HIGH_BATCH)"},
     {"compaction", P_BOOL, BUD(compaction), .def = 0,
-     .help = "a request for several pages that finds no block may move frames to make one (direct compaction); buddy allocator, "
-             "sim.mode functional"},
+     .help = "a request for several pages that finds no block may move frames to make one (direct compaction); buddy allocator"},
     {"extfrag_threshold", P_U32, BUD(extfrag_threshold), .def = 500, .max = 1000,
      .help = "a request above order 3 is not compacted for where the fragmentation index is at most this: memory is short, "
              "not fragmented (vm.extfrag_threshold)"},
+    {"compact_scan_cycles", P_CYC, BUD(compact_scan_cycles), .def = 20, .max = 100000, .flags = PARAM_NOT_WARM,
+     .help = "core cycles for a page that a scanner of compaction looks at (assumed; docs/model/compaction.md)"},
+    {"migrate_cycles", P_CYC, BUD(migrate_cycles), .def = 2000, .max = 1000000, .flags = PARAM_NOT_WARM,
+     .help = "core cycles of software for a block that compaction moves, without its memory operations (assumed; "
+             "docs/model/compaction.md)"},
 };
 #undef BUD
 
@@ -139,6 +143,7 @@ static void fill(void *base, const struct param *t, size_t n)
             *(bool *)at = t[i].def != 0;
             break;
         case P_U32:
+        case P_CYC:
             *(uint32_t *)at = (uint32_t)t[i].def;
             break;
         case P_ENUM:

@@ -16,6 +16,10 @@ struct vm_config {
     uint32_t fault_cycles;
     uint32_t fault_exit_cycles;
     uint32_t syscall_cycles;
+    uint32_t tlb_flush_cycles;   /* a TLB flush of the own core; the next three: one of other cores */
+    uint32_t ipi_send_cycles;
+    uint32_t ipi_deliver_cycles;
+    uint32_t ipi_handler_cycles;
     uint32_t max_map_count;
     uint64_t stack_limit;        /* bytes */
     uint32_t stack_guard_gap;    /* 4 KiB pages */

@@ -93,6 +93,7 @@ void core_fini(struct core *c)
         inbox_fini(&c->inbox);
     }
     free(c->hot_mem);
+    free(c->work.run);
     free(c->part);
     free(c->client);
     free(c->l2_mshr);

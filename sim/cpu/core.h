@@ -14,6 +14,7 @@
 #include "engine/wheel.h"
 #include "frames/phys_mem.h"
 #include "memory/memsys.h"
+#include "mmu/fault.h"
 #include "mmu/psc.h"
 #include "mmu/segment.h"
 #include "mmu/tlb.h"
@@ -27,7 +28,7 @@ enum part_kind {
     PART_FETCH, PART_LOAD, PART_STORE, PART_MODIFY, /* of the program: kinds of reference */
     PART_DRAIN,      /* the store buffer's oldest store writes */
     PART_WALK_READ, PART_WALK_WRITE, /* the walker: owner is the walk */
-    PART_OS,         /* a store of the fault handler: owner is the operation */
+    PART_OS, PART_OS_READ, /* a store, a read of the fault handler: owner is the operation */
 };
 
 struct part { /* a reference's share of one line, while it is under way */
@@ -110,7 +111,7 @@ struct ref_source {
     int (*next)(void *self, struct trace_batch *out);
 };
 
-enum hop_kind { HOP_L2, HOP_STLB, HOP_WALK_READ, HOP_WALK_GO, HOP_WOKEN, HOP_OS_BEGIN, HOP_OS_ISSUE, HOP_RESUME };
+enum hop_kind { HOP_L2, HOP_STLB, HOP_WALK_READ, HOP_WALK_GO, HOP_WOKEN, HOP_OS_ANSWER, HOP_OS_BEGIN, HOP_OS_ISSUE, HOP_RESUME };
 enum { MSG_OS_ANSWER = MSG_MEMORY_KINDS };
 
 struct rob_entry {
@@ -125,6 +126,8 @@ struct rob_entry {
     bool issued;
 };
 struct dep_link { uint32_t consumer, next; };
+
+struct os_list { struct os_run *run; uint32_t n, cap; };
 
 enum os_state { OS_IDLE, OS_ASKED, OS_COST, OS_OPS };
 
@@ -210,6 +213,10 @@ struct core {
     uint32_t os_ignore; /* questions in flight of a process that has ended */
     uint32_t epoch; /* counts the processes that ended under way: older wake-ups are void */
     struct fault_answer answer;
+    struct os_list work;     /* to be performed before the answer's operations: what a compaction moved */
+    const struct os_run *ops; /* being performed */
+    uint32_t n_ops;
+    cyc_t stall;             /* nothing is dispatched before: interrupts that flushed the TLBs were served */
     va_t os_va;
     unsigned os_error;
     bool os_is_call;

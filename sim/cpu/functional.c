@@ -79,8 +79,22 @@ static void l1i_access(struct core *c, uint64_t line)
 
 static uint64_t *entry_at(struct core *c, pa_t pa) { return phys_at(c->mem, pa); }
 
-static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
+static void copy_lines(struct core *c, uint64_t from, uint64_t to, uint64_t lines)
 {
+    for (uint64_t i = 0; i < lines; i++) {
+        l1d_access(c, from + i, false, ORIGIN_os);
+        l1d_access(c, to + i, true, ORIGIN_os);
+    }
+}
+
+static void perform(struct core *c, const struct os_op *op, uint32_t repeat)
+{
+    if (op->kind == OS_WAIT)
+        return;
+    if (op->kind == OS_COPY_PAGE) {
+        copy_lines(c, op->pa.v >> LINE_SHIFT, op->value >> LINE_SHIFT, (uint64_t)repeat * (PAGE_BYTES / LINE_BYTES));
+        return;
+    }
     if (op->kind == OS_CLEAR_PAGE) {
         uint64_t line = op->pa.v >> LINE_SHIFT, n = (uint64_t)repeat * (PAGE_BYTES / LINE_BYTES);
         for (uint64_t i = 0; i < n; i++) {
@@ -93,17 +107,15 @@ static void store_lines(struct core *c, const struct os_op *op, uint32_t repeat)
     for (uint32_t i = 0; i < repeat; i++) {
         pa_t pa = {op->pa.v + 8ull * i};
         l1d_access(c, pa.v >> LINE_SHIFT, true, ORIGIN_os);
-        *entry_at(c, pa) = op->value;
+        if (op->kind == OS_STORE_PTE)
+            *entry_at(c, pa) = op->value;
     }
 }
 
-void functional_copy(struct core *c, pfn_t from, pfn_t to, uint64_t pages)
+void functional_perform(struct core *c, const struct os_run *run, uint32_t n)
 {
-    uint64_t a = pfn_to_pa(from).v >> LINE_SHIFT, b = pfn_to_pa(to).v >> LINE_SHIFT;
-    for (uint64_t i = 0; i < pages * (PAGE_BYTES / LINE_BYTES); i++) {
-        l1d_access(c, a + i, false, ORIGIN_os);
-        l1d_access(c, b + i, true, ORIGIN_os);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        perform(c, &run[i].op, run[i].repeat);
 }
 
 /* The handler; false if the process is gone. */
@@ -116,11 +128,12 @@ static bool fault(struct core *c, va_t va, unsigned error)
         machine_tell(c->machine, a.result == FAULT_OOM ? "oom_kill" : "segfault", c, va.v,
                      vm_rss_pages(machine_vm(c->machine), c->asid));
         c->machine->oom.kills += a.result == FAULT_OOM;
+        machine_compact_discard(c->machine);
         machine_kill(c->machine, c);
         return false;
     }
-    for (uint32_t i = 0; i < a.n; i++)
-        store_lines(c, &a.ops[i].op, a.ops[i].repeat);
+    machine_compact_pay(c->machine, c);
+    functional_perform(c, a.ops, a.n);
     return true;
 }
 
@@ -430,6 +443,12 @@ static const uint64_t reach[256] = {
 static const uint64_t count_one[HOT_KINDS] = {[TRACE_FETCH] = COUNT_ONE(TRACE_FETCH), [TRACE_LOAD] = COUNT_ONE(TRACE_LOAD),
                                               [TRACE_STORE] = COUNT_ONE(TRACE_STORE), [TRACE_MODIFY] = COUNT_ONE(TRACE_MODIFY)};
 
+static void call(struct core *c, const struct trace_rec *r)
+{
+    machine_call(c->machine, c, r);
+    machine_compact_pay(c->machine, c);
+}
+
 /* The records up to `end`, or until the process is gone. Returns the next one. */
 static inline __attribute__((always_inline)) const struct trace_rec *
 run_chunk(struct core *c, const struct trace_rec *r, const struct trace_rec *end, struct ahead *ahead, struct tally *t, uint64_t *counts)
@@ -454,7 +473,7 @@ run_chunk(struct core *c, const struct trace_rec *r, const struct trace_rec *end
             goes_on = kind == TRACE_FETCH ? cold_fetch(c, r, t) : cold_data(c, r, t);
         } else if (kind >= TRACE_INSNS) {
             if (is_call(r)) {
-                machine_call(c->machine, c, r);
+                call(c, r);
                 goes_on = !c->process_dead;
             } else {
                 core_note(c, r);
@@ -531,7 +550,7 @@ static bool plain_loop(struct core *c, uint64_t refs)
         c->rec += 1 + r->slots;
         if (r->kind > TRACE_REF_MAX) {
             if (is_call(r))
-                machine_call(c->machine, c, r);
+                call(c, r);
             else
                 core_note(c, r);
             continue;

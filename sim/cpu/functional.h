@@ -6,7 +6,7 @@
 
 /* Runs at most `refs` references of the core's source; false when the source has ended. */
 bool functional_run(struct core *c, uint64_t refs);
-/* The operating system copies frames through this core: every line read and written. */
-void functional_copy(struct core *c, pfn_t from, pfn_t to, uint64_t pages);
+/* The operating system's work on this core, at once. */
+void functional_perform(struct core *c, const struct os_run *run, uint32_t n);
 
 #endif

@@ -9,14 +9,14 @@ static void l2_lookup(struct core *c, uint32_t cl, bool counted);
 
 static enum req_origin origin_of(const struct part *p)
 {
-    return p->kind == PART_OS                                             ? ORIGIN_os
+    return p->kind == PART_OS || p->kind == PART_OS_READ           ? ORIGIN_os
            : p->kind == PART_WALK_READ || p->kind == PART_WALK_WRITE ? ORIGIN_walk
-                                                                          : ORIGIN_cpu;
+                                                                     : ORIGIN_cpu;
 }
 
 static bool writes(const struct part *p)
 {
-    return p->kind != PART_FETCH && p->kind != PART_LOAD && p->kind != PART_WALK_READ;
+    return p->kind != PART_FETCH && p->kind != PART_LOAD && p->kind != PART_WALK_READ && p->kind != PART_OS_READ;
 }
 
 static void client_push(struct core *c, uint32_t *head, uint32_t *tail, uint32_t cl)

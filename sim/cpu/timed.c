@@ -102,6 +102,7 @@ void part_served(struct core *c, uint32_t p)
         walk_served(c, p);
         break;
     case PART_OS:
+    case PART_OS_READ:
         os_served(c, p);
         break;
     }
@@ -149,6 +150,9 @@ static void hop(struct core *c, uint32_t kind, uint32_t arg)
     case HOP_WOKEN:
         if (arg >> 16 == (c->epoch & 0xffff))
             entry_woken(c, arg & 0xffff);
+        break;
+    case HOP_OS_ANSWER:
+        os_answer(c);
         break;
     case HOP_OS_BEGIN:
         os_begin(c);

@@ -57,8 +57,17 @@ grep -q '"warm_up": "loaded"' loads/host.json || fail "the warm state was not lo
 cmp -s alone/stats.json loads/stats.json || fail "loaded, the result is another"
 [ "$(stat loads compact.migrated)" -gt 0 ] || fail "nothing was moved after the warm-up"
 
+# in time: the same moves, paid for; slower than without, faster if it cost nothing
+timed() { "$prog" run -q -t t.mtt -s sim.checks=true -s memory.size=64MiB -s vm.page_size=2MiB -s cpu.model=inorder -s cpu.window=1 "$@"; }
+timed -s buddy.compaction=true -s vm.huge_defrag=true -o timed || fail "timed run"
+timed -s buddy.compaction=true -s vm.huge_defrag=true -s buddy.migrate_cycles=20000cyc -o slow || fail "timed run, slow migration"
+for s in compact.migrated compact.pte_stores compact.migrate_scanned compact.free_scanned vm.mapped_2m vm.faults_minor; do
+    [ "$(stat timed $s)" = "$(stat on $s)" ] || fail "$s: timed $(stat timed $s), functional $(stat on $s)"
+done
+awk -v a="$(stat timed sim.cycles)" -v b="$(stat slow sim.cycles)" -v n="$(stat timed compact.migrated)" 'BEGIN { d = (b - a) / (n * 18000); exit !(d > 0.999 && d < 1.001) }' ||
+    fail "migration that costs 18,000 cycles more a page: $(stat timed sim.cycles), $(stat slow sim.cycles) cycles"
+
 refused() { what=$1; shift; run "$@" -o refused 2>err.txt && fail "$what was accepted"; grep -q "$what" err.txt || { cat err.txt; fail "$what: not said"; }; }
-refused buddy.compaction -s buddy.compaction=true -s sim.mode=timed
 refused vm.huge_defrag -s vm.huge_defrag=true
 refused compaction -s buddy.compaction=true -s buddy.allocator=textbook
 [ $failed = 0 ] && echo "ok: $(stat on vm.mapped_2m) huge pages with, $(stat off vm.mapped_2m) without; $(stat on compact.migrated) pages moved"

@@ -151,6 +151,10 @@ void o_serial_dispatch(struct world *w, struct ocore *c)
             c->waiting = NULL;
             c->cur_part++;
         }
+        if (c->stall > w->cycle) {
+            o_tick_at(w, c, c->stall);
+            return;
+        }
         if (c->cur && !part_at(c->cur, c->cur_part))
             c->cur = NULL;
         if (!c->cur) {
@@ -267,6 +271,10 @@ static void find_producers(struct ocore *c, struct entry *e)
 static void window_dispatch(struct world *w, struct ocore *c)
 {
     uint32_t n = 0;
+    if (c->stall > w->cycle && c->state == CORE_RUN) {
+        o_tick_at(w, c, c->stall);
+        return;
+    }
     while (c->state == CORE_RUN && c->parked.n == 0) {
         if (!c->cur) {
             if (n == w->m->cpu.width || c->window.n >= w->m->cpu.window)

@@ -111,6 +111,9 @@ static void core_event(struct world *w, const struct event *e)
     case EV_OS_BEGIN:
         o_os_pump(w, c);
         break;
+    case EV_OS_ANSWER:
+        o_os_answer(w, c, e->p);
+        break;
     default:
         o_core_tick(w, c);
     }
@@ -263,7 +266,7 @@ static int world_init(struct world *w, const struct oracle_stream *stream, size_
     buddy.cpus = w->n;
     if (frame_map_new(&w->frames, &m->memory, &buddy, err) < 0 ||
         phys_mem_init(&w->mem, w->frames->n_frames * PAGE_BYTES, err) < 0 ||
-        vm_new(&w->vm, &m->vm, w->frames, &w->mem, &paging, err) < 0)
+        vm_new(&w->vm, &m->vm, w->frames, &w->mem, &paging, err) < 0 || o_compact_init(w, err) < 0)
         return -1;
     for (uint32_t k = 0; k < n_streams; k++) {
         struct ocore *c = &w->core[k];
@@ -307,6 +310,7 @@ static void world_fini(struct world *w)
         o_list_fini(&c->window);
         o_list_fini(&c->buffer);
         o_list_fini(&c->parked);
+        free(c->steps.v);
         o_list_fini(&w->bus_fifo[k]);
     }
     free(w->core);
@@ -319,6 +323,7 @@ static void world_fini(struct world *w)
     o_list_fini(&w->dram_fifo);
     o_list_fini(&w->os_fifo);
     dram_free(w->dram);
+    o_compact_fini(w);
     vm_free(w->vm);
     phys_mem_fini(&w->mem);
     frame_map_free(w->frames);
@@ -443,6 +448,11 @@ static void put_all(struct oracle_result *out, struct world *w)
     put(out, d->row_misses, "dram.row_misses");
     put(out, d->row_conflicts, "dram.row_conflicts");
     put(out, d->refreshes, "dram.refreshes");
+    if (w->compaction) {
+#define PUT_COMPACT(name, unit, help) put(out, w->compaction->st.name, "compact." #name);
+        COMPACT_STATS(PUT_COMPACT)
+#undef PUT_COMPACT
+    }
     for (size_t i = 0; w->vm && i < vm_n_stat_descs; i++)
         put(out, *(const uint64_t *)((const char *)&w->vm->st + vm_stat_descs[i].offset), "vm.%s", vm_stat_descs[i].name);
 }

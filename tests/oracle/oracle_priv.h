@@ -9,6 +9,7 @@
 
 #include "engine/rng.h"
 #include "mmu/paging.h"
+#include "vm/migrate.h"
 #include "vm/vm.h"
 
 #include <stdarg.h>
@@ -20,11 +21,11 @@ enum ev_phase { PHASE_MESSAGE, PHASE_HOP, PHASE_TICK };   /* TICK: retire, woken
 
 enum ev_kind {
     /* global action */
-    EV_CALL, EV_KILL,
+    EV_CALL, EV_KILL, EV_DECIDE,
     /* messages to a core */
     EV_GRANT, EV_INV, EV_DOWN, EV_ANSWER,
     /* hops of a core */
-    EV_STLB, EV_L2_LOOKUP, EV_WALK_READ, EV_WALK_GO, EV_WALK_AGAIN, EV_OS_BEGIN, EV_OS_NEXT,
+    EV_STLB, EV_L2_LOOKUP, EV_WALK_READ, EV_WALK_GO, EV_WALK_AGAIN, EV_OS_BEGIN, EV_OS_NEXT, EV_OS_ANSWER,
     /* a core's cycle */
     EV_TICK,
     /* arrivals at the shared side */
@@ -204,6 +205,16 @@ struct owalk {
     uint64_t value;
     bool restart, dead;
 };
+/* What the operating system does on a core, one access or one wait a step. */
+enum step_kind { STEP_READ, STEP_WRITE, STEP_ENTRY, STEP_WAIT };
+struct step {
+    enum step_kind kind;
+    uint64_t pa, value; /* value: of the entry; cycles */
+};
+struct steps {
+    struct step *v;
+    size_t n, cap, at;
+};
 enum core_state { CORE_RUN, CORE_CALL, CORE_PAUSE, CORE_DONE };
 struct ocore {
     uint32_t k, process, asid;
@@ -234,9 +245,10 @@ struct ocore {
     struct list parked;   /* part */
     bool handling;
     uint64_t fault_va; /* that is being handled */
-    struct fault_answer *answer;
-    uint32_t op, repeat, op_line, outstanding;
+    struct steps steps;
+    uint32_t outstanding;
     bool in_pump, next_hop;
+    cyc_t stall; /* interrupts keep it from dispatching until then */
 };
 
 /* --- shared side ------------------------------------------------------------------------------------------------------ */
@@ -300,6 +312,13 @@ struct world {
     struct frame_map *frames;
     struct phys_mem mem;
     struct vm *vm;
+    struct compaction *compaction; /* NULL: off */
+    struct vm_mover mover;
+    struct list round;  /* o_move */
+    struct steps gathered;
+    uint64_t entry;     /* that the present move changed; 0 none */
+    uint32_t entry_asid;
+    cyc_t *lost;        /* [n] cycles that cores lose to interrupts */
     bool lock;
     struct list os_fifo; /* os_req */
 
@@ -355,6 +374,12 @@ void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a);
 void o_os_pump(struct world *w, struct ocore *c);
 void o_os_store_done(struct world *w, struct ocore *c, struct acc *a);
 void o_os_arrival(struct world *w, const struct event *e);
+void o_step(struct steps *s, enum step_kind kind, uint64_t pa, uint64_t value);
+void o_drop_all(struct world *w, uint32_t asid); /* translations of an address space, in every core */
+int o_compact_init(struct world *w, struct err *err);
+void o_compact_fini(struct world *w);
+void o_compact_discard(struct world *w);
+void o_compact_pay(struct world *w, struct ocore *c); /* the steps become the core's */
 void o_os_action(struct world *w, const struct event *e);
 
 void o_bus_arrival(struct world *w, const struct event *e);

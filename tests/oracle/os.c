@@ -1,6 +1,7 @@
 /* Section 7: faults, the operating system's lock, address-space calls, ends of threads and processes. */
 #include "oracle_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void o_send_fault(struct world *w, struct ocore *c, struct part *p)
@@ -38,6 +39,10 @@ static void decide(struct world *w)
             o_global_action(w, EV_CALL, w->now, q->core->k, q);
             return;
         }
+        if (w->compaction) { /* it may change what other cores use */
+            o_global_action(w, EV_DECIDE, w->now, q->core->k, q);
+            return;
+        }
         struct fault_answer *a = o_arena(w, sizeof *a);
         frames_on_cpu(w->frames, q->core->k);
         vm_fault(w->vm, q->core->asid, q->va, q->error_code, a);
@@ -62,10 +67,30 @@ void o_os_arrival(struct world *w, const struct event *e)
 
 /* --- operations of an answer -------------------------------------------------------------------------------------------- */
 
+void o_step(struct steps *s, enum step_kind kind, uint64_t pa, uint64_t value)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 1024;
+        s->v = realloc(s->v, s->cap * sizeof *s->v);
+        if (!s->v)
+            abort();
+    }
+    s->v[s->n++] = (struct step){.kind = kind, .pa = pa, .value = value};
+}
+
+/* Before them stand the steps of a compaction, if there was one. */
 void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
 {
-    c->answer = a;
-    c->op = c->repeat = c->op_line = c->outstanding = 0;
+    for (uint32_t i = 0; i < a->n; i++)
+        for (uint64_t r = 0; r < a->ops[i].repeat; r++) {
+            const struct os_op *op = &a->ops[i].op;
+            if (op->kind == OS_CLEAR_PAGE)
+                for (uint64_t line = 0; line < PAGE_BYTES / LINE_BYTES; line++)
+                    o_step(&c->steps, STEP_WRITE, op->pa.v + r * PAGE_BYTES + line * LINE_BYTES, 0);
+            else
+                o_step(&c->steps, STEP_ENTRY, op->pa.v + r * PTE_BYTES, op->value);
+        }
+    c->outstanding = 0;
     c->next_hop = false;
     if (a->handler_cycles > 0)
         o_hop(c, w, a->handler_cycles, EV_OS_BEGIN, NULL);
@@ -73,36 +98,9 @@ void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
         o_os_pump(w, c);
 }
 
-/* The next line store of the answer; false if there is none. */
-static bool next_store(struct ocore *c, struct acc *acc)
-{
-    struct fault_answer *a = c->answer;
-    if (c->op >= a->n)
-        return false;
-    const struct os_op *op = &a->ops[c->op].op;
-    if (op->kind == OS_CLEAR_PAGE) {
-        acc->os_pa = op->pa.v + (uint64_t)c->repeat * PAGE_BYTES + (uint64_t)c->op_line * LINE_BYTES;
-        if (++c->op_line == PAGE_BYTES / LINE_BYTES) {
-            c->op_line = 0;
-            c->repeat++;
-        }
-    } else {
-        acc->os_pa = op->pa.v + (uint64_t)c->repeat * PTE_BYTES;
-        acc->os_value = op->value;
-        acc->os_pte = true;
-        c->repeat++;
-    }
-    if (c->repeat == a->ops[c->op].repeat) {
-        c->repeat = 0;
-        c->op++;
-    }
-    acc->line = acc->os_pa >> LINE_SHIFT;
-    return true;
-}
-
 static void finish_fault(struct world *w, struct ocore *c)
 {
-    c->answer = NULL;
+    c->steps.n = c->steps.at = 0;
     c->handling = false;
     o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
     for (;;) { /* those of the page, in program order; the others stay parked */
@@ -127,20 +125,30 @@ void o_os_pump(struct world *w, struct ocore *c)
     bool chained = w->m->cpu.window == 1;
     uint32_t overlap = chained ? 1 : w->m->cache.l1d.mshrs;
     c->in_pump = true;
-    while (c->op < c->answer->n && c->outstanding < overlap) {
+    while (c->steps.at < c->steps.n && c->outstanding < overlap) {
+        const struct step *s = &c->steps.v[c->steps.at];
+        if (s->kind == STEP_WAIT) { /* when all before it is done */
+            if (c->outstanding > 0)
+                break;
+            c->steps.at++;
+            c->next_hop = true;
+            o_hop(c, w, s->value, EV_OS_NEXT, NULL);
+            break;
+        }
         struct acc *a = o_arena(w, sizeof *a);
-        *a = (struct acc){.kind = ACC_OS, .origin = ORIGIN_OS, .write = true};
-        next_store(c, a);
+        *a = (struct acc){.kind = ACC_OS, .origin = ORIGIN_OS, .write = s->kind != STEP_READ, .line = s->pa >> LINE_SHIFT,
+                          .os_pa = s->pa, .os_value = s->value, .os_pte = s->kind == STEP_ENTRY};
+        c->steps.at++;
         c->outstanding++;
         o_l1_access(w, c, &c->l1d, a, true);
-        if (!chained && c->op < c->answer->n) { /* one a cycle: the hop issues the next, or finds no room for it */
+        if (!chained && c->steps.at < c->steps.n) { /* one a cycle: the hop issues the next, or finds no room for it */
             c->next_hop = true;
             o_hop(c, w, 1, EV_OS_NEXT, NULL);
             break;
         }
     }
     c->in_pump = false;
-    if (c->op >= c->answer->n && c->outstanding == 0)
+    if (c->steps.at >= c->steps.n && c->outstanding == 0 && !c->next_hop)
         finish_fault(w, c);
 }
 
@@ -177,7 +185,7 @@ static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, p
     }
 }
 
-static void drop_all(struct world *w, uint32_t asid)
+void o_drop_all(struct world *w, uint32_t asid)
 {
     for (uint32_t k = 0; k < w->n; k++) {
         otlb_drop(&w->core[k].itlb, asid);
@@ -256,13 +264,30 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
         vm_brk(w->vm, c->asid, word[0], &sd);
 }
 
+/* A fault that is decided by a global action: the answer is there in the action's cycle, as a hop. */
+static bool decide_now(struct world *w, struct ocore *c, const struct os_req *q)
+{
+    struct fault_answer *a = o_arena(w, sizeof *a);
+    frames_on_cpu(w->frames, c->k);
+    vm_fault(w->vm, c->asid, q->va, q->error_code, a);
+    if (a->result == FAULT_SEGV || a->result == FAULT_OOM) {
+        o_compact_discard(w);
+        return false;
+    }
+    o_compact_pay(w, c);
+    o_hop(c, w, 0, EV_OS_ANSWER, a);
+    return true;
+}
+
 void o_os_action(struct world *w, const struct event *e)
 {
     struct ocore *c = &w->core[e->core];
+    if (e->kind == EV_DECIDE && decide_now(w, c, e->p))
+        return;
     const struct trace_rec *r = e->kind == EV_CALL ? &c->s->rec[c->at] : NULL;
     if (!r || r->kind == TRACE_EXIT) {
         kill_process(w, c->process);
-        drop_all(w, c->asid);
+        o_drop_all(w, c->asid);
         frames_on_cpu(w->frames, c->k);
         (r ? vm_exit : vm_kill)(w->vm, c->asid);
     } else {

@@ -31,16 +31,14 @@ int machine_config_check(const struct machine_config *m, struct err *err)
                                        "and cache.write_back all false");
     if (c->modify_counts == MODIFY_COUNTS_READ && c->coherence)
         return err_set(err, ERR_USAGE, "cache.modify_counts = read needs cache.coherence = false");
-    if (m->buddy.compaction && (timed || !m->mmu.enabled))
-        return err_set(err, ERR_USAGE, "buddy.compaction needs sim.mode = functional and mmu.enabled");
+    if (m->buddy.compaction && !m->mmu.enabled)
+        return err_set(err, ERR_USAGE, "buddy.compaction needs mmu.enabled");
     if (m->vm.huge_defrag && !m->buddy.compaction)
         return err_set(err, ERR_USAGE, "vm.huge_defrag needs buddy.compaction");
     return mmu_config_check(&m->mmu, err);
 }
 
 /* ---- construction ---- */
-
-static void drop_page(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry);
 
 static void deliver(void *self, unsigned core, cyc_t when, enum core_msg_kind kind, uint64_t a, uint64_t b)
 {
@@ -109,7 +107,7 @@ static int build(struct machine *m, struct err *err)
         stats_add(m->stats, "vm", &m->vm->st, vm_stat_descs, vm_n_stat_descs);
         stats_add(m->stats, "oom", &m->oom, oom_descs, ARRAY_LEN(oom_descs));
         frames_add_stats(m->frames, m->stats);
-        if (machine_compact_build(m, drop_page, err) < 0)
+        if (machine_compact_build(m, err) < 0)
             return -1;
         if (machine_slab_build(m, err) < 0)
             return -1;
@@ -147,7 +145,7 @@ void machine_free(struct machine *m)
         core_fini(&m->core[k]);
     free(m->core);
     memsys_free(m->memsys);
-    compaction_free(m->compaction);
+    machine_compact_free(m);
     if (m->frames)
         m->frames->hooks = (struct frames_hooks){0};
     vm_free(m->vm);
@@ -302,6 +300,8 @@ static void drop_structures(struct machine *m, uint32_t asid, bool all)
             walks_restart(c, asid);
     }
 }
+
+void machine_forget_asid(struct machine *m, uint32_t asid) { drop_structures(m, asid, true); }
 
 /* A process has ended: no core runs it any more, nothing remembers its translations. */
 static void bury(struct machine *m, uint32_t number)

@@ -13,13 +13,24 @@ struct process { /* of the traces, by number */
     bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
-enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK };
+enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK, ACTION_FAULT };
 struct action { /* global action of docs/model/timing.md section 1 */
     cyc_t when;
     unsigned core;
     enum action_kind kind;
     uint64_t number; /* ACTION_MARK: the record's, and its text, owned */
     char *text;
+};
+
+/* What compactions have done and nobody has paid for yet (machine_compact.c). */
+struct compact_moved;
+struct compact_work {
+    struct os_list list;
+    struct compact_moved *moved; /* blocks of the present round */
+    uint32_t n_moved, cap_moved;
+    pa_t entry; /* of the block that is being moved; 0: none */
+    uint32_t asid;
+    cyc_t *stall; /* of each core, for the interrupts that flush its TLBs */
 };
 
 struct oom_stats { uint64_t kills; };
@@ -35,6 +46,7 @@ struct machine {
     struct vm *vm;
     struct compaction *compaction; /* NULL: off */
     struct vm_mover mover;
+    struct compact_work compact;
     struct slab_sys *slab;       /* NULL without an MMU */
     struct slab_replay *objects; /* the kernel objects of the traces */
     bool has_objects;            /* a record of theirs was met */
@@ -94,9 +106,14 @@ static inline void core_take_batch(struct core *c, const struct trace_batch *b)
 void core_note(struct core *c, const struct trace_rec *r);
 /* machine_slab.c: the kernel's objects. */
 int machine_slab_build(struct machine *m, struct err *err);
-/* buddy.compaction: the slow path of allocations moves frames; `drop` is told of translations that end. */
-int machine_compact_build(struct machine *m, void (*drop)(void *self, uint32_t asid, va_t va, enum page_size size, pa_t entry),
-                          struct err *err);
+/* buddy.compaction: the slow path of allocations moves frames. */
+int machine_compact_build(struct machine *m, struct err *err);
+void machine_compact_free(struct machine *m);
+/* After an allocation that may have compacted: the core performs the copies and stores, functional mode at once, in time with the
+ * next operations it is given (c->work); cores whose TLBs were flushed stand still. Or nobody does: the process is killed. */
+void machine_compact_pay(struct machine *m, struct core *c);
+void machine_compact_discard(struct machine *m);
+void machine_forget_asid(struct machine *m, uint32_t asid); /* every TLB and paging-structure cache */
 bool is_slab_record(const struct trace_rec *r);
 /* Plays the record; core cycles that it takes. */
 cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_rec *r);

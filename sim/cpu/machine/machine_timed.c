@@ -60,6 +60,13 @@ static void answer_at(struct machine *m, unsigned k, cyc_t when)
         c->next = when;
 }
 
+static void hop_at(struct core *c, cyc_t when, enum hop_kind kind, uint32_t arg)
+{
+    wheel_add(&c->wheel, when, kind, arg);
+    if (when < c->next)
+        c->next = when;
+}
+
 static void decide(struct machine *m, unsigned k, tick_t now)
 {
     struct core *c = &m->core[k];
@@ -70,11 +77,29 @@ static void decide(struct machine *m, unsigned k, tick_t now)
         machine_add_action(m, seen, k, ACTION_CALL);
         return;
     }
+    if (m->compaction) { /* it may move what other cores use */
+        machine_add_action(m, seen, k, ACTION_FAULT);
+        return;
+    }
     frames_on_cpu(m->frames, k);
     vm_fault(m->vm, c->asid, c->os_va, c->os_error, &c->answer);
     if (c->answer.result == FAULT_SEGV || c->answer.result == FAULT_OOM)
         machine_add_action(m, seen, k, ACTION_KILL);
     answer_at(m, k, seen);
+}
+
+static void fault_action(struct machine *m, const struct action *a)
+{
+    struct core *c = &m->core[a->core];
+    frames_on_cpu(m->frames, a->core);
+    vm_fault(m->vm, c->asid, c->os_va, c->os_error, &c->answer);
+    if (c->answer.result == FAULT_SEGV || c->answer.result == FAULT_OOM) {
+        machine_compact_discard(m);
+        machine_add_action(m, a->when, a->core, ACTION_KILL);
+    } else {
+        machine_compact_pay(m, c);
+    }
+    hop_at(c, a->when, HOP_OS_ANSWER, 0);
 }
 
 static void os_event(struct machine *m, const struct event *e)
@@ -98,13 +123,6 @@ static void os_event(struct machine *m, const struct event *e)
     }
 }
 
-static void resume_at(struct core *c, cyc_t when)
-{
-    wheel_add(&c->wheel, when, HOP_RESUME, c->epoch);
-    if (when < c->next)
-        c->next = when;
-}
-
 static void call_action(struct machine *m, const struct action *a)
 {
     struct core *c = &m->core[a->core];
@@ -113,9 +131,14 @@ static void call_action(struct machine *m, const struct action *a)
         machine_process(m, c->held.process); /* the thread changes when the core goes on */
     else
         cost = machine_call(m, c, c->call);
+    machine_compact_pay(m, c);
+    if (c->work.n) { /* the lock is kept until all of it is done */
+        hop_at(c, a->when + cost, HOP_OS_BEGIN, 0);
+        return;
+    }
     evq_add(memsys_queue(m->memsys), (a->when + m->cfg.bus.request_latency_cycles) * m->period, c->id, OS_EV_RELEASE,
             c->id, 0);
-    resume_at(c, a->when + cost);
+    hop_at(c, a->when + cost, HOP_RESUME, c->epoch);
 }
 
 /* ---- samples, warm-up, limit ---- */
@@ -134,6 +157,9 @@ static void run_action(struct machine *m, const struct action *a)
     switch (a->kind) {
     case ACTION_CALL:
         call_action(m, a);
+        break;
+    case ACTION_FAULT:
+        fault_action(m, a);
         break;
     case ACTION_KILL:
         machine_tell(m, c->answer.result == FAULT_OOM ? "oom_kill" : "segfault", c, c->os_va.v,

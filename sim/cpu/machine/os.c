@@ -1,6 +1,7 @@
 /* The operating system as a core sees it: it asks, waits, performs the handler's stores, goes on (timing.md section 7). */
 #include "cpu/machine/machine_internal.h"
 #include "cpu/timed.h"
+#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -70,9 +71,14 @@ static struct plist take_parked(struct core *c)
 
 static void go_on(struct core *c)
 {
-    struct plist mine = take_parked(c);
+    c->work.n = 0;
     c->os = OS_IDLE;
     release(c);
+    if (c->os_is_call) {
+        c->draining = false;
+        return;
+    }
+    struct plist mine = take_parked(c);
     while (mine.head != NIL)
         ask_walk(c, plist_pop(c, &mine));
 }
@@ -91,24 +97,45 @@ void os_answer(struct core *c)
         os_begin(c);
 }
 
+static void choose_ops(struct core *c)
+{
+    c->ops = c->answer.ops;
+    c->n_ops = c->answer.n;
+    if (!c->work.n)
+        return;
+    for (uint32_t i = 0; i < c->answer.n && !c->os_is_call; i++) {
+        if (c->work.n == c->work.cap)
+            c->work.run = grow_array(c->work.run, &c->work.cap, 256, sizeof *c->work.run);
+        c->work.run[c->work.n++] = c->answer.ops[i];
+    }
+    c->ops = c->work.run;
+    c->n_ops = c->work.n;
+}
+
 void os_begin(struct core *c)
 {
+    choose_ops(c);
     c->os = OS_OPS;
     c->op_i = c->op_rep = c->op_line = c->ops_out = 0;
     c->op_hop = false;
     os_issue(c);
 }
 
-static bool ops_left(const struct core *c) { return c->op_i < c->answer.n; }
+static bool ops_left(const struct core *c) { return c->op_i < c->n_ops; }
 
-/* Moves to the next store of the answer. */
+/* Accesses of one repetition. A copy is a read and a store of each line in turn. */
+static uint32_t accesses(enum os_op_kind kind)
+{
+    return kind == OS_CLEAR_PAGE ? PAGE_BYTES / LINE_BYTES : kind == OS_COPY_PAGE ? 2 * (PAGE_BYTES / LINE_BYTES) : 1;
+}
+
+/* Moves to the next access. */
 static void advance(struct core *c)
 {
-    bool clear = c->answer.ops[c->op_i].op.kind == OS_CLEAR_PAGE;
-    if (clear && ++c->op_line < PAGE_BYTES / LINE_BYTES)
+    if (++c->op_line < accesses(c->ops[c->op_i].op.kind))
         return;
     c->op_line = 0;
-    if (++c->op_rep < c->answer.ops[c->op_i].repeat)
+    if (++c->op_rep < c->ops[c->op_i].repeat)
         return;
     c->op_rep = 0;
     c->op_i++;
@@ -116,19 +143,20 @@ static void advance(struct core *c)
 
 static void performed(struct core *c, uint32_t p)
 {
-    const struct os_op *op = &c->answer.ops[c->part[p].owner].op;
+    const struct os_op *op = &c->ops[c->part[p].owner].op;
     if (op->kind == OS_STORE_PTE)
         *(uint64_t *)phys_at(c->mem, c->part[p].pa) = op->value;
     part_free(c, p);
 }
 
-/* The next store; false if it is under way. */
+/* The next access; false if it is under way. */
 static bool issue_one(struct core *c)
 {
-    const struct os_op *op = &c->answer.ops[c->op_i].op;
-    uint64_t step = op->kind == OS_CLEAR_PAGE ? PAGE_BYTES : 8;
-    uint32_t p = part_new(c, PART_OS, c->op_i, 0, (va_t){0});
-    c->part[p].pa.v = op->pa.v + step * c->op_rep + (uint64_t)c->op_line * LINE_BYTES;
+    const struct os_op *op = &c->ops[c->op_i].op;
+    bool copy = op->kind == OS_COPY_PAGE, read = copy && c->op_line % 2 == 0;
+    uint64_t step = copy || op->kind == OS_CLEAR_PAGE ? PAGE_BYTES : 8, base = copy && !read ? op->value : op->pa.v;
+    uint32_t p = part_new(c, read ? PART_OS_READ : PART_OS, c->op_i, 0, (va_t){0});
+    c->part[p].pa.v = base + step * c->op_rep + (uint64_t)(copy ? c->op_line / 2 : c->op_line) * LINE_BYTES;
     advance(c);
     if (l1_access(c, p, true)) {
         performed(c, p);
@@ -138,12 +166,28 @@ static bool issue_one(struct core *c)
     return false;
 }
 
+/* At a wait: it begins when nothing is under way any more. */
+static bool wait_op(struct core *c)
+{
+    const struct os_run *r = &c->ops[c->op_i];
+    if (r->op.kind != OS_WAIT)
+        return false;
+    if (!c->ops_out) {
+        c->op_i++;
+        c->op_hop = true;
+        wheel_add(&c->wheel, c->now + r->op.value, HOP_OS_ISSUE, 0);
+    }
+    return true;
+}
+
 void os_issue(struct core *c)
 {
     c->op_hop = false;
+    if (ops_left(c) && wait_op(c))
+        return;
     if (c->window_one) { /* one after the other, hits in one cycle */
         while (ops_left(c))
-            if (!issue_one(c))
+            if (wait_op(c) || !issue_one(c))
                 return;
     } else if (ops_left(c)) {
         if (c->ops_out >= c->cfg->cache.l1d.mshrs)

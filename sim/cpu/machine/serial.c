@@ -92,7 +92,7 @@ void serial_cycle(struct core *c)
     store_buffer_drain(c);
     if (c->pending_store != NIL && place_store(c))
         c->resume = c->now;
-    while (!c->part_busy && c->resume <= c->now && !c->draining) {
+    while (!c->part_busy && c->resume <= c->now && c->stall <= c->now && !c->draining) {
         if (c->s_addr < c->s_end) {
             if (!step(c) || (c->pending_store != NIL && !place_store(c)))
                 break;
@@ -101,13 +101,16 @@ void serial_cycle(struct core *c)
         if (!begin(c))
             break;
     }
-    if (c->draining && c->os == OS_IDLE && !c->sb_n && !c->part_busy)
+    bool drained = c->draining && c->os == OS_IDLE && !c->sb_n && !c->part_busy;
+    if (drained && c->stall <= c->now)
         supply_drained(c);
-    cyc_t next = CYC_NEVER;
+    cyc_t next = drained && c->stall > c->now ? c->stall : CYC_NEVER;
     if (c->sb_n && !c->sb_waiting)
         next = c->now + 1;
     if (!c->part_busy && !c->draining && !(c->ended && c->s_addr >= c->s_end && c->resume <= c->now)) {
         cyc_t t = c->resume > c->now ? c->resume : c->now + 1;
+        if (unlikely(t < c->stall))
+            t = c->stall;
         if (t < next)
             next = t;
     }

@@ -379,18 +379,22 @@ void window_cycle(struct core *c)
     }
     store_buffer_drain(c);
     uint32_t n = 0;
-    while (c->tail_seq - c->head_seq < window && !c->fe_waiting && !c->parked && !c->draining && !c->ended) {
+    while (c->tail_seq - c->head_seq < window && !c->fe_waiting && !c->parked && !c->draining && !c->ended && c->stall <= c->now) {
         if (!dispatch_one(c, n < width))
             break;
         n++;
     }
-    if (c->draining && c->os == OS_IDLE && window_empty(c))
+    bool drained = c->draining && c->os == OS_IDLE && window_empty(c);
+    if (drained && c->stall <= c->now)
         supply_drained(c);
-    cyc_t next = CYC_NEVER;
+    cyc_t next = drained && c->stall > c->now ? c->stall : CYC_NEVER;
     if (c->sb_n && !c->sb_waiting)
         next = c->now + 1;
-    if (c->tail_seq - c->head_seq < window && !c->fe_waiting && !c->parked && !c->draining && !c->ended)
-        next = c->now + 1;
+    if (c->tail_seq - c->head_seq < window && !c->fe_waiting && !c->parked && !c->draining && !c->ended) {
+        cyc_t t = c->now + 1 < c->stall ? c->stall : c->now + 1;
+        if (t < next)
+            next = t;
+    }
     if (c->head_seq != c->tail_seq) {
         const struct rob_entry *e = entry(c, c->head_seq);
         if (e->n_faulted ? c->os == OS_IDLE : e->issued && !e->pending && store_room(c, e)) {
