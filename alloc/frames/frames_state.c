@@ -6,8 +6,10 @@
 #include "frames/frames.h"
 #include "frames/buddy/pcp.h"
 #include "frames/phys_mem.h"
+#include "frames/rmap.h"
 #include "engine/state.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* A member added to one of these is part of the state, or fixed by the configuration: decide, then correct the size. */
@@ -75,6 +77,33 @@ static void pcp_state(struct frame_map *map, struct pcp *p, struct state_io *io)
     }
 }
 
+/* Mappings of frames that several have (rmap.h). */
+static void rmap_state(struct rmap_pool *p, struct state_io *io)
+{
+    uint32_t n = p->n, first = p->free, used = p->used;
+    state_u32(io, &n);
+    state_u32(io, &first);
+    state_u32(io, &used);
+    if (!state_check(io, n ? first < n && used < n : !first && !used, "the reverse map's records are impossible"))
+        return;
+    if (io->loading && n) {
+        p->link = calloc(n, sizeof *p->link);
+        if (!p->link) {
+            state_fail(io, "out of host memory for the reverse map");
+            return;
+        }
+    }
+    p->n = n;
+    p->free = first;
+    p->used = used;
+    for (uint32_t i = 0; i < n && !state_bad(io); i++) {
+        state_u64(io, &p->link[i].vpn);
+        state_u32(io, &p->link[i].asid);
+        state_u32(io, &p->link[i].next);
+        state_check(io, p->link[i].next < n, "the reverse map's records are impossible");
+    }
+}
+
 /* The frames that may have been touched, ascending: all but virgin memory, with the pseudo frames behind memory. */
 struct span { uint64_t from, to; };
 static unsigned touched(const struct frame_map *map, struct span *out)
@@ -132,6 +161,7 @@ void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *
     state_bytes(io, &map->pcp_st, sizeof map->pcp_st);
     state_bytes(io, map->tag_pages, sizeof map->tag_pages);
     state_bytes(io, &map->st, sizeof map->st);
+    rmap_state(&map->rmap, io);
     state_sparse(io, map->pageblocks, 0, map->pageblocks_bytes, 1);
     if (state_bad(io))
         return;

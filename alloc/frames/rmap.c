@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct rmap_link { uint64_t vpn; uint32_t asid, next; }; /* next: index; 0 ends the chain */
-
 static struct frame *mapped(const struct frame_map *map, pfn_t pfn)
 {
     struct frame *f = frame_at(map, pfn);

@@ -10,6 +10,7 @@
 
 #include "frames/frames.h"
 
+struct rmap_link { uint64_t vpn; uint32_t asid, next; }; /* next: index; 0 ends the chain */
 enum { FRAME_FLAG_CHAIN = 0x80 }; /* in struct frame's flags: `private` is a chain; the other bits are the owner's */
 
 /* A mapping more; mapcount rises. False: no host memory. */

@@ -47,6 +47,28 @@ static void fragmentation(struct slab_sys *s)
         s->st.free_bytes = ((s->st.pages - s->st.large_pages) * PAGE_BYTES + s->st.large_pages * PAGE_BYTES) - s->st.slot_bytes;
 }
 
+struct slab_bytes_now slab_bytes_now(const struct slab_sys *s)
+{
+    const struct slab_stats *t = &s->st;
+    uint64_t held = t->pages * PAGE_BYTES, slots = t->large_pages * PAGE_BYTES;
+    for (const struct kmem_cache *c = s->oldest; c; c = c->next)
+        slots += c->total_objects * c->size;
+    if (s->ops->kmalloc) /* SLOB: free memory is not cut into slots */
+        slots = held;
+    return (struct slab_bytes_now){.pages = t->pages, .objects = t->objects, .requested = t->requested_bytes,
+                                   .rounding = t->slot_bytes - t->requested_bytes, .free = slots - t->slot_bytes, .tail = held - slots};
+}
+
+bool slab_frame_user(const struct slab_sys *s, pfn_t pfn, struct slab_frame_user *out)
+{
+    const struct slab_page *p = pfn.v < s->frames->n_frames ? s->map[pfn.v] : NULL;
+    if (!p)
+        return false;
+    *out = (struct slab_frame_user){.cache = p->cache ? p->cache->name : p->kind == PAGE_LARGE ? "kmalloc-large" : "slob",
+                                    .objects = p->cache ? p->objects : 1, .in_use = p->cache ? p->live_n : 1};
+    return true;
+}
+
 const struct slab_stats *slab_stats(const struct slab_sys *s)
 {
     struct slab_sys *own = (struct slab_sys *)(uintptr_t)s; /* gauges of the same object, made from its own books */

@@ -1,3 +1,4 @@
+#include "frames/rmap.h"
 #include "vm/gigantic.h"
 #include "vm/pgtable.h"
 
@@ -27,7 +28,7 @@ static int check_block(struct tally *t, pfn_t pfn, unsigned order, uint64_t va)
         return wrong(t, "an entry points to frames that are not one allocated block of its size", pfn, va);
     if (f->tag != FRAME_TAG_ANON || f->mapcount != 1)
         return wrong(t, "an entry points to a block that is in other use", pfn, va);
-    if (f->asid != t->asid || f->vpn != va >> PAGE_SHIFT)
+    if (!rmap_has(m, pfn, t->asid, va >> PAGE_SHIFT))
         return wrong(t, "an entry points to a block that another address owns", pfn, va);
     return 0;
 }
@@ -58,12 +59,9 @@ static int check_table(struct tally *t, pfn_t table, unsigned level, uint64_t ba
         return wrong(t, "a pointer leads to a frame that is no page table", table, base);
     if (f->asid != t->asid || f->private != level || f->vpn != table_vpn(vm, (va_t){base}, level))
         return wrong(t, "a pointer leads to a page table of another place", table, base);
-    unsigned va_bits = levels_va_bits(vm->paging.levels);
     for (uint64_t i = 0; i < PT_ENTRIES; i++) {
         uint64_t entry = pt_read(vm, (pa_t){pfn_to_pa(table).v + PTE_BYTES * i});
-        uint64_t va = base + (i << level_shift(level));
-        if (level == vm->paging.levels && i >= PT_ENTRIES / 2)
-            va |= UINT64_MAX << va_bits;
+        uint64_t va = table_entry_va(vm, base, level, i);
         if (!(entry & PTE_P))
             continue;
         int r = pte_is_leaf((pte_t){entry}, level) ? check_leaf(t, entry, level, va)

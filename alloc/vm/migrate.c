@@ -1,5 +1,6 @@
 #include "vm/migrate.h"
 
+#include "frames/rmap.h"
 #include "vm/pgtable.h"
 
 /* The leaf that maps `vpn` and names frame `pfn` as a page of 2^order frames; pa 0: there is none. */
@@ -24,6 +25,29 @@ static pa_t leaf_of(const struct vm *vm, uint32_t asid, uint64_t vpn, pfn_t pfn,
     return (pa_t){0};
 }
 
+/* A block that moves, and the entries that name it. */
+struct job { struct vm_mover *m; pfn_t from, to; unsigned order; struct compact_cost *cost; };
+
+static bool has_entry(void *ctx, uint32_t asid, uint64_t vpn)
+{
+    const struct job *j = ctx;
+    return leaf_of(j->m->vm, asid, vpn, j->from, j->order).v != 0;
+}
+
+static bool new_entry(void *ctx, uint32_t asid, uint64_t vpn)
+{
+    const struct job *j = ctx;
+    struct vm_mover *m = j->m;
+    pa_t at = leaf_of(m->vm, asid, vpn, j->from, j->order);
+    uint64_t entry = pt_read(m->vm, at);
+    pt_write(m->vm, at, entry ^ pfn_to_pa(j->from).v ^ pfn_to_pa(j->to).v); /* rights, accessed and dirty stay */
+    if (m->drop.page)
+        m->drop.page(m->drop.self, asid, (va_t){vpn << PAGE_SHIFT}, j->order ? PAGE_SIZE_2M : PAGE_SIZE_4K, at);
+    j->cost->pte_stores++;
+    j->cost->invalidations++;
+    return true;
+}
+
 static bool move(void *self, pfn_t from, pfn_t to, unsigned order, struct compact_cost *cost)
 {
     struct vm_mover *m = self;
@@ -33,19 +57,12 @@ static bool move(void *self, pfn_t from, pfn_t to, unsigned order, struct compac
             m->copied(m->self, from, to, 1ull << order);
         return true;
     }
-    if (f->mapcount != 1) /* kept in reserve for 1 GiB pages, or shared */
+    struct job j = {m, from, to, order, cost};
+    if (!f->mapcount || !rmap_each(m->vm->frames, to, has_entry, &j)) /* kept in reserve for 1 GiB pages; part of one */
         return false;
-    pa_t at = leaf_of(m->vm, f->asid, f->vpn, from, order);
-    if (!at.v)
-        return false;
-    uint64_t entry = pt_read(m->vm, at);
-    pt_write(m->vm, at, entry ^ pfn_to_pa(from).v ^ pfn_to_pa(to).v); /* rights, accessed and dirty stay */
-    if (m->drop.page)
-        m->drop.page(m->drop.self, f->asid, (va_t){f->vpn << PAGE_SHIFT}, order ? PAGE_SIZE_2M : PAGE_SIZE_4K, at);
+    rmap_each(m->vm->frames, to, new_entry, &j);
     if (m->copied)
         m->copied(m->self, from, to, 1ull << order);
-    cost->pte_stores++;
-    cost->invalidations++;
     return true;
 }
 

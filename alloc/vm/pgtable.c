@@ -1,14 +1,22 @@
 #include "vm/pgtable.h"
 
+#include "frames/rmap.h"
 #include "vm/gigantic.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 static struct vm_process *proc(struct vm *vm, uint32_t asid) { return &vm->process[asid]; }
 
 uint64_t table_vpn(const struct vm *vm, va_t va, unsigned level)
 {
     return level == vm->paging.levels ? 0 : (va.v << 7 >> 7) >> level_shift(level + 1);
+}
+
+uint64_t table_entry_va(const struct vm *vm, uint64_t base, unsigned level, uint64_t i)
+{
+    uint64_t va = base + (i << level_shift(level));
+    return level == vm->paging.levels && i >= PT_ENTRIES / 2 ? va | UINT64_MAX << levels_va_bits(level) : va;
 }
 
 pfn_t table_alloc(struct vm *vm, uint32_t asid, va_t va, unsigned level, gfp_t gfp)
@@ -35,20 +43,19 @@ void table_free(struct vm *vm, uint32_t asid, pfn_t pfn)
     vm->st.tables_freed++;
 }
 
-static void own(struct vm *vm, pfn_t pfn, uint32_t asid, uint64_t vpn)
-{
-    struct frame *f = frame_at(vm->frames, pfn);
-    f->asid = asid;
-    f->vpn = vpn;
-    f->mapcount = 1;
-}
-
 /* Blocks of frames that back a page: one, but for 1 GiB pages. */
 static uint64_t page_blocks(enum page_size size) { return size == PAGE_SIZE_1G ? GIGANTIC_BLOCKS : 1; }
-static void own_page(struct vm *vm, pfn_t pfn, enum page_size size, uint32_t asid, uint64_t vpn)
+/* The reverse map of a page's blocks: one mapping more, or less. */
+static void map_blocks(struct vm *vm, pfn_t pfn, enum page_size size, uint32_t asid, uint64_t vpn, bool add)
 {
-    for (uint64_t i = 0; i < page_blocks(size); i++)
-        own(vm, (pfn_t){pfn.v + (i << GIGANTIC_BLOCK_ORDER)}, asid, vpn + (i << GIGANTIC_BLOCK_ORDER));
+    vpn &= ~((page_size_bytes(size) >> PAGE_SHIFT) - 1);
+    for (uint64_t i = 0; i < page_blocks(size); i++) {
+        pfn_t block = {pfn.v + (i << GIGANTIC_BLOCK_ORDER)};
+        uint64_t at = vpn + (i << GIGANTIC_BLOCK_ORDER);
+        bool ok = add ? rmap_add(vm->frames, block, asid, at) : rmap_del(vm->frames, block, asid, at);
+        if (!ok)
+            abort(); /* no host memory for 16 bytes; or an entry that nobody told of, our own mistake */
+    }
 }
 
 pfn_t page_alloc(struct vm *vm, uint32_t asid, va_t va, enum page_size size)
@@ -67,16 +74,19 @@ pfn_t page_alloc(struct vm *vm, uint32_t asid, va_t va, enum page_size size)
     }
     if (pfn_is_none(p))
         return p;
-    own_page(vm, p, size, asid, (va.v & ~(page_size_bytes(size) - 1)) >> PAGE_SHIFT);
+    map_blocks(vm, p, size, asid, va.v >> PAGE_SHIFT, true);
     proc(vm, asid)->pages[size]++;
     (*mapped[size])++;
     return p;
 }
 
-void page_free(struct vm *vm, uint32_t asid, pfn_t pfn, enum page_size size)
+void page_free(struct vm *vm, uint32_t asid, va_t va, pfn_t pfn, enum page_size size)
 {
     uint64_t *const unmapped[] = {&vm->st.unmapped_4k, &vm->st.unmapped_2m, &vm->st.unmapped_1g};
-    if (size == PAGE_SIZE_1G)
+    map_blocks(vm, pfn, size, asid, va.v >> PAGE_SHIFT, false);
+    if (frame_at(vm->frames, pfn)->mapcount)
+        ; /* others have it */
+    else if (size == PAGE_SIZE_1G)
         gigantic_put(vm->gigantic, vm->frames, pfn);
     else
         frames_free(vm->frames, pfn, size == PAGE_SIZE_2M ? 9 : 0);
@@ -148,7 +158,7 @@ static void zap_leaf(struct edit *e, pa_t entry_pa, uint64_t va, unsigned level)
     pa_t page = pte_page((pte_t){pt_read(e->vm, entry_pa)}, size);
     pt_write(e->vm, entry_pa, 0);
     shoot(e->sd, e->asid, va, size, entry_pa);
-    page_free(e->vm, e->asid, pa_to_pfn(page), size);
+    page_free(e->vm, e->asid, (va_t){va}, pa_to_pfn(page), size);
     e->pages += page_size_bytes(size) >> PAGE_SHIFT;
 }
 
@@ -266,7 +276,9 @@ static void move_leaf(struct edit *e, pa_t entry_pa, uint64_t va, unsigned level
     pt_write(e->vm, entry_pa, 0);
     shoot(e->sd, e->asid, va, size, entry_pa);
     pt_write(e->vm, target, entry);
-    own_page(e->vm, pa_to_pfn(pte_page((pte_t){entry}, size)), size, e->asid, to >> PAGE_SHIFT);
+    pfn_t page = pa_to_pfn(pte_page((pte_t){entry}, size));
+    map_blocks(e->vm, page, size, e->asid, va >> PAGE_SHIFT, false);
+    map_blocks(e->vm, page, size, e->asid, to >> PAGE_SHIFT, true);
     e->vm->st.moved++;
 }
 
@@ -278,18 +290,20 @@ void pgtable_move(struct vm *vm, uint32_t asid, uint64_t from, uint64_t to, uint
     edit(&e);
 }
 
-static void clear_table(struct vm *vm, uint32_t asid, pfn_t table, unsigned level)
+/* `base`: the first address that `table` translates. */
+static void clear_table(struct vm *vm, uint32_t asid, pfn_t table, unsigned level, uint64_t base)
 {
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+    for (uint64_t i = 0; i < PT_ENTRIES; i++) {
+        uint64_t va = table_entry_va(vm, base, level, i);
         uint64_t entry = pt_read(vm, (pa_t){pfn_to_pa(table).v + PTE_BYTES * i});
         if (!(entry & PTE_P))
             continue;
         if (pte_is_leaf((pte_t){entry}, level)) {
             enum page_size size = (enum page_size)(level - 1);
-            page_free(vm, asid, pa_to_pfn(pte_page((pte_t){entry}, size)), size);
+            page_free(vm, asid, (va_t){va}, pa_to_pfn(pte_page((pte_t){entry}, size)), size);
         } else {
             pfn_t below = pa_to_pfn(pte_table((pte_t){entry}));
-            clear_table(vm, asid, below, level - 1);
+            clear_table(vm, asid, below, level - 1, va);
             table_free(vm, asid, below);
         }
     }
@@ -298,6 +312,6 @@ static void clear_table(struct vm *vm, uint32_t asid, pfn_t table, unsigned leve
 void pgtable_clear(struct vm *vm, uint32_t asid)
 {
     pfn_t root = proc(vm, asid)->root;
-    clear_table(vm, asid, root, vm->paging.levels);
+    clear_table(vm, asid, root, vm->paging.levels, 0);
     phys_zero(vm->mem, root);
 }

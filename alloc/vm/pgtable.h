@@ -21,12 +21,15 @@ static inline uint64_t user_end(const struct vm *vm) { return UINT64_C(1) << (le
 /* A zeroed table whose entries are of `level`, owned by asid, or PFN_NONE; counted. */
 pfn_t table_alloc(struct vm *vm, uint32_t asid, va_t va, unsigned level, gfp_t gfp);
 void table_free(struct vm *vm, uint32_t asid, pfn_t pfn);
+/* What entry `i` of a table of `level` translates, whose first entry translates `base`; canonical. */
+uint64_t table_entry_va(const struct vm *vm, uint64_t base, unsigned level, uint64_t i);
 /* What table_alloc wrote into the owner's fields of the frame. */
 uint64_t table_vpn(const struct vm *vm, va_t va, unsigned level);
 
 /* Frames for a page of `size` with their owner set, or PFN_NONE; counted in the process. */
 pfn_t page_alloc(struct vm *vm, uint32_t asid, va_t va, enum page_size size);
-void page_free(struct vm *vm, uint32_t asid, pfn_t pfn, enum page_size size);
+/* The mapping at `va` goes; the frames too if it was their last. */
+void page_free(struct vm *vm, uint32_t asid, va_t va, pfn_t pfn, enum page_size size);
 
 /* Calls on each leaf of [start, end), large pages on a border are split first; user half. */
 uint64_t pgtable_zap(struct vm *vm, uint32_t asid, uint64_t start, uint64_t end, const struct vm_shootdown *sd);

@@ -65,13 +65,6 @@ static void add_object_stats(struct kernel_run *r)
     objects_add_stats(o, r->stats);
 }
 
-static int write_slabinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    slab_print_slabinfo(objects_slab(ctx), f);
-    return 0;
-}
-
 static int write_callers(FILE *f, void *ctx, struct err *err)
 {
     (void)err;
@@ -81,11 +74,8 @@ static int write_callers(FILE *f, void *ctx, struct err *err)
 
 static int write_objects(const struct kernel_run *r, struct err *err)
 {
-    void *o = (void *)(uintptr_t)r->replay->objects; /* the writers only read */
-    return !o ? 0
-           : result_write(r->result, "proc/slabinfo", write_slabinfo, o, err) < 0 ||
-                     result_write(r->result, "proc/kmem_callers", write_callers, o, err) < 0
-               ? -1 : 0;
+    void *o = (void *)(uintptr_t)r->replay->objects; /* the writer only reads */
+    return o ? result_write(r->result, "proc/kmem_callers", write_callers, o, err) : 0;
 }
 
 static void on_begin(void *self, const struct frame_map *map)
@@ -95,7 +85,7 @@ static void on_begin(void *self, const struct frame_map *map)
     series_add_u64(r->series, "time_ps", "ps", &r->time_ps);
     run_add_zone_columns(r->series, map);
     if (r->replay->objects)
-        run_add_slab_columns(r->series, objects_slab(r->replay->objects));
+        run_add_slab_columns(r->series, objects_slab(r->replay->objects), false);
     series_sample(r->series, r->events);
     r->begun = true;
 }
@@ -163,9 +153,10 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
                                .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
                                .n_inputs = inputs[1] ? 2 : 1};
+    struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL};
     r->written = config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
-                 proc_files_write(r->result, "proc", map, &r->err) == 0 && write_objects(r, &r->err) == 0 &&
+                 proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_objects(r, &r->err) == 0 &&
                  result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
                  result_write_stats(r->result, &rr, r->stats, r->series, &r->err) == 0 &&
                  result_write_host(r->result, &host, &r->err) == 0 && result_commit(r->result, &r->err) == 0;

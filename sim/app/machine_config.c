@@ -41,6 +41,8 @@ static const struct param kernel_params[] = {
 static const struct param output_params[] = {
     {.key = "memory_rows", .type = P_U64, .offset = offsetof(struct output_config, memory_rows), .def = 32, .max = 100000,
      .help = "rows of fragmentation.csv and memory_map.csv, up to twice as many; each costs a walk over memory; 0: none"},
+    {.key = "page_users", .type = P_BOOL, .offset = offsetof(struct output_config, page_users), .def = 0,
+     .help = "proc/page_users, at the end and at marks: a line an allocated block of frames, with all who map it"},
 };
 
 static void check_machine(const void *root, struct config_checker *ck)

@@ -20,6 +20,7 @@ struct workload_config {
 };
 struct output_config {
     uint64_t memory_rows;
+    bool page_users;
 };
 struct machine_root {
     struct machine_config m;

@@ -25,7 +25,7 @@ struct run {
     struct progress progress;
     unsigned skip; /* calls until the clock is looked at again */
     uint64_t events, n_marks;
-    bool mark_failed;
+    bool mark_failed, page_users;
     struct err mark_err;
     enum checkpoint_how warm;
     struct workload_trace *trace; /* of the configuration, then those added */
@@ -95,6 +95,12 @@ static void on_event(void *self, const struct machine_event *e)
     r->events++;
 }
 
+static struct proc_source proc_of(const struct run *r)
+{
+    return (struct proc_source){.map = machine_frames(r->m), .slab = machine_has_objects(r->m) ? machine_slab(r->m) : NULL,
+                                .users = r->page_users ? r->m : NULL};
+}
+
 /* The files of proc/ as they are at a MARK of the trace, below its text or, where it has none, its number. */
 static void on_mark(void *self, struct machine *m, uint64_t number, const char *text)
 {
@@ -108,7 +114,9 @@ static void on_mark(void *self, struct machine *m, uint64_t number, const char *
         snprintf(word, sizeof word, "%llu", (unsigned long long)number);
     result_safe_name(safe, sizeof safe, *text ? text : word);
     snprintf(folder, sizeof folder, "proc/marks/%03u-%s", (unsigned)++r->n_marks, safe);
-    r->mark_failed = proc_files_write(r->result, folder, machine_frames(m), &r->mark_err) < 0;
+    struct proc_source source = proc_of(r);
+    (void)m;
+    r->mark_failed = proc_files_write(r->result, folder, &source, &r->mark_err) < 0;
 }
 
 static bool on_interrupted(void *self)
@@ -128,13 +136,6 @@ static int write_config(FILE *f, void *ctx, struct err *err)
     return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
 }
 
-static int write_slabinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    slab_print_slabinfo(machine_slab(ctx), f);
-    return 0;
-}
-
 static int write_result(struct run *r, struct config *c, const struct result_run *rr, const struct result_host *host,
                         struct err *err)
 {
@@ -151,9 +152,9 @@ static int write_result(struct run *r, struct config *c, const struct result_run
         *err = r->mark_err;
         return -1;
     }
+    struct proc_source source = proc_of(r);
     if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
-        proc_files_write(r->result, "proc", machine_frames(r->m), err) < 0 ||
-        (machine_has_objects(r->m) && result_write(r->result, "proc/slabinfo", write_slabinfo, r->m, err) < 0) ||
+        proc_files_write(r->result, "proc", &source, err) < 0 ||
         result_write_series(r->result, "series.csv", r->series, err) < 0 ||
         memory_series_write(r->memory, r->result, err) < 0 ||
         result_write_stats(r->result, rr, machine_stats(r->m), r->series, err) < 0 ||
@@ -228,6 +229,7 @@ static int prepare(struct run *r, const struct simulation *s, const struct machi
         series_new(&r->series, root->m.sim.interval, err) < 0 ||
         memory_series_new(&r->memory, machine_frames(r->m), root->output.memory_rows, err) < 0)
         return -1;
+    r->page_users = root->output.page_users;
     workload_attach(r->workload, r->m);
     run_add_columns(r->series, r->m);
     struct machine_hooks hooks = {.self = r, .event = on_event, .sample = on_sample, .mark = on_mark, .interrupted = on_interrupted};

@@ -1,41 +1,49 @@
 #include "app/result/proc_files.h"
 
+#include "app/result/page_users.h"
+#include "engine/types.h"
 #include "frames/measure/fragmentation.h"
 #include "frames/zones/zoneinfo.h"
 
-#include "engine/types.h"
+#define OF_MAP(name) \
+    static void print_##name(const struct proc_source *s, FILE *f) { frames_print_##name(s->map, f); }
+OF_MAP(buddyinfo)
+OF_MAP(pagetypeinfo)
+OF_MAP(zoneinfo)
+OF_MAP(unusable_index)
+OF_MAP(extfrag_index)
+#undef OF_MAP
+static void print_slabinfo(const struct proc_source *s, FILE *f) { slab_print_slabinfo(s->slab, f); }
+static void print_page_users(const struct proc_source *s, FILE *f) { page_users_print(s->users, f); }
 
-struct proc_file {
+static const struct proc_file {
     const char *name;
-    void (*print)(const struct frame_map *map, FILE *out);
+    void (*print)(const struct proc_source *s, FILE *out);
+    enum { OF_FRAMES, OF_SLABS, OF_USERS } of;
+} files[] = {
+    {"buddyinfo", print_buddyinfo, OF_FRAMES},         {"pagetypeinfo", print_pagetypeinfo, OF_FRAMES},
+    {"zoneinfo", print_zoneinfo, OF_FRAMES},           {"unusable_index", print_unusable_index, OF_FRAMES},
+    {"extfrag_index", print_extfrag_index, OF_FRAMES}, {"slabinfo", print_slabinfo, OF_SLABS},
+    {"page_users", print_page_users, OF_USERS},
 };
 
-static const struct proc_file files[] = {
-    {"buddyinfo", frames_print_buddyinfo},
-    {"pagetypeinfo", frames_print_pagetypeinfo},
-    {"zoneinfo", frames_print_zoneinfo},
-    {"unusable_index", frames_print_unusable_index},
-    {"extfrag_index", frames_print_extfrag_index},
-};
-
-struct job {
-    const struct proc_file *file;
-    const struct frame_map *map;
-};
+struct job { const struct proc_file *file; const struct proc_source *source; };
 
 static int write_one(FILE *f, void *ctx, struct err *err)
 {
     const struct job *j = ctx;
     (void)err;
-    j->file->print(j->map, f);
+    j->file->print(j->source, f);
     return 0;
 }
 
-int proc_files_write(struct result *r, const char *folder, const struct frame_map *map, struct err *err)
+int proc_files_write(struct result *r, const char *folder, const struct proc_source *s, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         char name[512];
-        struct job j = {&files[i], map};
+        struct job j = {&files[i], s};
+        if ((files[i].of == OF_SLABS && !s->slab) || (files[i].of == OF_USERS && !s->users))
+            continue;
         snprintf(name, sizeof name, "%.400s/%s", folder, files[i].name);
         if (result_write(r, name, write_one, &j, err) < 0)
             return -1;

@@ -3,9 +3,14 @@
 #define APP_PROC_FILES_H
 
 #include "app/result/result.h"
-#include "frames/frames.h"
+#include "cpu/machine/machine.h"
 
+struct proc_source {
+    const struct frame_map *map;
+    const struct slab_sys *slab; /* NULL: there are no objects */
+    struct machine *users;       /* whose page_users are wanted; NULL: none */
+};
 /* Writes them below `folder` ("proc", "proc/marks/NAME") of the result. */
-int proc_files_write(struct result *r, const char *folder, const struct frame_map *map, struct err *err);
+int proc_files_write(struct result *r, const char *folder, const struct proc_source *s, struct err *err);
 
 #endif

@@ -92,6 +92,9 @@ struct frame_map *machine_frames(struct machine *m);
 struct slab_sys *machine_slab(struct machine *m); /* NULL without an MMU */
 bool machine_has_objects(const struct machine *m); /* the traces had kernel objects */
 struct vm *machine_vm(struct machine *m);
+/* The number in the traces of the process that has an address space. */
+#define MACHINE_NO_PROCESS UINT32_MAX
+uint32_t machine_process_of(const struct machine *m, uint32_t asid);
 struct memsys *machine_memsys(struct machine *m);
 struct core *machine_core(struct machine *m, unsigned k);
 uint64_t machine_references(const struct machine *m);     /* at the last sample or at the end */

@@ -15,6 +15,7 @@ struct series_column {
     series_get get;
     const void *ctx;
     uint64_t arg;
+    unsigned group; /* 0: always there */
 };
 
 int series_new(struct series **out, uint64_t interval, struct err *err)
@@ -73,6 +74,13 @@ void series_add(struct series *s, const char *name, const char *unit, enum serie
     }
     s->columns[s->n_columns++] = (struct series_column){
         .name = must(strdup(name)), .unit = must(strdup(unit)), .kind = kind, .get = get, .ctx = ctx, .arg = arg};
+}
+
+unsigned series_group(struct series *s) { return ++s->n_groups; }
+void series_in_group(struct series *s, unsigned group)
+{
+    assert(s->n_columns);
+    s->columns[s->n_columns - 1].group = group;
 }
 
 static uint64_t get_u64(const void *ctx, uint64_t arg)
@@ -170,12 +178,46 @@ void series_sample(struct series *s, uint64_t references)
     s->next = step > UINT64_MAX - s->interval ? UINT64_MAX : step + s->interval;
 }
 
+/* Groups whose columns are 0 in every row go. */
+static void drop_idle(struct series *s)
+{
+    bool *stays = s->n_groups ? calloc(s->n_groups + 1, sizeof *stays) : NULL;
+    size_t kept = 0, old = width(s), now = 1;
+    if (!stays)
+        return;
+    stays[0] = true;
+    for (size_t r = 0; r < s->rows; r++)
+        for (size_t c = 0; c < s->n_columns; c++)
+            if (s->cells[r * old + c + 1])
+                stays[s->columns[c].group] = true;
+    for (size_t c = 0; c < s->n_columns; c++)
+        now += stays[s->columns[c].group];
+    for (size_t r = 0; now < old && r < s->rows; r++) {
+        uint64_t *from = s->cells + r * old, *to = s->cells + r * now;
+        *to++ = *from++;
+        for (size_t c = 0; c < s->n_columns; c++, from++)
+            if (stays[s->columns[c].group])
+                *to++ = *from;
+    }
+    for (size_t c = 0; c < s->n_columns; c++) {
+        if (stays[s->columns[c].group]) {
+            s->columns[kept++] = s->columns[c];
+        } else {
+            free(s->columns[c].name);
+            free(s->columns[c].unit);
+        }
+    }
+    s->n_columns = kept;
+    free(stays);
+}
+
 void series_finish(struct series *s, uint64_t references)
 {
     if (s->rows > 1 && row_at(s, s->rows - 1)[0] == references)
         s->rows--;
     take_row(s, references);
     s->next = UINT64_MAX;
+    drop_idle(s);
 }
 
 void series_state(struct series *s, struct state_io *io)

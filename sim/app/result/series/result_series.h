@@ -34,6 +34,7 @@ struct series {
     size_t rows, cap_rows, max_rows;
     uint64_t interval, next; /* references */
     bool fixed;
+    unsigned n_groups;
 };
 
 /* `interval` in references, 0 for automatic. */
@@ -45,6 +46,9 @@ void series_limit_rows(struct series *s, uint64_t rows);
 /* Before the first row; a name that is a column already is ignored. `name` (lower case, digits, underscores) and `unit` are copied. */
 void series_add(struct series *s, const char *name, const char *unit, enum series_kind kind, series_get get,
                 const void *ctx, uint64_t arg);
+/* A new group, and the column that was added last belongs to it: if all of a group's columns stay 0, series_finish leaves them out. */
+unsigned series_group(struct series *s);
+void series_in_group(struct series *s, unsigned group); /* 0: to none */
 void series_add_u64(struct series *s, const char *name, const char *unit, const uint64_t *value);
 
 /* The column of a statistic: its full name with everything but letters and digits turned into '_', lower case

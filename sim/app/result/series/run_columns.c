@@ -51,6 +51,8 @@ void run_add_columns(struct series *s, struct machine *m)
     series_add_stats(s, st, "sim.cycles");
     run_add_zone_columns(s, f);
     series_add_defaults(s, st);
+    if (machine_slab(m))
+        run_add_slab_columns(s, machine_slab(m), true);
 }
 
 void run_add_zone_columns(struct series *s, const struct frame_map *f)
@@ -74,26 +76,51 @@ void run_add_zone_columns(struct series *s, const struct frame_map *f)
 
 /* ---- slabs --------------------------------------------------------------------------------------------------------------- */
 
-enum { SLAB_COLUMN_PAGES, SLAB_COLUMN_BYTES, SLAB_COLUMN_REQUESTED, SLAB_COLUMN_OBJECTS, SLAB_COLUMN_UTILISATION };
+enum slab_column { COLUMN_PAGES, COLUMN_BYTES, COLUMN_REQUESTED, COLUMN_ROUNDING, COLUMN_FREE, COLUMN_TAIL, COLUMN_OBJECTS, COLUMN_UTILISATION };
 
 static uint64_t slab_column(const void *ctx, uint64_t which)
 {
-    const struct slab_stats *st = slab_stats(ctx);
-    uint64_t bytes = st->pages * PAGE_BYTES;
-    switch (which) {
-    case SLAB_COLUMN_PAGES: return st->pages;
-    case SLAB_COLUMN_BYTES: return bytes;
-    case SLAB_COLUMN_REQUESTED: return st->requested_bytes;
-    case SLAB_COLUMN_OBJECTS: return st->objects;
-    default: return bytes ? st->requested_bytes * 1000 / bytes : 0;
+    struct slab_bytes_now b = slab_bytes_now(ctx);
+    uint64_t bytes = b.pages * PAGE_BYTES;
+    switch ((enum slab_column)which) {
+    case COLUMN_PAGES: return b.pages;
+    case COLUMN_BYTES: return bytes;
+    case COLUMN_REQUESTED: return b.requested;
+    case COLUMN_ROUNDING: return b.rounding;
+    case COLUMN_FREE: return b.free;
+    case COLUMN_TAIL: return b.tail;
+    case COLUMN_OBJECTS: return b.objects;
+    case COLUMN_UTILISATION: break;
     }
+    return bytes ? b.requested * 1000 / bytes : 0;
 }
 
-void run_add_slab_columns(struct series *s, const struct slab_sys *slab)
+/* arg: path << 1 | cycles */
+static uint64_t slab_path_column(const void *ctx, uint64_t arg)
 {
-    series_add(s, "slab_pages", "pages", SERIES_U64, slab_column, slab, SLAB_COLUMN_PAGES);
-    series_add(s, "slab_bytes", "bytes", SERIES_U64, slab_column, slab, SLAB_COLUMN_BYTES);
-    series_add(s, "slab_requested_bytes", "bytes", SERIES_U64, slab_column, slab, SLAB_COLUMN_REQUESTED);
-    series_add(s, "slab_objects", "objects", SERIES_U64, slab_column, slab, SLAB_COLUMN_OBJECTS);
-    series_add(s, "slab_utilisation", "ratio", SERIES_MILLI, slab_column, slab, SLAB_COLUMN_UTILISATION);
+    const struct slab_latency *l = slab_latency_of(ctx, (enum slab_path)(arg >> 1));
+    return arg & 1 ? l->sum : l->n;
+}
+
+void run_add_slab_columns(struct series *s, const struct slab_sys *slab, bool may_be_none)
+{
+    static const struct { const char *name, *unit; enum series_kind kind; enum slab_column which; } columns[] = {
+        {"slab_pages", "pages", SERIES_U64, COLUMN_PAGES}, {"slab_bytes", "bytes", SERIES_U64, COLUMN_BYTES},
+        {"slab_requested_bytes", "bytes", SERIES_U64, COLUMN_REQUESTED}, {"slab_rounding_bytes", "bytes", SERIES_U64, COLUMN_ROUNDING},
+        {"slab_free_bytes", "bytes", SERIES_U64, COLUMN_FREE}, {"slab_tail_bytes", "bytes", SERIES_U64, COLUMN_TAIL},
+        {"slab_objects", "objects", SERIES_U64, COLUMN_OBJECTS}, {"slab_utilisation", "ratio", SERIES_MILLI, COLUMN_UTILISATION}};
+    char name[64];
+    unsigned group = may_be_none ? series_group(s) : 0;
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+        series_add(s, columns[i].name, columns[i].unit, columns[i].kind, slab_column, slab, columns[i].which);
+        series_in_group(s, group);
+    }
+    for (unsigned p = 0; p < N_SLAB_PATHS; p++) {
+        unsigned own = series_group(s); /* a path that nothing took has no columns */
+        for (unsigned cycles = 0; cycles < 2; cycles++) {
+            snprintf(name, sizeof name, "slab_%s_%s", slab_path_name((enum slab_path)p), cycles ? "cycles" : "operations");
+            series_add(s, name, cycles ? "cycles" : "operations", SERIES_U64, slab_path_column, slab, p << 1 | cycles);
+            series_in_group(s, own);
+        }
+    }
 }

@@ -9,7 +9,8 @@
 void run_add_columns(struct series *s, struct machine *m);
 /* Those of the zones alone; the map must stand until the series is written. */
 void run_add_zone_columns(struct series *s, const struct frame_map *f);
-/* Memory in slabs, what its objects asked for, their number, and the share of both; the system must stand likewise. */
-void run_add_slab_columns(struct series *s, const struct slab_sys *slab);
+/* Memory in slabs and where its bytes are, objects, operations and cycles of each path; the system must stand likewise.
+ * `may_be_none`: without any object there are no columns. */
+void run_add_slab_columns(struct series *s, const struct slab_sys *slab, bool may_be_none);
 
 #endif

@@ -1,0 +1,1 @@
+mmulab_check(test_rmap_vm DEPS vm mmu frames)
