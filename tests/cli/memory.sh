@@ -54,6 +54,13 @@ for w in 1 7; do
     "$prog" run -q -t t.mtt -s cpu.count=2 -s memory.size=64MiB -s output.memory_rows=8 -s sim.window=$w -o w$w || fail "run window $w"
     diff -r -x host.json -x config.json -x stats.json timed w$w >diff.out || { head diff.out; fail "window $w differs"; }
 done
+# who has which frames: all 400 pages at the first mark, with process and address; one line a frame
+"$prog" run -q -t t.mtt -s sim.mode=functional -s memory.size=64MiB -s output.page_users=true -o users || fail "run with users"
+grep ' anon 1 0@' users/proc/marks/001-*/page_users >anon
+[ "$(grep -c 0@0x10 anon)" = 400 ] || fail "page_users: $(grep -c 0@0x10 anon) of 400 pages at the first mark"
+[ "$(cut -d' ' -f1 anon | sort -u | wc -l)" = "$(wc -l <anon)" ] || fail "page_users: a frame twice"
+grep -q ' pgtable level1 0$' users/proc/marks/001-*/page_users || fail "page_users: no page table"
+[ ! -e none/proc/page_users ] && [ ! -e timed/proc/page_users ] || fail "page_users that were not wanted"
 # none wanted
 "$prog" run -q -t t.mtt -s output.memory_rows=0 -o none || fail "run without rows"
 [ ! -e none/fragmentation.csv ] || fail "rows that were not wanted"

@@ -55,6 +55,21 @@ for mode in timed functional; do
         is "r-$design" slab.found.double_free 0
         is "r-$design" slab.latency.alloc_large.operations 1
         has "r-$design/proc/slabinfo" 'slabinfo - version: 2.1'
+        has "r-$design/proc/marks/001-between/slabinfo" 'slabinfo - version: 2.1'
+        # columns of slabs: where the bytes are adds up; paths that nothing took have none
+        python3 - "r-$design/series.csv" <<'P' || fail "$design: columns of slabs"
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+for r in rows:
+    n = {k: int(v) for k, v in r.items() if k.startswith("slab_") and k != "slab_utilisation"}
+    assert n["slab_bytes"] == n["slab_pages"] * 4096, r
+    assert n["slab_bytes"] == sum(n["slab_%s_bytes" % k] for k in ("requested", "rounding", "free", "tail")), r
+last = rows[-1]
+assert int(last["slab_objects"]) == 2 and float(last["slab_utilisation"]) > 0, last
+assert int(last["slab_alloc_large_operations"]) == 1 and int(last["slab_alloc_large_cycles"]) > 0, last
+assert not int(rows[0]["slab_objects"])
+assert "slab_free_purge_cycles" not in last
+P
     done
     is r-slub slab.dentry.objects 1
     is r-slub slab.kmalloc-128.allocs 2
