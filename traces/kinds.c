@@ -53,6 +53,17 @@ static const struct trace_shape shapes[256] = {
     [TRACE_INVLPG] = {"invlpg", true, false, 0, WORDS(NULL)},
     [TRACE_MARK] = {"mark", false, false, 0, STR("text")},
     [TRACE_TIME] = {"time", false, false, 0, WORDS(NULL)},
+    [TRACE_ALLOC_PAGES] = {"alloc_pages", true, false, 3, WORDS("size", "gfp", "call_site")},
+    [TRACE_FREE_PAGES] = {"free_pages", true, false, 1, WORDS("call_site")},
+    [TRACE_VMALLOC] = {"vmalloc", true, false, 3, WORDS("size", "gfp", "call_site")},
+    [TRACE_VFREE] = {"vfree", true, false, 1, WORDS("call_site")},
+    [TRACE_KVMALLOC] = {"kvmalloc", true, false, 3, WORDS("size", "gfp", "call_site")},
+    [TRACE_KVFREE] = {"kvfree", true, false, 1, WORDS("call_site")},
+    [TRACE_MEMPOOL_CREATE] = {"mempool_create", false, true, 2, STR("size", "call_site", "cache")},
+    [TRACE_MEMPOOL_ALLOC] = {"mempool_alloc", true, true, 2, WORDS("gfp", "call_site")},
+    [TRACE_MEMPOOL_FREE] = {"mempool_free", true, true, 1, WORDS("call_site")},
+    [TRACE_MEMPOOL_RESIZE] = {"mempool_resize", false, true, 0, WORDS(NULL)},
+    [TRACE_MEMPOOL_DESTROY] = {"mempool_destroy", false, false, 0, WORDS(NULL)},
 };
 
 const struct trace_shape *trace_kind_shape(uint8_t kind) { return shapes[kind].name ? &shapes[kind] : NULL; }

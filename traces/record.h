@@ -78,7 +78,18 @@ union trace_slot {
     X(INTERRUPT, 98, "interrupt", "vector", "", "")                                                                     \
     X(INVLPG, 99, "invlpg", "address", "", "")                                                                          \
     X(MARK, 112, "mark", "user number", "", "text")                                                                     \
-    X(TIME, 113, "time", "nanoseconds since the trace began", "", "")
+    X(TIME, 113, "time", "nanoseconds since the trace began", "", "")                                                  \
+    X(ALLOC_PAGES, 116, "alloc_pages", "pointer", "", "size gfp call_site")                                             \
+    X(FREE_PAGES, 117, "free_pages", "pointer", "", "call_site")                                                        \
+    X(VMALLOC, 118, "vmalloc", "pointer", "", "size gfp call_site")                                                     \
+    X(VFREE, 119, "vfree", "pointer", "", "call_site")                                                                  \
+    X(KVMALLOC, 120, "kvmalloc", "pointer", "", "size gfp call_site")                                                   \
+    X(KVFREE, 121, "kvfree", "pointer", "", "call_site")                                                                \
+    X(MEMPOOL_CREATE, 122, "mempool_create", "number of the pool", "elements in reserve", "size call_site cache")       \
+    X(MEMPOOL_ALLOC, 123, "mempool_alloc", "pointer", "number of the pool", "gfp call_site")                            \
+    X(MEMPOOL_FREE, 124, "mempool_free", "pointer", "number of the pool", "call_site")                                  \
+    X(MEMPOOL_RESIZE, 125, "mempool_resize", "number of the pool", "elements in reserve", "")                           \
+    X(MEMPOOL_DESTROY, 126, "mempool_destroy", "number of the pool", "", "")
 
 enum trace_kind {
 #define X(name, value, text, a, s, p) TRACE_##name = value,

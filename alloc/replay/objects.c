@@ -20,6 +20,7 @@ struct objects {
     struct frame_map *map;
     struct slab_sys *slab;
     struct slab_replay *replay;
+    struct slab_calls *calls;
     struct caller *callers;
     struct objects_stats st;
 };
@@ -34,7 +35,8 @@ int objects_new(struct objects **out, struct frame_map *map, const struct slab_c
         return err_set(err, ERR_RUN, "out of memory");
     }
     o->map = map;
-    if (slab_sys_new(&o->slab, cfg, map, cpus, seed, err) < 0 || slab_replay_new(&o->replay, o->slab, err) < 0) {
+    if (slab_sys_new(&o->slab, cfg, map, cpus, seed, err) < 0 || slab_replay_new(&o->replay, o->slab, err) < 0 ||
+        slab_calls_new(&o->calls, o->slab, o->replay, err) < 0) {
         objects_free(o);
         return -1;
     }
@@ -53,20 +55,25 @@ void objects_free(struct objects *o)
         free(c->name);
         free(c);
     }
+    slab_calls_free(o->calls);
     slab_replay_free(o->replay);
     slab_sys_free(o->slab);
     frame_map_free(o->map);
     free(o);
 }
 
+void objects_time(struct objects *o, uint64_t ns) { slab_calls_time(o->calls, ns); }
+
 struct frame_map *objects_map(struct objects *o) { return o->map; }
 struct slab_sys *objects_slab(const struct objects *o) { return o->slab; }
+const struct slab_calls *objects_calls(const struct objects *o) { return o->calls; }
 const struct objects_stats *objects_stats(const struct objects *o) { return &o->st; }
 
 void objects_add_stats(const struct objects *o, struct stats *tree)
 {
     slab_add_stats(o->slab, tree);
     slab_replay_add_stats(o->replay, tree);
+    slab_calls_add_stats(o->calls, tree);
 }
 
 /* ---- callers ------------------------------------------------------------------------------------------------------------ */
@@ -134,15 +141,82 @@ static void called(struct objects *o, const struct slab_event *e)
     struct caller *c = caller_of(o, e->call_site);
     c->hits++;
     c->requested += e->size;
-    c->allocated += e->slot;
+    c->allocated += e->slot ? e->slot : e->size;
+}
+
+static const struct { uint8_t kind, call; } kinds[] = {
+    {TRACE_KMALLOC, SLAB_CALL_ALLOC},
+    {TRACE_CACHE_ALLOC, SLAB_CALL_ALLOC},
+    {TRACE_KFREE, SLAB_CALL_FREE},
+    {TRACE_CACHE_FREE, SLAB_CALL_FREE},
+    {TRACE_ALLOC_PAGES, SLAB_CALL_ALLOC_PAGES},
+    {TRACE_FREE_PAGES, SLAB_CALL_FREE_PAGES},
+    {TRACE_VMALLOC, SLAB_CALL_VMALLOC},
+    {TRACE_VFREE, SLAB_CALL_VFREE},
+    {TRACE_KVMALLOC, SLAB_CALL_KVMALLOC},
+    {TRACE_KVFREE, SLAB_CALL_KVFREE},
+    {TRACE_MEMPOOL_CREATE, SLAB_CALL_MEMPOOL_CREATE},
+    {TRACE_MEMPOOL_ALLOC, SLAB_CALL_MEMPOOL_ALLOC},
+    {TRACE_MEMPOOL_FREE, SLAB_CALL_MEMPOOL_FREE},
+    {TRACE_MEMPOOL_RESIZE, SLAB_CALL_MEMPOOL_RESIZE},
+    {TRACE_MEMPOOL_DESTROY, SLAB_CALL_MEMPOOL_DESTROY},
+};
+
+static uint64_t block_bytes(uint64_t size)
+{
+    uint64_t bytes = PAGE_BYTES;
+    while (bytes < size && bytes << 1)
+        bytes <<= 1;
+    return bytes;
+}
+
+/* The event of a record; false if it is none. A slot of 0 is not known. */
+static bool call_of(const struct trace_rec *r, enum slab_call *call, struct slab_event *e)
+{
+    unsigned i = 0;
+    while (i < ARRAY_LEN(kinds) && kinds[i].kind != r->kind)
+        i++;
+    if (i == ARRAY_LEN(kinds))
+        return false;
+    *call = (enum slab_call)kinds[i].call;
+    e->pointer = r->addr;
+    switch (*call) {
+    case SLAB_CALL_ALLOC:
+        e->size = r->size;
+        e->slot = word(r, 0);
+        e->gfp = (gfp_t)word(r, 1) | (r->flags & TRACE_F_ACCOUNTED ? (gfp_t)__GFP_ACCOUNT : 0);
+        e->call_site = word(r, 2);
+        break;
+    case SLAB_CALL_ALLOC_PAGES:
+    case SLAB_CALL_VMALLOC:
+    case SLAB_CALL_KVMALLOC:
+        e->size = word(r, 0);
+        e->slot = *call == SLAB_CALL_ALLOC_PAGES ? block_bytes(e->size) : 0;
+        e->gfp = (gfp_t)word(r, 1);
+        e->call_site = word(r, 2);
+        break;
+    case SLAB_CALL_MEMPOOL_CREATE:
+        e->size = word(r, 0);
+        e->call_site = word(r, 1);
+        break;
+    case SLAB_CALL_MEMPOOL_ALLOC:
+        e->gfp = (gfp_t)word(r, 0);
+        e->call_site = word(r, 1);
+        break;
+    default:
+        e->call_site = word(r, 0);
+        break;
+    }
+    return true;
 }
 
 void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record, unsigned cpu, uint64_t ns)
 {
-    bool cache = r->kind == TRACE_CACHE_ALLOC || r->kind == TRACE_CACHE_FREE;
     unsigned cpus = slab_cpus(o->slab);
     char name[SLAB_NAME] = "";
     size_t len = 0;
+    enum slab_call call;
+    struct slab_event e = {.record = record, .cache = name};
     if (r->kind == TRACE_PAGE_ALLOC) {
         uint64_t gfp = word(r, 0);
         o->st.page_allocs_left_out++;
@@ -151,26 +225,19 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
     }
     if (r->kind == TRACE_PAGE_FREE)
         o->st.page_frees_left_out++;
-    if (r->kind < TRACE_KMALLOC || r->kind > TRACE_CACHE_FREE)
+    if (!call_of(r, &call, &e))
         return;
     if (cpu >= cpus) {
         o->st.foreign_cpus++;
         cpu = cpus - 1;
     }
-    if (cache) {
-        const char *text = trace_rec_string(r, &len);
-        snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
-    }
-    struct slab_event e = {.record = record, .pointer = r->addr, .size = r->size, .cpu = cpu, .cache = name};
+    e.cpu = cpu;
+    const char *text = trace_rec_string(r, &len);
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
     slab_set_time(o->slab, ns * PS_A_NS);
-    if (r->kind == TRACE_KMALLOC || r->kind == TRACE_CACHE_ALLOC) {
-        e.slot = word(r, 0);
-        e.gfp = (gfp_t)word(r, 1) | (r->flags & TRACE_F_ACCOUNTED ? (gfp_t)__GFP_ACCOUNT : 0);
-        e.call_site = word(r, 2);
+    if (call == SLAB_CALL_ALLOC || call == SLAB_CALL_ALLOC_PAGES || call == SLAB_CALL_VMALLOC || call == SLAB_CALL_KVMALLOC)
         called(o, &e);
-        slab_replay_alloc(o->replay, &e);
-    } else {
-        e.call_site = word(r, 0);
-        slab_replay_release(o->replay, &e);
-    }
+    bool pool = call >= SLAB_CALL_MEMPOOL_CREATE;
+    bool of_pool = call == SLAB_CALL_MEMPOOL_ALLOC || call == SLAB_CALL_MEMPOOL_FREE;
+    slab_calls_play(o->calls, call, &e, pool ? of_pool ? r->size : r->addr : 0, r->size, ns);
 }

@@ -3,13 +3,15 @@
  * snapshot's free memory. Page events are left out: a slab's pages are taken by our design when it needs them, and the
  * recording's page events cannot be told apart safely into slabs' and others' (linux-mm 14.4, pitfall 6). They are counted.
  *
+ * Calls of a made-up trace (alloc_pages, vmalloc, mempool_alloc and so on) are served beside them (slab/calls/calls.h).
+ *
  * The kernel's own slabs of the snapshot stay where they are and hold what was alive before: frees of it are unknown here.
  * Also keeps the table of callers as `perf kmem stat --caller` prints it, from the recorded sizes. Not thread-safe.
  */
 #ifndef REPLAY_OBJECTS_H
 #define REPLAY_OBJECTS_H
 
-#include "slab/replay/slab_replay.h"
+#include "slab/calls/calls.h"
 #include "traces/record.h"
 
 #include <stdio.h>
@@ -35,10 +37,13 @@ void objects_site(struct objects *o, const struct trace_rec *r);
 /* A record of kernel memory, of objects or pages; `ns` since the recording began, `record` its number. */
 void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record, unsigned cpu, uint64_t ns);
 
+void objects_time(struct objects *o, uint64_t ns); /* it goes on until here without a record */
+
 struct frame_map *objects_map(struct objects *o);
 struct slab_sys *objects_slab(const struct objects *o);
+const struct slab_calls *objects_calls(const struct objects *o);
 const struct objects_stats *objects_stats(const struct objects *o);
-void objects_add_stats(const struct objects *o, struct stats *tree); /* "slab.*", "slab.trace.*", before the tree is frozen */
+void objects_add_stats(const struct objects *o, struct stats *tree); /* "slab.*", "slab.trace.*", "calls.*" and so on, before the tree is frozen */
 /* A line a call site, most bytes allocated first. */
 void objects_print_callers(const struct objects *o, FILE *f);
 

@@ -21,6 +21,7 @@ struct pass {
     struct trace_rec *sites; /* those that were told before the state stood, with their payloads */
     size_t n_sites, cap_sites;
     uint64_t events;
+    struct frame_map *memory; /* the request's, until `objects` has it */
 };
 
 /* ---- the parts -------------------------------------------------------------------------------------------------------- */
@@ -91,8 +92,10 @@ static int begin_sync(struct pass *p, struct err *err)
     }
     if (q->objects) {
         opt.allocator = q->allocator;
-        if (image_build(&map, q->before, &opt, &p->out->image, err) < 0 ||
-            objects_new(&p->objects, map, q->objects, cpus_of(q->before), q->seed, err) < 0)
+        map = p->memory;
+        p->memory = NULL;
+        if ((!map && image_build(&map, q->before, &opt, &p->out->image, err) < 0) ||
+            objects_new(&p->objects, map, q->objects, q->before ? cpus_of(q->before) : q->cpus, q->seed, err) < 0)
             return -1;
         for (size_t i = 0; i < p->n_sites; i += 1u + p->sites[i].slots)
             objects_site(p->objects, &p->sites[i]);
@@ -121,8 +124,10 @@ static void end_window(struct pass *p)
         keep_free(p->out->simulate_free, simulate_map(p->simulate));
         p->out->simulate = *simulate_stats(p->simulate);
     }
-    if (p->objects)
+    if (p->objects) {
+        objects_time(p->objects, p->now_ns - p->began_ns);
         p->out->objects_left = *objects_stats(p->objects);
+    }
     if (p->recorded)
         recorded_window(p->recorded, false);
 }
@@ -284,17 +289,30 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
     return 0;
 }
 
+static int made(void *pass, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
+{
+    struct pass *p = pass;
+    for (size_t i = 0; i < n && !p->out->stopped; i += 1u + rec[i].slots)
+        if (one_record(p, &rec[i], thread, err) < 0)
+            return -1;
+    return p->out->stopped ? -1 : 0;
+}
+
 static int all_records(struct pass *p, struct trace *t, struct err *err)
 {
     struct trace_batch b;
     int got = 1;
-    while (!p->out->stopped && (got = trace_next(t, &b, err)) > 0)
-        for (size_t i = 0; i < b.n && !p->out->stopped; i += 1u + b.rec[i].slots)
-            if (one_record(p, &b.rec[i], b.thread, err) < 0)
-                return -1;
-    struct trace_info info;
-    trace_get_info(t, &info);
-    p->out->lines = info.kernel;
+    if (p->q->make) {
+        got = p->q->make(p->q->self, made, p, err) < 0 && !p->out->stopped ? -1 : 0;
+    } else {
+        while (!p->out->stopped && (got = trace_next(t, &b, err)) > 0)
+            for (size_t i = 0; i < b.n && !p->out->stopped; i += 1u + b.rec[i].slots)
+                if (one_record(p, &b.rec[i], b.thread, err) < 0)
+                    return -1;
+        struct trace_info info;
+        trace_get_info(t, &info);
+        p->out->lines = info.kernel;
+    }
     if (p->part == REPLAY_PRE && got >= 0)
         return err_set(err, ERR_RUN, "the recording ends before the snapshot was taken");
     if (p->part < REPLAY_POST)
@@ -302,23 +320,34 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
     return got < 0 ? -1 : 0;
 }
 
+static void size_pageblocks(struct pass *p)
+{
+    const struct snapshot *s = p->q->before;
+    if (!s) {
+        p->shift = p->memory->pageblock_order;
+        p->pageblocks = (size_t)(p->memory->n_frames >> p->shift) + 2;
+        return;
+    }
+    p->shift = s->pageblock_order;
+    p->pageblocks = (size_t)(s->pages >> p->shift) + 2;
+    for (unsigned i = 0; i < s->zones; i++) { /* zones may reach beyond the map */
+        size_t end = (size_t)((s->zone[i].start_pfn + s->zone[i].spanned) >> p->shift) + 2;
+        p->pageblocks = end > p->pageblocks ? end : p->pageblocks;
+    }
+}
+
 int replay_run(const struct replay_request *q, struct replay_result *out, struct err *err)
 {
-    struct pass p = {.q = q, .out = out, .shift = q->before->pageblock_order};
+    struct pass p = {.q = q, .out = out, .memory = q->memory};
     struct trace_options opt = {.ahead = true};
     struct trace *t = NULL;
     int rc = -1;
     *out = (struct replay_result){0};
-    p.pageblocks = (size_t)(q->before->pages >> p.shift) + 2;
-    /* Zones may reach beyond the map. */
-    for (unsigned i = 0; i < q->before->zones; i++) {
-        size_t end = (size_t)((q->before->zone[i].start_pfn + q->before->zone[i].spanned) >> p.shift) + 2;
-        p.pageblocks = end > p.pageblocks ? end : p.pageblocks;
-    }
+    size_pageblocks(&p);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
     else if ((q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
-             trace_open(&t, q->events, &opt, err) == 0)
+             (q->before || move_on(&p, REPLAY_WINDOW, err) == 0) && (q->make || trace_open(&t, q->events, &opt, err) == 0))
         rc = all_records(&p, t, err);
     if (p.recorded)
         recorded_end(p.recorded, q->after, &out->recorded);
@@ -332,6 +361,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     objects_free(p.objects);
     free(p.sites);
     recorded_free(p.recorded);
+    frame_map_free(p.memory);
     image_sparse_free(p.witnessed, p.pageblocks);
     return rc;
 }

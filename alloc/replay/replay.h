@@ -12,6 +12,7 @@
  *
  * PRE shows types of pageblocks. Of SYNC, while the map was read, a block that left the lists is taken if the map says it is
  * free, one that came back is freed if the map says it is not. Only the WINDOW is counted. Without times.json all is window.
+ * Objects can also be served from a machine's memory instead of a snapshot's.
  * Model: docs/model/replay.md.
  */
 #ifndef REPLAY_REPLAY_H
@@ -30,9 +31,16 @@ enum replay_part { REPLAY_PRE, REPLAY_SYNC, REPLAY_WINDOW, REPLAY_POST };
 #define REPLAY_KINDS(X) \
     X(page_alloc) X(page_free) X(zone_locked) X(drain) X(extfrag) X(kmalloc) X(kfree) X(cache_alloc) X(cache_free) X(other)
 
+typedef int replay_put(void *pass, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err);
+
 struct replay_request {
     const char *events;
+    /* Instead of `events`: makes the records and gives them to `put`, whose -1 ends it. NULL: read. */
+    int (*make)(void *self, replay_put *put, void *pass, struct err *err);
     const struct snapshot *before, *after; /* after may be NULL */
+    /* Without `before`: objects alone are replayed, into this memory of `cpus` CPUs. It becomes the replay's, also on error. */
+    struct frame_map *memory;
+    unsigned cpus;
     const struct snap_times *times;        /* NULL: the whole trace is the window */
     bool recorded, predict, simulate;
     enum simulate_level level;

@@ -72,19 +72,41 @@ void slab_set_time(struct slab_sys *s, tick_t now)
 
 void op_begin(struct slab_sys *s, enum slab_path cheapest)
 {
-    if (s->depth++ == 0) {
-        s->path = cheapest;
+    if (s->depth++)
+        return;
+    if (!s->wrapped)
         s->cycles = 0;
-    }
+    if (!s->wrapped || cheapest > s->path)
+        s->path = cheapest;
+}
+
+static void account(struct slab_sys *s)
+{
+    s->last = (struct slab_op){s->path, s->cycles};
+    slab_latency_add(&s->latency[s->path], s->cycles);
 }
 
 void op_end(struct slab_sys *s)
 {
     assert(s->depth);
-    if (--s->depth)
-        return;
-    s->last = (struct slab_op){s->path, s->cycles};
-    slab_latency_add(&s->latency[s->path], s->cycles);
+    if (--s->depth == 0 && !s->wrapped)
+        account(s);
+}
+
+void call_begin(struct slab_sys *s, enum slab_path cheapest)
+{
+    assert(s->depth == 0 && !s->wrapped);
+    s->wrapped = true;
+    s->path = cheapest;
+    s->cycles = 0;
+}
+
+void call_end(struct slab_sys *s, enum slab_path p)
+{
+    assert(s->depth == 0 && s->wrapped);
+    s->wrapped = false;
+    s->path = p;
+    account(s);
 }
 
 struct slab_op slab_last_op(const struct slab_sys *s) { return s->last; }

@@ -118,6 +118,7 @@ struct slab_sys {
     tick_t now;
     /* the operation under way */
     unsigned depth;
+    bool wrapped; /* it is part of a call that counts as one (call_begin) */
     enum slab_path path;
     uint64_t cycles;
     struct slab_op last;
@@ -139,6 +140,17 @@ static inline void took(struct slab_sys *s, enum slab_path p)
 static inline void run_on(struct slab_sys *s, unsigned cpu) { frames_on_cpu(s->frames, cpu < s->frames->cpus ? cpu : 0); }
 void op_begin(struct slab_sys *s, enum slab_path cheapest);
 void op_end(struct slab_sys *s);
+/* A call that may try one operation after the other (kvmalloc, mempool): their cycles add up, and the whole counts under the
+ * path of the end. Not nested. */
+void call_begin(struct slab_sys *s, enum slab_path cheapest);
+void call_end(struct slab_sys *s, enum slab_path p);
+
+/* Frames for whatever the operation needs, at what the page allocator's path costs. */
+pfn_t get_frames_at(struct slab_sys *s, gfp_t gfp, unsigned order, enum frame_tag tag, uint64_t cycles);
+static inline pfn_t get_block(struct slab_sys *s, gfp_t gfp, unsigned order, enum frame_tag tag)
+{
+    return get_frames_at(s, gfp, order, tag, s->cfg.cost.page_alloc + (uint64_t)order * s->cfg.cost.page_order);
+}
 
 /* ---- slabs ---- */
 

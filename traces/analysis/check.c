@@ -227,9 +227,17 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
         return 0;
     case TRACE_KMALLOC:
     case TRACE_CACHE_ALLOC:
+    case TRACE_ALLOC_PAGES:
+    case TRACE_VMALLOC:
+    case TRACE_KVMALLOC:
+    case TRACE_MEMPOOL_ALLOC:
         return r->addr ? kernel_alloc(c, &c->objects, "object", r->addr) : 0;
     case TRACE_KFREE:
     case TRACE_CACHE_FREE:
+    case TRACE_FREE_PAGES:
+    case TRACE_VFREE:
+    case TRACE_KVFREE:
+    case TRACE_MEMPOOL_FREE:
         kernel_free(c, &c->objects, "object", r->addr);
         return 0;
     default:

@@ -1,5 +1,7 @@
 #include "slab/pages/mempool.h"
 
+#include "slab/slab_internal.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,39 +43,54 @@ struct mempool *mempool_create(struct slab_sys *s, uint32_t min_nr, struct mempo
     return p;
 }
 
+/* An element, from the allocator or else the reserve; SLAB_NONE. */
+static va_t try_one(struct mempool *p, gfp_t gfp, unsigned cpu, enum slab_path *path)
+{
+    va_t e = p->ops.alloc(p->ops.self, gfp, cpu);
+    *path = p->s->path;
+    if (e.v == 0 && p->curr_nr) {
+        e = p->element[--p->curr_nr];
+        p->st.from_reserve++;
+        charge(p->s, p->s->cfg.cost.reserve);
+        *path = SLAB_PATH_ALLOC_RESERVE;
+    }
+    p->st.allocs += e.v != 0;
+    return e;
+}
+
 enum mempool_result mempool_alloc(struct mempool *p, gfp_t gfp, unsigned cpu, va_t *out)
 {
+    enum slab_path path;
     assert(!(gfp & __GFP_ZERO));
     gfp |= __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN;
     gfp_t try = gfp & ~(gfp_t)(__GFP_DIRECT_RECLAIM | __GFP_IO);
-    for (;;) {
-        *out = p->ops.alloc(p->ops.self, try, cpu);
-        if (out->v == 0 && p->curr_nr) {
-            *out = p->element[--p->curr_nr];
-            p->st.from_reserve++;
-        }
-        if (out->v) {
-            p->st.allocs++;
-            return MEMPOOL_GOT;
-        }
-        if (try == gfp)
-            break;
+    call_begin(p->s, SLAB_PATH_ALLOC_FAST);
+    *out = try_one(p, try, cpu, &path);
+    if (out->v == 0 && try != gfp) {
         p->st.second_tries++;
-        try = gfp;
+        *out = try_one(p, gfp, cpu, &path);
     }
-    if (!(gfp & __GFP_DIRECT_RECLAIM)) {
+    enum mempool_result got = out->v ? MEMPOOL_GOT : gfp & __GFP_DIRECT_RECLAIM ? MEMPOOL_WAITS : MEMPOOL_EMPTY;
+    if (got == MEMPOOL_EMPTY) {
         p->st.empty++;
-        return MEMPOOL_EMPTY;
+        path = SLAB_PATH_ALLOC_FAILED;
+    } else if (got == MEMPOOL_WAITS) {
+        p->st.waits++;
+        p->waiters++;
+        charge(p->s, p->s->cfg.cost.wait);
+        path = SLAB_PATH_ALLOC_WAIT;
     }
-    p->st.waits++;
-    p->waiters++;
-    return MEMPOOL_WAITS;
+    call_end(p->s, path);
+    return got;
 }
 
 va_t mempool_alloc_preallocated(struct mempool *p)
 {
     if (!p->curr_nr)
         return SLAB_NONE;
+    call_begin(p->s, SLAB_PATH_ALLOC_RESERVE);
+    charge(p->s, p->s->cfg.cost.reserve);
+    call_end(p->s, SLAB_PATH_ALLOC_RESERVE);
     p->st.allocs++;
     p->st.from_reserve++;
     return p->element[--p->curr_nr];
@@ -88,6 +105,9 @@ bool mempool_free(struct mempool *p, va_t e, unsigned cpu)
         p->ops.free(p->ops.self, e, cpu);
         return false;
     }
+    call_begin(p->s, SLAB_PATH_FREE_RESERVE);
+    charge(p->s, p->s->cfg.cost.reserve);
+    call_end(p->s, SLAB_PATH_FREE_RESERVE);
     p->element[p->curr_nr++] = e;
     p->st.to_reserve++;
     if (!p->waiters)

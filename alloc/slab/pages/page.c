@@ -36,11 +36,18 @@ static struct slab_page *record_new(const struct kmem_cache *c, enum slab_page_k
     return p;
 }
 
+pfn_t get_frames_at(struct slab_sys *s, gfp_t gfp, unsigned order, enum frame_tag tag, uint64_t cycles)
+{
+    uint64_t slow = s->frames->st.slow_paths;
+    pfn_t pfn = frames_alloc(s->frames, gfp, order, tag);
+    charge(s, cycles + (s->frames->st.slow_paths != slow ? s->cfg.cost.page_slow : 0));
+    return pfn;
+}
+
 struct slab_page *slab_page_new_block(struct slab_sys *s, struct kmem_cache *c, gfp_t gfp, unsigned order,
                                       enum slab_page_kind kind, unsigned objects)
 {
-    pfn_t pfn = frames_alloc(s->frames, gfp, order, FRAME_TAG_SLAB);
-    charge(s, s->cfg.cost.page_alloc + (uint64_t)order * s->cfg.cost.page_order);
+    pfn_t pfn = get_block(s, gfp, order, FRAME_TAG_SLAB);
     if (pfn_is_none(pfn))
         return NULL;
     struct slab_page *p = record_new(c, kind, objects);

@@ -15,7 +15,12 @@
     X(ALLOC_PARTIAL, "alloc_partial", "the node's partial or free slabs; slob: a page of its lists") \
     X(ALLOC_NEW_SLAB, "alloc_new_slab", "pages from the page allocator") \
     X(ALLOC_LARGE, "alloc_large", "kmalloc above the largest cache") \
+    X(ALLOC_PAGES, "alloc_pages", "pages asked for as such: from the CPU's page lists") \
+    X(ALLOC_BUDDY, "alloc_buddy", "... from the zone's free blocks, or to fill those lists") \
+    X(ALLOC_SLOW, "alloc_slow", "... after no zone had enough above its low mark") \
     X(ALLOC_VMALLOC, "alloc_vmalloc", "vmalloc, and kvmalloc that fell back to it") \
+    X(ALLOC_RESERVE, "alloc_reserve", "mempool: an element of the reserve, after the allocator had none") \
+    X(ALLOC_WAIT, "alloc_wait", "mempool: the reserve is out, slept for an element") \
     X(ALLOC_FAILED, "alloc_failed", "no memory") \
     X(FREE_FAST, "free_fast", "to the CPU's slab, array or sheaf") \
     X(FREE_SLOW, "free_slow", "to a slab's own list; slob: into its page") \
@@ -23,8 +28,10 @@
     X(FREE_FLUSH, "free_flush", "a full list, array or sheaf was emptied first") \
     X(FREE_SLAB, "free_slab", "a slab's pages went back") \
     X(FREE_LARGE, "free_large", "kfree of a large block") \
+    X(FREE_PAGES, "free_pages", "pages given back as such") \
     X(FREE_VFREE, "free_vfree", "vfree") \
-    X(FREE_PURGE, "free_purge", "vfree that purged lazily freed areas")
+    X(FREE_PURGE, "free_purge", "vfree that purged lazily freed areas") \
+    X(FREE_RESERVE, "free_reserve", "mempool: an element went into the reserve")
 enum slab_path {
 #define SLAB_PATH_ENUM(name, text, help) SLAB_PATH_##name,
     SLAB_PATHS(SLAB_PATH_ENUM)

@@ -295,6 +295,12 @@ va_t slab_replay_find(const struct slab_replay *r, uint64_t pointer)
     return x && !x->freed ? x->at : SLAB_NONE;
 }
 
+uint64_t slab_replay_size(const struct slab_replay *r, uint64_t pointer)
+{
+    const struct entry *x = pointer ? lookup(r, pointer) : NULL;
+    return x && !x->freed && x->at.v ? x->size : 0;
+}
+
 const struct slab_replay_stats *slab_replay_stats(const struct slab_replay *r) { return &r->st; }
 
 #define COUNT_DESC(name, unit, help) STAT_ENTRY(struct slab_replay_stats, name, unit, help)

@@ -50,6 +50,8 @@ void slab_replay_release(struct slab_replay *r, const struct slab_event *e);
 void slab_replay_touch(struct slab_replay *r, uint64_t record, uint64_t at, uint64_t len, bool write);
 /* Where a recorded pointer lives here, SLAB_NONE if it does not. */
 va_t slab_replay_find(const struct slab_replay *r, uint64_t pointer);
+/* The bytes that it asked for, 0 if it does not. */
+uint64_t slab_replay_size(const struct slab_replay *r, uint64_t pointer);
 const struct slab_replay_stats *slab_replay_stats(const struct slab_replay *r);
 void slab_replay_add_stats(const struct slab_replay *r, struct stats *tree); /* "slab.trace.*" */
 /* Bytes of host memory that the map takes. */

@@ -122,8 +122,7 @@ static bool table(struct vmalloc *v, struct range_tree *t, uint64_t index)
     struct range_node n;
     if (range_at_or_below(t, index, &n) && n.start == index)
         return true;
-    pfn_t f = frames_alloc(v->s->frames, GFP_KERNEL | __GFP_ZERO, 0, FRAME_TAG_PGTABLE);
-    charge(v->s, v->s->cfg.cost.page_alloc);
+    pfn_t f = get_block(v->s, GFP_KERNEL | __GFP_ZERO, 0, FRAME_TAG_PGTABLE);
     if (pfn_is_none(f))
         return false;
     range_insert(t, index, 1, f.v);

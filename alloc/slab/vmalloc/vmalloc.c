@@ -118,8 +118,7 @@ static bool get_frames(struct vmalloc *v, struct area *a, gfp_t gfp)
     struct slab_sys *s = v->s;
     uint64_t n = 0;
     while (a->huge && a->pages - n >= HUGE_PAGES) {
-        pfn_t f = frames_alloc(s->frames, gfp | __GFP_HIGHMEM | __GFP_NOWARN | __GFP_COMP, HUGE_ORDER, FRAME_TAG_VMALLOC);
-        charge(s, s->cfg.cost.page_alloc + (uint64_t)HUGE_ORDER * s->cfg.cost.page_order);
+        pfn_t f = get_block(s, gfp | __GFP_HIGHMEM | __GFP_NOWARN | __GFP_COMP, HUGE_ORDER, FRAME_TAG_VMALLOC);
         if (pfn_is_none(f))
             break;
         frames_split(s->frames, f, HUGE_ORDER, 0); /* accounted page by page */
@@ -129,9 +128,9 @@ static bool get_frames(struct vmalloc *v, struct area *a, gfp_t gfp)
         v->st.huge_pages++;
     }
     for (uint64_t in_bulk = 0; n < a->pages; in_bulk++) {
-        pfn_t f = frames_alloc(s->frames, gfp | __GFP_HIGHMEM, 0, FRAME_TAG_VMALLOC);
         bool bulk = !(gfp & __GFP_ACCOUNT) && in_bulk % v->cfg->bulk_pages; /* the first of a call costs a whole request */
-        charge(s, (bulk ? s->cfg.cost.vmalloc_page : s->cfg.cost.page_alloc) + s->cfg.cost.pte);
+        uint64_t cycles = (bulk ? s->cfg.cost.vmalloc_page : s->cfg.cost.page_alloc) + s->cfg.cost.pte;
+        pfn_t f = get_frames_at(s, gfp | __GFP_HIGHMEM, 0, FRAME_TAG_VMALLOC, cycles);
         if (pfn_is_none(f))
             break;
         a->pfn[n++] = f.v;
@@ -339,11 +338,18 @@ va_t slab_kvmalloc(struct vmalloc *v, uint64_t size, gfp_t gfp, unsigned cpu)
         if (!(first & __GFP_RETRY_MAYFAIL))
             first &= ~(gfp_t)__GFP_DIRECT_RECLAIM;
     }
+    if (size == 0)
+        return slab_kmalloc(v->s, 0, first, cpu);
+    call_begin(v->s, SLAB_PATH_ALLOC_FAST);
     va_t at = slab_kmalloc(v->s, size, first, cpu);
-    if (at.v || size <= PAGE_BYTES || !(gfp & __GFP_DIRECT_RECLAIM) || size > INT32_MAX)
-        return at;
-    v->st.kvmalloc_fallbacks++;
-    return slab_vmalloc(v, size, gfp, VM_ALLOW_HUGE, cpu);
+    enum slab_path path = v->s->path;
+    if (at.v == 0 && size > PAGE_BYTES && gfp & __GFP_DIRECT_RECLAIM && size <= INT32_MAX) {
+        v->st.kvmalloc_fallbacks++;
+        at = slab_vmalloc(v, size, gfp, VM_ALLOW_HUGE, cpu);
+        path = at.v ? SLAB_PATH_ALLOC_VMALLOC : SLAB_PATH_ALLOC_FAILED;
+    }
+    call_end(v->s, path);
+    return at;
 }
 
 bool slab_kvfree(struct vmalloc *v, va_t at, unsigned cpu)

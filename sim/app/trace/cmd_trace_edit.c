@@ -51,6 +51,17 @@ static bool is_state(uint8_t kind)
     case TRACE_KFREE:
     case TRACE_CACHE_ALLOC:
     case TRACE_CACHE_FREE:
+    case TRACE_ALLOC_PAGES:
+    case TRACE_FREE_PAGES:
+    case TRACE_VMALLOC:
+    case TRACE_VFREE:
+    case TRACE_KVMALLOC:
+    case TRACE_KVFREE:
+    case TRACE_MEMPOOL_CREATE:
+    case TRACE_MEMPOOL_ALLOC:
+    case TRACE_MEMPOOL_FREE:
+    case TRACE_MEMPOOL_RESIZE:
+    case TRACE_MEMPOOL_DESTROY:
     case TRACE_SEGLOAD:
     case TRACE_CRLOAD:
         return true;

@@ -1,0 +1,1 @@
+mmulab_check(test_slab_calls DEPS slab)
