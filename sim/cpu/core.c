@@ -15,8 +15,6 @@ static int init_timed(struct core *c, struct err *err)
     c->l1d_lat = cfg->cache.l1d.latency_cycles;
     c->l2_extra_i = cfg->cache.l2.latency_cycles - c->l1i_lat;
     c->l2_extra_d = cfg->cache.l2.latency_cycles - c->l1d_lat;
-    c->window_one = cfg->cpu.window == 1;
-    c->serial = c->window_one || cfg->cpu.model == CPU_MODEL_INORDER;
     c->l1d_client0 = cfg->cache.l1i.mshrs;
     c->walk_client0 = c->l1d_client0 + cfg->cache.l1d.mshrs;
     c->n_client = c->walk_client0 + cfg->mmu.walkers;
@@ -26,9 +24,11 @@ static int init_timed(struct core *c, struct err *err)
     c->l2_line = malloc(cfg->cache.l2.mshrs * sizeof *c->l2_line);
     for (c->rob_mask = 1; c->rob_mask < cfg->cpu.window; c->rob_mask *= 2)
         ;
-    c->rob = calloc(c->rob_mask--, sizeof *c->rob);
+    c->rob = calloc(c->rob_mask, sizeof *c->rob);
+    c->rob_rest = aligned_alloc(64, c->rob_mask * sizeof *c->rob_rest);
+    c->rob_mask--;
     c->sb_cap = cfg->cpu.store_buffer;
-    if (!c->client || !c->l2_mshr || !c->rob || !c->client_line || !c->l2_line)
+    if (!c->client || !c->l2_mshr || !c->rob || !c->rob_rest || !c->client_line || !c->l2_line)
         return err_set(err, ERR_RUN, "out of host memory for core %u", c->id);
     memset(c->client_line, 0xff, c->n_client * sizeof *c->client_line);
     memset(c->l2_line, 0xff, cfg->cache.l2.mshrs * sizeof *c->l2_line);
@@ -53,7 +53,9 @@ int core_init(struct core *c, struct machine *m, unsigned id, struct err *err)
     char name[40];
     *c = (struct core){.id = id, .machine = m, .cfg = cfg, .timed = cfg->sim.mode == SIM_MODE_TIMED,
                        .mmu_on = cfg->mmu.enabled, .mem = &m->mem, .has_l2 = cfg->cache.l2.enabled,
-                       .mark_at = UINT64_MAX, .asid = VM_ASID_NONE, .process = UINT32_MAX};
+                       .stop_at = UINT64_MAX, .mark_at = UINT64_MAX, .asid = VM_ASID_NONE, .process = UINT32_MAX};
+    c->window_one = cfg->cpu.window == 1;
+    c->serial = c->window_one || cfg->cpu.model == CPU_MODEL_INORDER;
     seg_state_init_long(&c->seg, 12u + 9u * cfg->mmu.levels);
 #define NAME(what) (snprintf(name, sizeof name, "cpu%u." what, id), name)
     if (tlb_init(&c->itlb, &cfg->mmu.itlb, seed, NAME("itlb"), err) < 0 ||
@@ -75,7 +77,7 @@ void core_set_timed(struct core *c, bool timed)
 {
     c->timed = timed;
     hot_forget(c->hot_mem);
-    c->hot = timed ? NULL : c->hot_mem;
+    c->hot = timed && c->serial ? NULL : c->hot_mem;
 }
 
 void core_fini(struct core *c)
@@ -101,6 +103,7 @@ void core_fini(struct core *c)
     free(c->l2_line);
     free(c->walk);
     free(c->rob);
+    free(c->rob_rest);
     free(c->dep);
     free(c->woken);
     free(c->sb);

@@ -114,20 +114,30 @@ struct ref_source {
 enum hop_kind { HOP_L2, HOP_STLB, HOP_WALK_READ, HOP_WALK_GO, HOP_WOKEN, HOP_OS_ANSWER, HOP_OS_BEGIN, HOP_OS_ISSUE, HOP_RESUME };
 enum { MSG_OS_ANSWER = MSG_MEMORY_KINDS };
 
-struct rob_entry {
-    uint64_t seq;
-    cyc_t done, ready;
-    uint32_t pending;  /* parts that are not complete */
-    uint32_t unknown;  /* producers whose completion is not known */
-    struct plist wait; /* parts that execute at issue */
-    struct plist stores; /* by .sibling */
-    uint32_t deps;     /* consumers that wait for this one */
+/* An instruction in the window. Most hit everything and are done with when they are dispatched: they need no more than this. */
+struct rob_head {
+    cyc_t known; /* its completion; CYC_NEVER while that is not known */
     uint16_t n_stores, n_faulted;
+    uint8_t n_lines; /* its first stores, translated at once: rob_rest.line */
     bool issued;
+    bool rest; /* the other fields of its rob_rest are in use */
+};
+enum { ROB_LINES = 2 };
+struct rob_rest {
+    uint64_t line[ROB_LINES];
+    cyc_t done, ready;
+    uint32_t pending;    /* parts that are not complete */
+    uint32_t unknown;    /* producers whose completion is not known */
+    struct plist wait;   /* parts that execute at issue */
+    struct plist stores; /* behind those of `line`; by .sibling */
+    uint32_t deps;       /* consumers that wait for this one */
 };
 struct dep_link { uint32_t consumer, next; };
 
 struct os_list { struct os_run *run; uint32_t n, cap; };
+
+/* References that hit what their sets used last (hot.h), of the window core: their counters are written when it pauses. */
+struct hot_tally { uint32_t fetches, fetch_lines, loads, stores; };
 
 enum os_state { OS_IDLE, OS_ASKED, OS_COST, OS_OPS };
 
@@ -158,9 +168,9 @@ struct core {
     const struct trace_rec *rec, *rec_end;
     uint32_t thread;
     bool has_thread, ended;
-    uint64_t limit; /* references, 0 none */
+    uint64_t stop_at; /* references after which it takes no more records */
     uint64_t mark_at; /* references at which the machine wants to know */
-    struct hot *hot;     /* functional: what is hit without a change; NULL: nothing is known to be */
+    struct hot *hot;     /* what is hit without a change; NULL: nothing is known to be (serial cores in time) */
     struct hot *hot_mem; /* its memory, NULL if this core can have none */
     /* timed */
     struct wheel wheel;
@@ -178,8 +188,10 @@ struct core {
     uint32_t walk_bucket[WALK_BUCKETS];
     struct stat_hist walk_latency;
     /* window core */
-    struct rob_entry *rob;
+    struct rob_head *rob;
+    struct rob_rest *rob_rest;
     uint64_t rob_mask;
+    struct hot_tally tally;
     uint64_t head_seq, tail_seq, order;
     struct dep_link *dep;
     uint32_t dep_n, dep_cap, dep_free;

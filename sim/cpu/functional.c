@@ -11,6 +11,7 @@
 #include "cpu/linear.h"
 #include "cpu/machine/machine_internal.h"
 #include "cpu/priv.h"
+#include "cpu/remember.h"
 
 #include <assert.h>
 #include <string.h>
@@ -217,18 +218,6 @@ static inline bool translate_now(struct core *c, struct tlb *l1, va_t va, unsign
 
 /* ---- references ---- */
 
-/* After a translation of a data reference: what its TLB set used last. */
-static inline void remember_data_page(struct core *c, va_t va, struct xlat x, bool write)
-{
-    struct hot *h = c->hot;
-    uint64_t page = va.v >> PAGE_SHIFT, *p = h->page[page & h->page_mask[TRACE_LOAD]];
-    bool small = likely(xlat_origin(x) == PAGE_SIZE_4K); /* large pages are not remembered for data */
-    if (unlikely(!small && h->dtlb_shared)) /* a set of another page used it */
-        hot_forget(h);
-    p[TRACE_LOAD] = small ? page : HOT_NONE; /* what may be written may be read */
-    p[TRACE_STORE] = p[TRACE_MODIFY] = small && (write || access_ok(x, &c->check[CLASS_WRITE])) ? page : HOT_NONE;
-}
-
 /* After an access: what its cache set used last. */
 static inline void remember_data_line(struct core *c, va_t va, uint32_t e)
 {
@@ -317,15 +306,6 @@ static void drop_batch(struct core *c)
 struct tally { /* of one chunk: what is not to be counted as a hit of its reference, because it is counted elsewhere or none */
     uint64_t itlb, l1i, dtlb, l1d;
 };
-
-/* A small page that is hot has its translation in the way that its set used last. */
-static inline uint64_t hot_page_line(const struct tlb *t, uint32_t asid, uint64_t addr)
-{
-    const struct tlb_array *a = &t->array[PAGE_SIZE_4K];
-    uint64_t key = tlb_key(asid, PAGE_SIZE_4K, (va_t){addr});
-    struct xlat x = a->xlat[a->tags.mru[assoc_set(&a->tags, key)]];
-    return ((x.v & PTE_ADDR) | (addr & (PAGE_BYTES - 1))) >> LINE_SHIFT;
-}
 
 /* References that run_chunk does not perform itself. False: the process is gone. */
 static __attribute__((noinline)) bool cold_fetch(struct core *c, const struct trace_rec *r, struct tally *t)

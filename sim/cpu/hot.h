@@ -1,15 +1,16 @@
 /*
- * What a reference hits without changing any state, by logical address: the hot loop of functional mode tests two words
- * for a reference and counts it, everything else is out of line. Derived from the TLBs and first-level caches; forgetting
- * any of it is always right.
+ * What a reference hits without changing any state, by logical address: the hot loop of functional mode and the dispatch of
+ * the window core test two words for a reference and count it, everything else is out of line. Derived from the TLBs and
+ * first-level caches; forgetting any of it is always right.
  *
  *   page[p][k] == page: its set of the first-level TLB used this page's entry last, with rights that suffice for kind k
  *   line[l][k] == line: its set of the first-level cache used this line last (stores: writable and dirty already), as
  *                       long as the page's translation stays
  *
  * k is the record's kind. A slot is shared by all sets that the low bits of the number do not tell apart, so whoever
- * changes what a set used last forgets or fills the slot: lines in priv.c and functional.c, translations in functional.c and
- * machine.c. Model: docs/model/functional.md.
+ * changes what a set used last forgets or fills the slot: lines in priv.c, functional.c and l1l2.c, translations in functional.c,
+ * walker.c and machine.c (remember.h). In time only fetches, loads and the pages of stores are remembered. Model:
+ * docs/model/functional.md.
  */
 #ifndef CPU_HOT_H
 #define CPU_HOT_H
@@ -49,7 +50,7 @@ static inline void hot_forget_fetch_line(struct hot *h, uint64_t line)
         h->line[line & h->line_mask][TRACE_FETCH] = HOT_NONE;
 }
 
-/* Between chunks, when all hits are counted: fetches of pages of another size may be remembered. */
+/* Functional mode, between chunks, when all hits are counted: fetches of pages of another size may be remembered. */
 static inline void hot_next_size(struct hot *h)
 {
     if (unlikely(h->next_size != h->fetch_size)) {

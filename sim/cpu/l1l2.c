@@ -66,6 +66,10 @@ bool l1_access(struct core *c, uint32_t p, bool counted)
     uint64_t line = x->pa.v >> LINE_SHIFT;
     bool write = writes(x);
     enum req_origin o = origin_of(x);
+    if (which)
+        hot_forget_data_line(c->hot, line);
+    else
+        hot_forget_fetch_line(c->hot, line);
     uint32_t e = assoc_find(&l1->tags, line), from, to;
     bool ok = e != ASSOC_NONE && (!write || (l1->flags[e] & L1D_WRITABLE));
     if (counted) {
@@ -116,10 +120,13 @@ static void client_filled(struct core *c, uint32_t cl, enum line_state state)
     uint64_t line = c->client_line[cl];
     uint32_t e = ASSOC_NONE;
     struct plist aside = {NIL, NIL};
-    if (x->cache == 0)
+    if (x->cache == 0) {
+        hot_forget_fetch_line(c->hot, line);
         priv_l1i_fill(c, line);
-    else if (x->cache == 1)
+    } else if (x->cache == 1) {
+        hot_forget_data_line(c->hot, line);
         e = priv_l1d_fill(c, line, state);
+    }
     if (x->write && state < LINE_E) {
         l2_lookup(c, cl, false);
         return;

@@ -6,7 +6,7 @@
 
 enum supply supply_peek(struct core *c)
 {
-    if (c->limit && c->st.references >= c->limit)
+    if (c->st.references >= c->stop_at)
         c->ended = true;
     if (c->rec != c->rec_end && !c->ended)
         return SUPPLY_RECORD;

@@ -8,6 +8,11 @@ enum supply { SUPPLY_RECORD, SUPPLY_END, SUPPLY_DRAIN };
 
 /* Brings c->rec to the next record. DRAIN: the next batch is another thread's, the core must drain first. */
 enum supply supply_peek(struct core *c);
+/* The same, whether there is one to be had now. */
+static inline bool supply_record(struct core *c)
+{
+    return likely(c->rec != c->rec_end && c->st.references < c->stop_at && !c->ended) || supply_peek(c) == SUPPLY_RECORD;
+}
 /* The next record is no reference, REGS or BRANCH: takes it. False: it is a call, the core must drain first. */
 bool supply_other(struct core *c);
 /* The core has drained: makes the call or changes the thread. */

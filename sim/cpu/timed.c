@@ -198,4 +198,6 @@ void timed_run(struct core *c, cyc_t limit)
             limit = c->now + 1;
         }
     }
+    if (!c->serial)
+        window_count_hot(c);
 }

@@ -45,6 +45,7 @@ void park(struct core *c, uint32_t p);
 
 /* window.c and serial.c */
 void window_cycle(struct core *c);
+void window_count_hot(struct core *c); /* writes the counters that its tally keeps */
 void serial_cycle(struct core *c);
 void window_part_done(struct core *c, uint32_t p, cyc_t when);
 void serial_part_done(struct core *c, uint32_t p, cyc_t when);

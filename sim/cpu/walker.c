@@ -1,5 +1,6 @@
 /* Translation in time: second-level TLB, walks that merge and queue, accessed and dirty bits (timing.md section 3). */
 #include "cpu/machine/machine_internal.h"
+#include "cpu/remember.h"
 #include "cpu/timed.h"
 #include "engine/grow.h"
 
@@ -17,8 +18,10 @@ static void l1_insert(struct core *c, const struct part *x, struct xlat t)
 {
     struct tlb *l1 = l1_tlb(c, x);
     tlb_count_resolved(l1, t);
-    if (xlat_is_none(tlb_peek(l1, c->asid, x->va, &c->check[part_class(x)])))
+    if (xlat_is_none(tlb_peek(l1, c->asid, x->va, &c->check[part_class(x)]))) {
         tlb_insert(l1, c->asid, x->va, t);
+        forget_page(c, x->kind == PART_FETCH, x->va);
+    }
 }
 
 /* The second level has been asked; true: translated. */
@@ -44,9 +47,11 @@ bool translate(struct core *c, uint32_t p)
     }
     struct xlat t = tlb_lookup(l1_tlb(c, x), c->asid, x->va, &c->check[part_class(x)]);
     if (!xlat_is_none(t)) {
+        remember_translated(c, x->kind == PART_FETCH, x->va, t, part_class(x) == CLASS_WRITE);
         x->pa = xlat_pa(t, x->va);
         return true;
     }
+    forget_page(c, x->kind == PART_FETCH, x->va);
     if (c->stlb.latency == 0)
         return second_level(c, p);
     wheel_add(&c->wheel, c->now + c->stlb.latency, HOP_STLB, p);
@@ -238,6 +243,7 @@ static void fault(struct core *c, uint32_t w)
     va_t va = c->walk[w].w.va;
     uint32_t error = c->walk[w].w.error_code;
     c->wst.faults++;
+    hot_forget(c->hot);
     tlb_invalidate_page(&c->itlb, c->asid, va);
     tlb_invalidate_page(&c->dtlb, c->asid, va);
     tlb_invalidate_page(&c->stlb, c->asid, va);

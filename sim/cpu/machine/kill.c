@@ -27,7 +27,9 @@ static void drop_parts(struct core *c)
             dead_served(c, p);
         }
     for (uint64_t s = c->head_seq; s != c->tail_seq; s++) {
-        struct rob_entry *e = &c->rob[s & c->rob_mask];
+        struct rob_rest *e = &c->rob_rest[s & c->rob_mask];
+        if (!c->rob[s & c->rob_mask].rest)
+            continue;
         free_list(c, &e->wait);
         for (uint32_t p = e->stores.head, next; p != NIL; p = next) {
             next = c->part[p].sibling;

@@ -266,7 +266,7 @@ int machine_run_timed(struct machine *m)
         struct core *c = &m->core[k];
         uint64_t share = left / m->cores + (k < left % m->cores ? 1 : 0);
         if (limit)
-            c->limit = c->st.references + share;
+            c->stop_at = c->st.references + share;
         if (limit && !share)
             c->ended = true;
         /* Processes are created in the order of the cores, before anything runs. A core that had its turn in the warm-up goes on
