@@ -3,7 +3,6 @@
 #include "frames/frame_alloc.h"
 #include "frames/buddy/free_list.h"
 #include "frames/zones/layout.h"
-#include "frames/path.h"
 #include "frames/buddy/pcp.h"
 #include "frames/rmap.h"
 
@@ -107,7 +106,11 @@ static int init_pcps(struct frame_map *map, const struct memory_config *mem, con
     if (!buddy->pcp || !map->ops->pcp)
         return 0;
     map->pcps = calloc((size_t)map->n_zones * map->cpus, sizeof *map->pcps);
-    return map->pcps ? 0 : err_set(err, ERR_RUN, "out of host memory for the page lists of %u CPUs", map->cpus);
+    if (!map->pcps)
+        return err_set(err, ERR_RUN, "out of host memory for the page lists of %u CPUs", map->cpus);
+    for (unsigned i = 0; i < map->n_zones; i++)
+        map->zones[i].pcps = &map->pcps[(size_t)i * map->cpus];
+    return 0;
 }
 
 int frame_map_new(struct frame_map **out, const struct memory_config *mem, const struct buddy_config *buddy,
@@ -134,6 +137,7 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
     if (!map->mobility)
         memset(map->pageblocks, MIGRATE_UNMOVABLE ^ MIGRATE_MOVABLE,
                (size_t)(map->n_frames >> map->pageblock_order) + 1);
+    frames_zones_changed(map);
     init_lists(map);
     if (map->ops->init && map->ops->init(map, err)) {
         frame_map_free(map);
@@ -171,171 +175,7 @@ void frame_map_free(struct frame_map *map)
     free(map);
 }
 
-/* ---- allocation ------------------------------------------------------------------------------------------------- */
-
-/* rmqueue_buddy: straight from the zone; urgent requests may use its reserve. */
-static pfn_t rmqueue_zone(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
-{
-    enum rmqueue_mode mode = RMQUEUE_NORMAL;
-    pfn_t pfn = PFN_NONE;
-    if (unlikely(flags & ALLOC_HIGHATOMIC) && z->nonempty[MIGRATE_HIGHATOMIC])
-        pfn = map->ops->alloc(map, z, order, MIGRATE_HIGHATOMIC, flags, &mode);
-    if (likely(pfn_is_none(pfn)))
-        pfn = map->ops->alloc(map, z, order, mt, flags, &mode);
-    if (unlikely(pfn_is_none(pfn)) && (flags & (ALLOC_OOM | ALLOC_NON_BLOCK)) && z->nonempty[MIGRATE_HIGHATOMIC])
-        pfn = map->ops->alloc(map, z, order, MIGRATE_HIGHATOMIC, flags, &mode);
-    return pfn;
-}
-
-static inline pfn_t rmqueue(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
-{
-    pfn_t pfn = PFN_NONE;
-    if (map->pcps && pcp_order(order))
-        pfn = pcp_alloc(map, z, map->cpu, order, mt, flags);
-    if (unlikely(pfn_is_none(pfn)))
-        pfn = rmqueue_zone(map, z, order, mt, flags);
-    if (unlikely(z->flags & ZONE_BOOSTED) && (flags & ALLOC_KSWAPD)) {
-        z->flags &= ~(unsigned)ZONE_BOOSTED;
-        if (map->hooks.wake_kswapd)
-            map->hooks.wake_kswapd(map->hooks.self, z, 0, z->type);
-    }
-    if (unlikely(flags & ALLOC_HIGHATOMIC) && !pfn_is_none(pfn))
-        highatomic_reserve(map, z, pfn.v, order);
-    return pfn;
-}
-
-/* May the request be taken from z? Notes on the way that z fell below its high mark, which shrinks the per-CPU lists. */
-static inline bool admitted(struct zone *z, const struct frame_request *r, unsigned flags)
-{
-    if (!(z->flags & ZONE_BELOW_HIGH)) {
-        if (likely(zone_watermark_ok(z, r->order, r->highest, (flags & ~(unsigned)ALLOC_WMARK_MASK) | WMARK_HIGH)))
-            return true;
-        z->flags |= ZONE_BELOW_HIGH;
-    }
-    if ((flags & ALLOC_NO_WATERMARKS) || likely(zone_watermark_ok(z, r->order, r->highest, flags)))
-        return true;
-    if ((flags & ALLOC_WMARK_MASK) == WMARK_LOW)
-        z->st.low_misses++;
-    else
-        z->st.min_misses++;
-    return false;
-}
-
-/* zone_statistics: which node served, seen from the first zone of the list and from the CPU. */
-static inline void numa_count(const struct frame_map *map, struct zone *preferred, struct zone *z)
-{
-    if (likely(z->node == preferred->node)) {
-        z->st.numa_hit++;
-    } else {
-        z->st.numa_miss++;
-        preferred->st.numa_foreign++;
-    }
-    if (likely(z->node == frames_cpu_node(map, map->cpu)))
-        z->st.numa_local++;
-    else
-        z->st.numa_other++;
-}
-
-/* get_page_from_freelist (linux-mm 2.9). */
-pfn_t frames_get_page(struct frame_map *map, const struct frame_request *r, unsigned flags, struct zone **from)
-{
-    bool skip_awake = map->n_nodes > 1, skipped = false;
-restart:;
-    struct zone *preferred = NULL;
-    for (unsigned k = 0; k < map->n_zones; k++) {
-        struct zone *z = frames_zonelist(map, r->node, k);
-        if (!z->managed || z->type > r->highest)
-            continue;
-        if (!preferred)
-            preferred = z;
-        if (unlikely(z->node != r->node) && (r->gfp & __GFP_THISNODE))
-            break;
-        if (skip_awake && (z->flags & ZONE_RECLAIM_ACTIVE)) { /* first nodes whose kswapd sleeps */
-            skipped = true;
-            continue;
-        }
-        if (unlikely(z->node != preferred->node) && (flags & ALLOC_NOFRAGMENT) && !map->defrag_mode) {
-            flags &= ~(unsigned)ALLOC_NOFRAGMENT; /* locality is worth more than unmixed pageblocks */
-            goto restart;
-        }
-        if (unlikely(!admitted(z, r, flags)))
-            continue;
-        pfn_t pfn = rmqueue(map, z, r->order, r->mt, flags);
-        if (likely(!pfn_is_none(pfn))) {
-            numa_count(map, preferred, z);
-            *from = z;
-            return pfn;
-        }
-        z->st.no_block++;
-    }
-    if (skipped) {
-        skip_awake = skipped = false;
-        goto restart;
-    }
-    if ((flags & ALLOC_NOFRAGMENT) && !map->defrag_mode) {
-        flags &= ~(unsigned)ALLOC_NOFRAGMENT;
-        goto restart;
-    }
-    return PFN_NONE;
-}
-
-/* alloc_flags_nofragment: where the preferred zone is Normal, other zones come before foreign pageblocks. */
-static unsigned nofragment(const struct frame_map *map, const struct frame_request *r)
-{
-    const struct zone *z = &map->zones[r->node * N_ZONES];
-    if (map->defrag_mode)
-        return ALLOC_NOFRAGMENT;
-    if (map->zones_x32 || r->highest < ZONE_NORMAL || !z[ZONE_NORMAL].managed ||
-        (r->highest == ZONE_MOVABLE && z[ZONE_MOVABLE].managed) || (map->n_nodes > 1 && !zone_populated(&z[ZONE_DMA32])))
-        return 0;
-    return ALLOC_NOFRAGMENT;
-}
-
-pfn_t frames_alloc(struct frame_map *map, gfp_t gfp, unsigned order, enum frame_tag tag)
-{
-    struct zone *z = NULL;
-    pfn_t pfn = PFN_NONE;
-    if (likely(order <= map->max_order)) {
-        struct frame_request r = {.gfp = gfp, .order = order, .node = frames_cpu_node(map, map->cpu),
-                                  .highest = map->zones_x32 ? gfp_zone_32(gfp) : gfp_zone(gfp),
-                                  .mt = map->mobility ? gfp_migratetype(gfp) : MIGRATE_UNMOVABLE};
-        unsigned flags = WMARK_LOW | nofragment(map, &r) | (gfp & __GFP_KSWAPD_RECLAIM ? ALLOC_KSWAPD : 0u);
-        pfn = frames_get_page(map, &r, flags, &z);
-        if (unlikely(pfn_is_none(pfn)))
-            pfn = frames_alloc_slow(map, &r, &z);
-    }
-    if (unlikely(pfn_is_none(pfn))) {
-        map->st.failures++;
-        map->st.failures_pages += 1ull << (order < 63 ? order : 63);
-        return PFN_NONE;
-    }
-    struct frame *f = frame_at(map, pfn);
-    *f = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order, .tag = (uint8_t)tag};
-    map->tag_pages[tag] += 1ull << order;
-    map->st.allocs++;
-    z->st.allocs++;
-    z->st.alloc_pages += 1ull << order;
-    return pfn;
-}
-
-void frames_free(struct frame_map *map, pfn_t pfn, unsigned order)
-{
-    assert(pfn.v < map->n_frames);
-    struct frame *f = frame_at(map, pfn);
-    assert(f->state == FRAME_ALLOCATED && f->order == order); /* else: freed twice, or never allocated */
-    struct zone *z = frames_zone_of(map, pfn);
-    map->tag_pages[f->tag] -= 1ull << order;
-    map->st.frees++;
-    z->st.frees++;
-    z->st.free_pages_back += 1ull << order;
-    f->state = FRAME_NONE;
-    f->order = 0;
-    f->tag = FRAME_TAG_NONE;
-    if (map->pcps && pcp_order(order))
-        pcp_free(map, z, map->cpu, pfn.v, order);
-    else
-        map->ops->free(map, z, pfn.v, order);
-}
+/* ---- allocated blocks -------------------------------------------------------------------------------------------- */
 
 void frames_split(struct frame_map *map, pfn_t pfn, unsigned from, unsigned to)
 {

@@ -106,8 +106,17 @@ struct frames_stats {
 };
 
 struct frame_range { uint64_t start, end; unsigned zone; }; /* zone: index of frame_map's zones */
-struct frame_span { uint64_t start; unsigned zone; };       /* up to the next span */
+struct frame_span { uint64_t start; struct zone *zone; };   /* up to the next span */
 enum { FRAME_RAM = 2, FRAME_NODES = 8, FRAME_ZONES = FRAME_NODES * N_ZONES };
+/* The zones with managed memory that a request goes through, in order, by index; nofragment: others of them come before
+ * foreign pageblocks of the first (alloc_flags_nofragment). */
+struct frame_zonelist { uint8_t n, nofragment, zone[FRAME_ZONES]; };
+/* What the lowest five bits of a gfp mask ask (the kernel's GFP_ZONE_TABLE with the migratetype). */
+enum { FRAME_GFP_RULES = 32 };
+struct frame_rule {
+    struct zone *first; /* of the zonelist, if it is the node's own; else NULL */
+    uint8_t highest, mt; /* enum zone_type, enum migratetype */
+};
 struct pcp;
 
 struct rmap_link;
@@ -126,12 +135,13 @@ struct frame_map {
     struct zone zones[FRAME_ZONES]; /* N_ZONES a node: node * N_ZONES + enum zone_type */
     unsigned n_zones, n_nodes, n_spans;
     struct frame_span span[FRAME_ZONES]; /* which zone a frame is in, ascending */
-    uint8_t zonelist[FRAME_NODES][FRAME_ZONES]; /* in which order a node asks the zones */
+    struct frame_zonelist zonelist[FRAME_NODES][N_ZONES]; /* of a node's requests, by the highest zone they may use */
+    struct frame_rule rule[FRAME_NODES][FRAME_GFP_RULES];
     uint32_t distance[FRAME_NODES][FRAME_NODES];
     bool zones_x32; /* the zones are those of a 32-bit kernel */
     uint32_t boost_factor; /* vm.watermark_boost_factor */
     struct frames_hooks hooks; /* set by whoever reclaims, compacts, kills; zero: nobody does */
-    unsigned cpus, cpu;              /* how many there are; the one that allocates and frees now (frames_on_cpu) */
+    unsigned cpus, cpu, node; /* how many there are; the one that allocates and frees now, and its node (frames_on_cpu) */
     unsigned node_cpus[FRAME_NODES]; /* CPUs of each node */
     struct pcp *pcps;                /* [n_zones][cpus], or NULL: no per-CPU lists */
     uint32_t pcp_high_fraction, pcp_scale_max;
@@ -153,8 +163,6 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
                   struct err *err);
 void frame_map_free(struct frame_map *map); /* NULL is fine */
 
-/* From now on the caller runs on this CPU: its page lists serve. */
-static inline void frames_on_cpu(struct frame_map *map, unsigned cpu) { map->cpu = cpu; }
 
 /*
  * First frame of a naturally aligned block of 2^order frames for `tag`, or PFN_NONE: running out is a result, counted
@@ -180,7 +188,7 @@ static inline struct zone *frames_zone_of(struct frame_map *map, pfn_t pfn)
     unsigned i = map->n_spans - 1;
     while (i && pfn.v < map->span[i].start)
         i--;
-    return &map->zones[map->span[i].zone];
+    return map->span[i].zone;
 }
 static inline enum zone_type frame_zone(const struct frame_map *map, pfn_t pfn)
 {
@@ -188,18 +196,28 @@ static inline enum zone_type frame_zone(const struct frame_map *map, pfn_t pfn)
 }
 /* Must be called when the free lists were changed by others than the allocator. */
 void frames_rebuild(struct frame_map *map);
-/* Must be called when start and end of zones were changed after frame_map_new. */
-void frames_set_spans(struct frame_map *map);
+/* Must be called when start, end or managed of zones, or `mobility`, were changed. */
+void frames_zones_changed(struct frame_map *map);
 
-/* The k-th zone of the list that requests of `node` go through, k < n_zones; many are empty. */
-static inline struct zone *frames_zonelist(struct frame_map *map, unsigned node, unsigned k)
+/* The zones of requests of `node` up to zone `highest`. */
+static inline const struct frame_zonelist *frames_zonelist(const struct frame_map *map, unsigned node, enum zone_type highest)
 {
-    return &map->zones[map->zonelist[node][k]];
+    return &map->zonelist[node][highest];
+}
+static inline const struct frame_rule *frames_rule(const struct frame_map *map, gfp_t gfp)
+{
+    return &map->rule[map->node][gfp % FRAME_GFP_RULES];
 }
 /* CPUs are spread over the nodes in order. */
 static inline unsigned frames_cpu_node(const struct frame_map *map, unsigned cpu)
 {
     return map->n_nodes == 1 ? 0 : (unsigned)((uint64_t)cpu * map->n_nodes / map->cpus);
+}
+/* From now on the caller runs on this CPU: its page lists serve. */
+static inline void frames_on_cpu(struct frame_map *map, unsigned cpu)
+{
+    map->cpu = cpu;
+    map->node = frames_cpu_node(map, cpu);
 }
 /* "Normal", or "node1.Normal" for the zones of a second node. */
 enum { ZONE_LABEL = 32 };

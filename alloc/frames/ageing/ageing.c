@@ -180,9 +180,9 @@ static int plan(struct ageing *a, struct err *err)
 /* Where more is free than wanted, single frames are taken. A frame may come from another zone than meant. */
 static void take_surplus(struct ageing *a)
 {
-    for (unsigned k = 0; k < a->map->n_zones; k++) {
-        struct zone *z = frames_zonelist(a->map, 0, k);
-        const struct ageing_plan *p = &a->plan[z - a->map->zones];
+    const struct frame_zonelist *l = frames_zonelist(a->map, 0, ZONE_MOVABLE);
+    for (unsigned k = 0; k < l->n; k++) {
+        const struct ageing_plan *p = &a->plan[l->zone[k]];
         for (uint64_t left = frames_free_pages(a->map); left && p->unusable > p->want; left--) {
             pfn_t pfn = ageing_take(a, 0, false);
             if (pfn_is_none(pfn))

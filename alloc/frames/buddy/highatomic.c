@@ -54,10 +54,9 @@ static bool unreserve_from(struct frame_map *map, struct zone *z, enum migratety
 
 bool highatomic_unreserve(struct frame_map *map, const struct frame_request *r, bool force)
 {
-    for (unsigned i = 0; i < map->n_zones; i++) {
-        struct zone *z = frames_zonelist(map, r->node, i);
-        if (z->type > r->highest || !z->managed)
-            continue;
+    const struct frame_zonelist *l = frames_zonelist(map, r->node, r->highest);
+    for (unsigned i = 0; i < l->n; i++) {
+        struct zone *z = &map->zones[l->zone[i]];
         if (!force && z->reserved_highatomic <= 1ull << map->pageblock_order)
             continue;
         if (unreserve_from(map, z, r->mt))

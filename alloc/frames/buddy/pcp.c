@@ -1,7 +1,6 @@
 #include "frames/buddy/pcp.h"
 
-#include "frames/frame_alloc.h"
-#include "frames/buddy/free_list.h"
+#include "frames/buddy/pcp_fast.h"
 
 #include <assert.h>
 
@@ -15,8 +14,6 @@ static int64_t clamp_i64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo
  * of several CPUs do not fall on the same cache colours. High never less than four batches, and a MIN_HIGH_SHARE-th
  * of the zone at most. */
 enum { BATCH_SHARE_SHIFT = 12, BATCH_MOST = 64, HIGH_BATCHES = 4, HIGH_MAX_SHARE = 8 };
-/* A CPU's share of the cache above this many batches: PCPF_FREE_HIGH_BATCH. */
-enum { FREE_HIGH_BATCHES = 3 };
 
 uint32_t pcp_batch(uint64_t managed)
 {
@@ -149,19 +146,15 @@ unsigned pcp_refill(struct frame_map *map, struct zone *z, unsigned cpu, unsigne
     return got;
 }
 
+bool pcp_refill_empty(struct frame_map *map, struct zone *z, struct pcp *p, unsigned order, enum migratetype mt, unsigned flags)
+{
+    return pcp_refill(map, z, (unsigned)(p - z->pcps), order, mt, flags, pcp_nr_alloc(map, z, p, order)) != 0;
+}
+
 pfn_t pcp_alloc(struct frame_map *map, struct zone *z, unsigned cpu, unsigned order, enum migratetype mt,
                 unsigned flags)
 {
-    struct pcp *p = pcp_of(map, z, cpu);
-    unsigned list = pcp_list_of(order, mt);
-    p->free_count >>= 1;
-    if (p->list[list].first)
-        map->pcp_st.hits++;
-    else if (pcp_refill(map, z, cpu, order, mt, flags, pcp_nr_alloc(map, z, p, order)) == 0)
-        return PFN_NONE;
-    uint32_t pfn = p->list[list].first;
-    take_off(map, p, list, pfn);
-    return (pfn_t){pfn};
+    return pcp_alloc_fast(map, z, cpu, order, mt, flags);
 }
 
 /* ---- freeing --------------------------------------------------------------------------------------------------------- */
@@ -227,39 +220,19 @@ static int64_t nr_free(const struct frame_map *map, const struct zone *z, const 
     return max_i64(batch, min_i64(p->free_count, high - batch));
 }
 
-void pcp_free(struct frame_map *map, struct zone *z, unsigned cpu, uint64_t pfn, unsigned order)
+void pcp_freed(struct frame_map *map, struct zone *z, struct pcp *p, unsigned list, bool free_high)
 {
-    enum migratetype mt = pageblock_get(map, pfn);
-    if (unlikely(mt >= MIGRATE_PCPTYPES)) {
-        if (mt == MIGRATE_ISOLATE) {
-            map->ops->free(map, z, pfn, order);
-            return;
-        }
-        mt = MIGRATE_MOVABLE;
-    }
-    struct pcp *p = pcp_of(map, z, cpu);
-    unsigned list = pcp_list_of(order, mt);
-    int64_t batch = z->pcp_batch;
-    bool free_high = false;
-    p->alloc_factor >>= 1;
-    pcp_put(map, z, cpu, pfn, list, false);
-    map->pcp_st.frees++;
-    /* Blocks of several pages on the lists keep memory apart, so a long run of such frees empties them. */
-    if (order >= 1 && order <= PCP_COSTLY_ORDER) {
-        free_high = p->free_count >= batch + z->pcp_high_min / 2 && p->prev_free_high_order &&
-                    (map->pcp_cache_pages <= FREE_HIGH_BATCHES * (uint64_t)batch || p->count >= batch);
-        p->prev_free_high_order = true;
-    } else {
-        p->prev_free_high_order = false;
-    }
-    if (p->free_count < batch << map->pcp_scale_max)
-        p->free_count += 1u << order;
     int64_t high = nr_high(map, z, p, free_high);
-    if (likely(p->count < high))
+    if (p->count < high)
         return;
-    pcp_drain(map, z, cpu, (uint32_t)nr_free(map, z, p, high, free_high), list);
+    pcp_drain(map, z, (unsigned)(p - z->pcps), (uint32_t)nr_free(map, z, p, high, free_high), list);
     if ((z->flags & ZONE_BELOW_HIGH) && zone_watermark_ok(z, 0, ZONE_MOVABLE, WMARK_HIGH))
         z->flags &= ~(unsigned)ZONE_BELOW_HIGH;
+}
+
+void pcp_free(struct frame_map *map, struct zone *z, unsigned cpu, uint64_t pfn, unsigned order)
+{
+    pcp_free_fast(map, z, cpu, pfn, order);
 }
 
 void pcp_decay(struct frame_map *map, struct zone *z, unsigned cpu)

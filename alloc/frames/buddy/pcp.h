@@ -21,6 +21,7 @@
 enum {
     PCP_COSTLY_ORDER = 3, /* PAGE_ALLOC_COSTLY_ORDER */
     PCP_THP_ORDER = 9,    /* HPAGE_PMD_ORDER */
+    PCP_FREE_HIGH_BATCHES = 3, /* a CPU's share of the cache above this many batches: PCPF_FREE_HIGH_BATCH */
     PCP_LISTS = (PCP_COSTLY_ORDER + 1) * MIGRATE_PCPTYPES + 2,
 };
 
@@ -49,7 +50,7 @@ static inline unsigned pcp_list_order(unsigned list)
 /* The lists of a zone and CPU; NULL if the map has none (buddy.pcp off, or an allocator without). */
 static inline struct pcp *pcp_of(const struct frame_map *map, const struct zone *z, unsigned cpu)
 {
-    return map->pcps ? &map->pcps[(size_t)(z - map->zones) * map->cpus + cpu] : NULL;
+    return map->pcps ? &z->pcps[cpu] : NULL;
 }
 
 /*

@@ -44,10 +44,11 @@ static void wake_kswapds(struct slow *s)
     if (!(s->flags & ALLOC_KSWAPD))
         return;
     s->map->st.kswapd_wakes++;
+    const struct frame_zonelist *l = frames_zonelist(s->map, s->r->node, s->r->highest);
     int node = -1; /* once a node, by its highest zone that may serve */
-    for (unsigned i = 0; h->wake_kswapd && i < s->map->n_zones; i++) {
-        struct zone *z = frames_zonelist(s->map, s->r->node, i);
-        if (!z->managed || z->type > s->r->highest || (int)z->node == node)
+    for (unsigned i = 0; h->wake_kswapd && i < l->n; i++) {
+        struct zone *z = &s->map->zones[l->zone[i]];
+        if ((int)z->node == node)
             continue;
         node = (int)z->node;
         h->wake_kswapd(h->self, z, s->r->order, s->r->highest);
@@ -98,10 +99,9 @@ static bool reclaim_retry(struct slow *s, bool progress)
     s->reclaim_loops = progress && !s->costly ? 0 : s->reclaim_loops + 1;
     if (s->reclaim_loops > MAX_RECLAIM_RETRIES)
         return highatomic_unreserve(s->map, s->r, true);
-    for (unsigned i = 0; i < s->map->n_zones; i++) {
-        const struct zone *z = frames_zonelist(s->map, s->r->node, i);
-        if (!z->managed || z->type > s->r->highest)
-            continue;
+    const struct frame_zonelist *l = frames_zonelist(s->map, s->r->node, s->r->highest);
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct zone *z = &s->map->zones[l->zone[i]];
         uint64_t more = h->reclaimable ? h->reclaimable(h->self, z) : 0;
         if (zone_mark_ok(z, s->r->order, z->wmark[WMARK_MIN] + z->boost, s->r->highest, s->flags, z->free + more))
             return true;

@@ -131,10 +131,11 @@ enum compact_result compact_direct(struct compaction *c, const struct frame_requ
     enum compact_result best = COMPACT_SKIPPED;
     if (!(r->gfp & __GFP_IO)) /* gfp_compaction_allowed */
         return COMPACT_SKIPPED;
-    for (unsigned i = 0; i < c->map->n_zones; i++) {
-        struct zone *z = frames_zonelist(c->map, r->node, i);
-        struct compact_zone *cz = &c->zone[z - c->map->zones];
-        if (!z->managed || z->type > r->highest || (z->node != r->node && (r->gfp & __GFP_THISNODE)))
+    const struct frame_zonelist *l = frames_zonelist(c->map, r->node, r->highest);
+    for (unsigned i = 0; i < l->n; i++) {
+        struct zone *z = &c->map->zones[l->zone[i]];
+        struct compact_zone *cz = &c->zone[l->zone[i]];
+        if (z->node != r->node && (r->gfp & __GFP_THISNODE))
             continue;
         if (priority > COMPACT_SYNC_FULL && compact_deferred(cz, r->order)) {
             c->st.deferred++;
@@ -175,10 +176,9 @@ void compact_done(struct compaction *c, const struct frame_request *r, struct zo
 static bool zonelist_suitable(const struct compaction *c, const struct frame_request *r)
 {
     const struct frames_hooks *h = &c->map->hooks;
-    for (unsigned i = 0; i < c->map->n_zones; i++) {
-        const struct zone *z = frames_zonelist(c->map, r->node, i);
-        if (!z->managed || z->type > r->highest)
-            continue;
+    const struct frame_zonelist *l = frames_zonelist(c->map, r->node, r->highest);
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct zone *z = &c->map->zones[l->zone[i]];
         uint64_t more = h->reclaimable ? h->reclaimable(h->self, z) / r->order : 0;
         if (room(z, r->order, z->wmark[WMARK_MIN] + z->boost, r->highest, z->free + more))
             return true;

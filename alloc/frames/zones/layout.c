@@ -8,6 +8,7 @@
 #include "frames/zones/layout.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LOW_RESERVED_SHARE = 16 }; /* of a small machine at most this share is kept for low_reserved */
 enum { LOCAL_DISTANCE = 10, REMOTE_DISTANCE = 20 }; /* ACPI SLIT's values where memory.node_distances is empty */
@@ -104,10 +105,30 @@ static int set_distances(struct frame_map *map, const struct memory_config *c, s
     return 0;
 }
 
+/* alloc_flags_nofragment: where the first zone is Normal, other zones come before foreign pageblocks. */
+static bool nofragment(const struct frame_map *map, unsigned node, enum zone_type highest)
+{
+    const struct zone *z = &map->zones[node * N_ZONES];
+    return !map->zones_x32 && highest >= ZONE_NORMAL && z[ZONE_NORMAL].managed &&
+           !(highest == ZONE_MOVABLE && z[ZONE_MOVABLE].managed) && (map->n_nodes == 1 || zone_populated(&z[ZONE_DMA32]));
+}
+
+/* The zones of one node, from the highest that a request may use down. */
+static void append_node(struct frame_map *map, unsigned local, unsigned node)
+{
+    for (unsigned highest = 0; highest < N_ZONES; highest++) {
+        struct frame_zonelist *l = &map->zonelist[local][highest];
+        for (unsigned t = highest + 1; t-- > 0;)
+            if (map->zones[node * N_ZONES + t].managed)
+                l->zone[l->n++] = (uint8_t)(node * N_ZONES + t);
+    }
+}
+
 /* build_zonelists: nodes by distance, nearer ones first and, among equal, those behind the local one before those in
- * front of it (find_next_best_node without its load); in each node from the highest zone down. */
+ * front of it (find_next_best_node without its load). */
 static void set_zonelists(struct frame_map *map)
 {
+    memset(map->zonelist, 0, sizeof map->zonelist);
     unsigned n = map->n_nodes;
     for (unsigned local = 0; local < n; local++) {
         bool used[FRAME_NODES] = {false};
@@ -122,8 +143,11 @@ static void set_zonelists(struct frame_map *map)
                 }
             }
             used[best] = true;
-            for (unsigned t = 0; t < N_ZONES; t++)
-                map->zonelist[local][k * N_ZONES + t] = (uint8_t)(best * N_ZONES + N_ZONES - 1 - t);
+            append_node(map, local, best);
+        }
+        for (unsigned highest = 0; highest < N_ZONES; highest++) {
+            struct frame_zonelist *l = &map->zonelist[local][highest];
+            l->nofragment = nofragment(map, local, (enum zone_type)highest);
         }
     }
 }
@@ -200,6 +224,36 @@ static void movable_starts(const struct frame_map *map, const struct plan *p, ui
     }
 }
 
+static void set_rules(struct frame_map *map)
+{
+    for (unsigned node = 0; node < map->n_nodes; node++)
+        for (gfp_t gfp = 0; gfp < FRAME_GFP_RULES; gfp++) {
+            enum zone_type highest = map->zones_x32 ? gfp_zone_32(gfp) : gfp_zone(gfp);
+            const struct frame_zonelist *l = &map->zonelist[node][highest];
+            bool own = l->n && map->zones[l->zone[0]].node == node;
+            map->rule[node][gfp] = (struct frame_rule){
+                .first = own ? &map->zones[l->zone[0]] : NULL, .highest = (uint8_t)highest,
+                .mt = (uint8_t)(map->mobility ? gfp_migratetype(gfp) : MIGRATE_UNMOVABLE)};
+        }
+}
+
+static void set_spans(struct frame_map *map)
+{
+    map->n_spans = 0;
+    for (unsigned i = 0; i < map->n_zones; i++) {
+        if (map->zones[i].start >= map->zones[i].end)
+            continue;
+        unsigned at = map->n_spans++;
+        for (; at && map->span[at - 1].start > map->zones[i].start; at--)
+            map->span[at] = map->span[at - 1];
+        map->span[at].start = map->zones[i].start;
+        map->span[at].zone = &map->zones[i];
+    }
+    if (!map->n_spans)
+        map->span[map->n_spans++].zone = map->zones;
+    map->span[0].start = 0; /* pfn 0 is reserved, and asked for like any other */
+}
+
 static void set_zones(struct frame_map *map, const struct plan *p)
 {
     const struct memory_config *c = p->c;
@@ -235,24 +289,14 @@ static void set_zones(struct frame_map *map, const struct plan *p)
             z->start = z->end = 0;
         z->present = ram_between(map, z->start, z->end);
     }
-    frames_set_spans(map);
+    set_spans(map);
 }
 
-void frames_set_spans(struct frame_map *map)
+void frames_zones_changed(struct frame_map *map)
 {
-    map->n_spans = 0;
-    for (unsigned i = 0; i < map->n_zones; i++) {
-        if (map->zones[i].start >= map->zones[i].end)
-            continue;
-        unsigned at = map->n_spans++;
-        for (; at && map->span[at - 1].start > map->zones[i].start; at--)
-            map->span[at] = map->span[at - 1];
-        map->span[at].start = map->zones[i].start;
-        map->span[at].zone = i;
-    }
-    if (!map->n_spans)
-        map->n_spans = 1;
-    map->span[0].start = 0; /* pfn 0 is reserved, and asked for like any other */
+    set_spans(map);
+    set_zonelists(map);
+    set_rules(map);
 }
 
 /* ---- what the allocator gets -------------------------------------------------------------------------------------------- */
@@ -342,7 +386,6 @@ int layout_set(struct frame_map *map, const struct memory_config *c, struct err 
     if (set_nodes(map, &plan, err) || set_distances(map, c, err))
         return -1;
     set_zones(map, &plan);
-    set_zonelists(map);
     int rc = set_ranges(map, &plan, low, boot, err);
     free(plan.out);
     return rc;

@@ -111,7 +111,7 @@ bool zone_mark_ok(const struct zone *z, unsigned order, uint64_t mark, enum zone
     return have >> order != 0;
 }
 
-bool zone_watermark_ok(const struct zone *z, unsigned order, enum zone_type highest, unsigned flags)
+bool zone_watermark_exactly(const struct zone *z, unsigned order, enum zone_type highest, unsigned flags)
 {
     unsigned w = flags & ALLOC_WMARK_MASK;
     if (zone_mark_ok(z, order, z->wmark[w] + z->boost, highest, flags, z->free))

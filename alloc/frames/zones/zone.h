@@ -64,6 +64,7 @@ struct virgin {
     uint64_t blocks; /* in all runs */
 };
 
+struct pcp;
 struct zone {
     const char *name;
     enum zone_type type;
@@ -85,6 +86,7 @@ struct zone {
     uint64_t wmark[N_WMARKS];
     uint64_t boost; /* on top of every mark, until kswapd takes it back */
     uint64_t reserved_highatomic; /* pages in HIGHATOMIC pageblocks */
+    struct pcp *pcps; /* [cpus], or NULL: no per-CPU lists */
     uint32_t pcp_batch, pcp_high_min, pcp_high_max; /* of each CPU's lists, pages; pcp.h */
     uint64_t lowmem_reserve[N_ZONES]; /* index: highest zone of the request */
     struct zone_stats st;
@@ -108,6 +110,19 @@ void zones_set_lowmem_reserve(struct zone z[N_ZONES], const uint32_t ratio[N_ZON
  * flags choose the mark and how far below it the request may go.) */
 bool zone_mark_ok(const struct zone *z, unsigned order, uint64_t mark, enum zone_type highest, unsigned flags,
                   uint64_t free); /* ... for any mark and number of free pages */
-bool zone_watermark_ok(const struct zone *z, unsigned order, enum zone_type highest, unsigned flags);
+bool zone_watermark_exactly(const struct zone *z, unsigned order, enum zone_type highest, unsigned flags);
+/* The common case of that, whatever else the flags allow: enough is free without any exception. */
+static inline bool zone_clearly_above(const struct zone *z, unsigned order, enum zone_type highest, enum wmark mark)
+{
+    return z->free > z->wmark[mark] + z->boost + z->lowmem_reserve[highest] + (1ull << order) - 1 &&
+           !z->nonempty[MIGRATE_HIGHATOMIC] &&
+           (order == 0 ||
+            (z->nonempty[MIGRATE_UNMOVABLE] | z->nonempty[MIGRATE_MOVABLE] | z->nonempty[MIGRATE_RECLAIMABLE]) >> order);
+}
+static inline bool zone_watermark_ok(const struct zone *z, unsigned order, enum zone_type highest, unsigned flags)
+{
+    return likely(zone_clearly_above(z, order, highest, (enum wmark)(flags & ALLOC_WMARK_MASK))) ||
+           zone_watermark_exactly(z, order, highest, flags);
+}
 
 #endif

@@ -112,7 +112,7 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
             z->lowmem_reserve[j] = j < k->reserves ? k->reserve[j] : 0;
     }
     map->reserved = map->present - map->managed;
-    frames_set_spans(map);
+    frames_zones_changed(map);
     return 0;
 }
 
