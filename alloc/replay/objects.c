@@ -235,7 +235,10 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
     const char *text = trace_rec_string(r, &len);
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
     slab_set_time(o->slab, ns * PS_A_NS);
-    if (call == SLAB_CALL_ALLOC || call == SLAB_CALL_ALLOC_PAGES || call == SLAB_CALL_VMALLOC || call == SLAB_CALL_KVMALLOC)
+    if (call == SLAB_CALL_MEMPOOL_ALLOC)
+        e.size = slab_calls_element(o->calls, r->size);
+    if (call == SLAB_CALL_ALLOC || call == SLAB_CALL_ALLOC_PAGES || call == SLAB_CALL_VMALLOC || call == SLAB_CALL_KVMALLOC ||
+        call == SLAB_CALL_MEMPOOL_ALLOC)
         called(o, &e);
     bool pool = call >= SLAB_CALL_MEMPOOL_CREATE;
     bool of_pool = call == SLAB_CALL_MEMPOOL_ALLOC || call == SLAB_CALL_MEMPOOL_FREE;

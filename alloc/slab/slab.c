@@ -157,6 +157,12 @@ void slab_on_finding(struct slab_sys *s, void (*fn)(void *self, const struct sla
     s->found_self = self;
 }
 
+void slab_on_slow_path(struct slab_sys *s, uint64_t (*cycles)(void *self), void *self)
+{
+    s->stall = cycles;
+    s->stall_self = self;
+}
+
 void find(struct slab_sys *s, enum slab_finding_kind kind, const struct slab_page *p, unsigned i, va_t object,
           int64_t offset, struct slab_who cause)
 {

@@ -171,6 +171,8 @@ void slab_set_who(struct slab_sys *s, struct slab_who who);
 void slab_set_time(struct slab_sys *s, tick_t now);
 /* What happened is told here; also counted. `f` is valid during the call. */
 void slab_on_finding(struct slab_sys *s, void (*fn)(void *self, const struct slab_finding *f), void *self);
+/* After a request for pages that took the page allocator's slow path: the cycles that others took for it (compaction). */
+void slab_on_slow_path(struct slab_sys *s, uint64_t (*cycles)(void *self), void *self);
 const char *slab_finding_name(enum slab_finding_kind k);
 
 /* A cache, maybe an existing one that it is merged with; NULL if size, alignment or flags cannot be. */

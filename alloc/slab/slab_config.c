@@ -79,6 +79,7 @@ static const struct param cost_params[] = {
     CYC(page_alloc, 230, "a block of frames from the page allocator, order 0: Brouer 2016 (assumed)"),
     CYC(page_order, 60, "... and for each order above 0: buddy lists instead of the CPU's (assumed)"),
     CYC(page_slow, 1500, "... when no zone has enough above its low mark: kswapd woken, all zones asked again (assumed)"),
+    CYC(copy_page, 700, "... and compaction moves a page: its bytes (assumed: 64 lines read and written); beside buddy.migrate_cycles"),
     CYC(page_free, 150, "a block of frames given back (assumed)"),
     CYC(reserve, 40, "mempool: the reserve locked, an element taken or put (assumed: one locked operation and the line)"),
     CYC(large, 40, "kmalloc and kfree above 8KiB, without the page allocator (assumed)"),

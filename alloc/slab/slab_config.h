@@ -19,7 +19,7 @@ enum slab_design {
 
 struct slab_cost_config { /* core cycles */
     uint32_t fast, free_fast, slow, node_lock, list_move, sheaf, array, per_object, slob_step, debug, ctor;
-    uint32_t page_alloc, page_order, page_slow, page_free, reserve, large, vmalloc, vmalloc_page, pte, purge, wait;
+    uint32_t page_alloc, page_order, page_slow, copy_page, page_free, reserve, large, vmalloc, vmalloc_page, pte, purge, wait;
 };
 
 struct vmalloc_config {

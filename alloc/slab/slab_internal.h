@@ -114,6 +114,8 @@ struct slab_sys {
     struct slab_who who;
     void (*found)(void *self, const struct slab_finding *f);
     void *found_self;
+    uint64_t (*stall)(void *self); /* slab_on_slow_path */
+    void *stall_self;
     void *design; /* SLOB's lists */
     tick_t now;
     /* the operation under way */

@@ -186,8 +186,7 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
     struct simulation s = {.config = c, .config_path = o->config, .trace = o->trace, .n_trace = o->n_trace, .output = o->output,
                            .label = "run", .quiet = o->quiet, .status = o->status, .argc = argc, .argv = argv};
     struct simulated r;
-    const char *events = ((const struct machine_root *)config_root(c))->workload.kernel.events;
-    if (events && *events)
+    if (kernel_wanted(c))
         return kernel_run(&s);
     const struct sim_config *sim = &((const struct machine_root *)config_root(c))->m.sim;
     int code = 0;

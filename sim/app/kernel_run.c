@@ -2,13 +2,17 @@
 
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
+#include "app/kernel/kernel_memory.h"
 #include "app/machine_root.h"
 #include "app/progress.h"
+#include "app/result/aged.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
+#include "app/result/series/memory_series.h"
 #include "app/result/series/run_columns.h"
 
 #include "replay/replay.h"
+#include "traces/native/hash.h"
 #include "traces/trace.h"
 
 #include <inttypes.h>
@@ -51,6 +55,12 @@ struct kernel_run {
     struct progress progress;
     uint64_t events, time_ps;
     struct slab_stats slab; /* of the end, for the summary */
+    struct slab_calls_stats calls;
+    bool from_memory, made_up;
+    struct kernel_memory memory;
+    uint64_t memory_rows;
+    struct memory_series *memory_series;
+    struct trace_hasher *hasher; /* of made-up calls */
     bool begun, written;
     struct err err;
 };
@@ -62,6 +72,7 @@ static void add_object_stats(struct kernel_run *r)
     const struct objects *o = r->replay->objects;
     stats_add(r->stats, "replay.objects", &r->replay->objects_left, objects_descs, ARRAY_LEN(objects_descs));
     r->slab = *slab_stats(objects_slab(o));
+    r->calls = *slab_calls_stats(objects_calls(o));
     objects_add_stats(o, r->stats);
 }
 
@@ -72,9 +83,19 @@ static int write_callers(FILE *f, void *ctx, struct err *err)
     return 0;
 }
 
+static int write_vmallocinfo(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    slab_print_vmallocinfo(slab_calls_vmalloc(objects_calls(ctx)), f);
+    return 0;
+}
+
 static int write_objects(const struct kernel_run *r, struct err *err)
 {
     void *o = (void *)(uintptr_t)r->replay->objects; /* the writer only reads */
+    if (o && slab_vmalloc_stats(slab_calls_vmalloc(objects_calls(o)))->areas &&
+        result_write(r->result, "proc/vmallocinfo", write_vmallocinfo, o, err) < 0)
+        return -1;
     return o ? result_write(r->result, "proc/kmem_callers", write_callers, o, err) : 0;
 }
 
@@ -84,8 +105,17 @@ static void on_begin(void *self, const struct frame_map *map)
     series_add_u64(r->series, "references", "events", &r->events); /* what pictures have for their x axis */
     series_add_u64(r->series, "time_ps", "ps", &r->time_ps);
     run_add_zone_columns(r->series, map);
-    if (r->replay->objects)
+    if (r->replay->objects) {
         run_add_slab_columns(r->series, objects_slab(r->replay->objects), false);
+        run_add_calls_columns(r->series, objects_calls(r->replay->objects));
+    }
+    if (r->from_memory) {
+        slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
+        if (memory_series_new(&r->memory_series, map, r->memory_rows, &r->err) < 0)
+            r->memory_series = NULL; /* told with the result */
+        if (r->memory_series)
+            memory_series_sample(r->memory_series, 0, 0);
+    }
     series_sample(r->series, r->events);
     r->begun = true;
 }
@@ -97,6 +127,8 @@ static int on_tick(void *self, uint64_t events, uint64_t ns)
     r->time_ps = ns * PS_A_NS;
     if (r->begun && series_due(r->series, events))
         series_sample(r->series, events);
+    if (r->begun && memory_series_due(r->memory_series, events))
+        memory_series_sample(r->memory_series, events, r->time_ps);
     progress_update(&r->progress, events, r->time_ps);
     return progress_interrupted() != 0;
 }
@@ -118,27 +150,32 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     struct err ignored;
     r->events = p->records[REPLAY_PRE] + p->records[REPLAY_SYNC] + p->records[REPLAY_WINDOW];
     series_finish(r->series, r->events);
+    memory_series_finish(r->memory_series, r->events, r->time_ps);
     stats_add(r->stats, "replay.lines", &p->lines, line_descs, ARRAY_LEN(line_descs));
-    stats_add(r->stats, "replay.recorded", &p->recorded, recorded_descs, ARRAY_LEN(recorded_descs));
-    if (r->k->placement == KERNEL_PREDICT) {
+    if (!r->from_memory)
+        stats_add(r->stats, "replay.recorded", &p->recorded, recorded_descs, ARRAY_LEN(recorded_descs));
+    else if (kernel_memory_add_stats(&r->memory, r->stats, &ignored) < 0)
+        rc = -1;
+    if (r->k->placement == KERNEL_PREDICT && !p->objects) {
         stats_add(r->stats, "replay.blocks", &p->follow, block_descs, ARRAY_LEN(block_descs));
         stats_add(r->stats, "replay.lists", &p->lists, list_descs, ARRAY_LEN(list_descs));
         stats_add_ratio(r->stats, "replay.blocks", "right", "replay.blocks.new_right", "replay.blocks.new_blocks", 100, 4, "%",
                         "our frame is the kernel's, where the list position is known");
         stats_add_ratio(r->stats, "replay.lists", "right_share", "replay.lists.right", "replay.lists.known", 100, 4, "%",
                         "our page is the kernel's, where the head of the list is known");
+    } else if (p->objects) {
+        add_object_stats(r);
     } else if (r->k->placement == KERNEL_SIMULATED) {
-        if (p->objects)
-            add_object_stats(r);
-        else
-            stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
+        stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
     }
     frames_add_stats(map, r->stats);
     stats_freeze(r->stats);
     if (p->objects)
         slab_add_cache_stats(objects_slab(p->objects), r->stats);
     bool stopped = p->stopped;
-    bool hashed = rc == 0 && !stopped && trace_hash(r->k->events, &value, &ignored) == 0;
+    if (r->made_up)
+        value = trace_hasher_value(r->hasher);
+    bool hashed = rc == 0 && !stopped && (r->made_up || trace_hash(r->k->events, &value, &ignored) == 0);
     if (hashed)
         snprintf(hash, sizeof hash, "%016" PRIx64, value);
     if (rc < 0)
@@ -147,19 +184,60 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
         snprintf(reason, sizeof reason, "interrupted by signal %d", progress_interrupted());
     else
         snprintf(reason, sizeof reason, "end of trace");
-    const char *inputs[] = {r->k->events, s->config_path && s->config_path[0] != '@' ? s->config_path : NULL};
+    const char *config = s->config_path && s->config_path[0] != '@' ? s->config_path : NULL;
+    const char *inputs[] = {r->made_up ? config : r->k->events, config};
+    size_t n_inputs = r->made_up ? config != NULL : config ? 2 : 1;
     struct result_run rr = {.version = MMULAB_VERSION, .config_hash = digest, .trace_hash = hashed ? hash : NULL,
                             .seed = root->m.sim.seed, .complete = rc == 0 && !stopped, .reason = reason};
     struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
                                .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
-                               .n_inputs = inputs[1] ? 2 : 1};
+                               .n_inputs = n_inputs};
     struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL};
     r->written = config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
                  proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_objects(r, &r->err) == 0 &&
                  result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
+                 memory_series_write(r->memory_series, r->result, &r->err) == 0 &&
                  result_write_stats(r->result, &rr, r->stats, r->series, &r->err) == 0 &&
                  result_write_host(r->result, &host, &r->err) == 0 && result_commit(r->result, &r->err) == 0;
+    kernel_memory_fini(&r->memory); /* the map goes now */
+}
+
+/* ---- made-up calls and the machine's memory ----------------------------------------------------------------------------- */
+
+struct making { struct kernel_run *r; replay_put *put; void *pass; };
+
+static int put_made(void *ctx, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
+{
+    const struct making *m = ctx;
+    trace_hasher_put(m->r->hasher, 0, thread, rec, n);
+    return m->put(m->pass, thread, rec, n, err);
+}
+
+static int make(void *self, replay_put *put, void *pass, struct err *err)
+{
+    struct kernel_run *r = self;
+    const struct machine_root *root = config_root(r->s->config);
+    struct making m = {r, put, pass};
+    return calls_make(&root->workload.calls, root->m.cpu.count, put_made, &m, err);
+}
+
+static int start_from_memory(struct kernel_run *r, const struct machine_root *root, struct err *err)
+{
+    if (r->made_up && !(r->hasher = trace_hasher_new()))
+        return err_set(err, ERR_RUN, "out of memory");
+    if (kernel_memory_build(&r->memory, root, err) < 0) {
+        struct frame_map *map = r->memory.map;
+        if (map)
+            kernel_memory_fini(&r->memory);
+        frame_map_free(map);
+        return -1;
+    }
+    if (r->memory.is_aged) {
+        aged_write(result_event(r->result, 0, "aged"), &r->memory.aged);
+        result_event_end(r->result);
+    }
+    return 0;
 }
 
 /* ---- snapshot and times ------------------------------------------------------------------------------------------------- */
@@ -191,12 +269,24 @@ static void summary(const struct kernel_run *r, const char *dir)
 {
     const struct replay_result *p = r->replay;
     char text[64];
-    printf("mmulab run: %s: %" PRIu64 " events, %" PRIu64 " of them in the window\n", p->stopped ? "interrupted" : "done", r->events,
-           p->records[REPLAY_WINDOW]);
+    if (r->from_memory)
+        printf("mmulab run: %s: %" PRIu64 " events\n", p->stopped ? "interrupted" : "done", r->events);
+    else
+        printf("mmulab run: %s: %" PRIu64 " events, %" PRIu64 " of them in the window\n", p->stopped ? "interrupted" : "done", r->events,
+               p->records[REPLAY_WINDOW]);
     if (p->lines.unparsed)
         printf("  lines not understood: %" PRIu64 ", the first is line %" PRIu64 "\n", p->lines.unparsed, p->lines.first_unparsed);
-    printf("  recorded      allocated again %" PRIu64 ", freed again %" PRIu64 "\n", p->recorded.alloc_again, p->recorded.free_again);
-    if (r->k->placement == KERNEL_PREDICT) {
+    if (!r->from_memory)
+        printf("  recorded      allocated again %" PRIu64 ", freed again %" PRIu64 "\n", p->recorded.alloc_again, p->recorded.free_again);
+    if (r->from_memory) {
+        const struct slab_calls_stats *c = &r->calls;
+        printf("  requests      %" PRIu64 " of memory, %" PRIu64 " of them got none (above 8 KiB: %" PRIu64 " of %" PRIu64 "); %" PRIu64
+               " given back\n", c->allocs, c->failures, c->large_failures, c->large_allocs, c->frees);
+        printf("  asked for     %" PRIu64 " bytes, held %" PRIu64 "; at most %" PRIu64 " and %" PRIu64 "\n", c->live_bytes, c->held_bytes,
+               c->peak_live_bytes, c->peak_held_bytes);
+        printf("  unusable      for blocks of 2 MiB: %" PRIu64 ".%03" PRIu64 " of the free memory; %" PRIu64 " areas of 2 MiB are free\n",
+               r->memory.st.unusable_9 / 1000, r->memory.st.unusable_9 % 1000, r->memory.st.free_2m);
+    } else if (r->k->placement == KERNEL_PREDICT) {
         printf("  blocks        %s%% of %" PRIu64 " from known positions are the kernel's (next frame: %" PRIu64
                ", textbook: %" PRIu64 ")\n", ratio_format(text, sizeof text, p->follow.new_right, p->follow.new_blocks, 100, 4),
                p->follow.new_blocks, p->follow.new_next, p->follow.new_textbook);
@@ -219,31 +309,36 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
 {
     const struct machine_root *root = config_root(s->config);
     const struct workload_kernel *k = &root->workload.kernel;
-    struct kernel_run r = {.s = s, .k = k, .replay = calloc(1, sizeof *r.replay)};
+    struct kernel_run r = {.s = s, .k = k, .replay = calloc(1, sizeof *r.replay), .made_up = root->workload.calls.count != 0,
+                           .memory_rows = root->output.memory_rows};
     struct snapshot *before = NULL;
     struct snap_times times;
     struct err err = {0};
-    char *prefix = before_prefix(k), *when = prefix ? times_path(prefix) : NULL;
+    r.from_memory = r.made_up || k->start == KERNEL_FROM_MEMORY;
+    char *prefix = r.from_memory ? NULL : before_prefix(k), *when = prefix ? times_path(prefix) : NULL;
     int rc = -1;
     *out = (struct simulated){.end = SIMULATED_NOT};
-    if (!r.replay || !prefix) {
+    if (!r.replay || (!prefix && !r.from_memory)) {
         err_set(&err, ERR_RUN, "out of memory");
         goto done;
     }
     if (root->workload.processes.n || s->n_trace) {
-        err_set(&err, ERR_USAGE, "a run replays programs or a recorded kernel, not both");
-        err_remedy(&err, "leave out -t and workload.processes, or workload.kernel.events");
+        err_set(&err, ERR_USAGE, "a run replays programs or %s, not both", r.made_up ? "made-up calls" : "a recorded kernel");
+        err_remedy(&err, "leave out -t and workload.processes, or workload.%s", r.made_up ? "calls.count" : "kernel.events");
         goto done;
     }
-    if ((when && snapshot_read_times(&times, when, &err) < 0) || snapshot_read(&before, prefix, &err) < 0)
+    if ((when && snapshot_read_times(&times, when, &err) < 0) || (prefix && snapshot_read(&before, prefix, &err) < 0))
         goto done;
     out->end = SIMULATED_UNWRITTEN;
     if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
-        stats_new(&r.stats, &err) < 0)
+        stats_new(&r.stats, &err) < 0 || (r.from_memory && start_from_memory(&r, root, &err) < 0))
         goto done;
-    struct replay_request q = {.events = k->events, .before = before, .times = when ? &times : NULL, .recorded = true,
-                               .predict = k->placement != KERNEL_SIMULATED, .simulate = k->placement == KERNEL_SIMULATED && k->level != KERNEL_OBJECTS,
-                               .objects = k->level == KERNEL_OBJECTS ? &root->m.slab : NULL, .seed = root->m.sim.seed,
+    bool objects = r.from_memory || k->level == KERNEL_OBJECTS;
+    struct replay_request q = {.events = k->events, .make = r.made_up ? make : NULL, .before = before, .times = when ? &times : NULL,
+                               .memory = r.memory.map, .cpus = root->m.cpu.count, .recorded = !r.from_memory,
+                               .predict = !objects && k->placement != KERNEL_SIMULATED,
+                               .simulate = !objects && k->placement == KERNEL_SIMULATED,
+                               .objects = objects ? &root->m.slab : NULL, .seed = root->m.sim.seed,
                                .level = k->level == KERNEL_PAGES ? SIMULATE_PAGES : SIMULATE_BUDDY, .allocator = root->m.buddy.allocator,
                                .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
     progress_signals_install();
@@ -267,12 +362,20 @@ done:
     out->err = err;
     result_free(r.result);
     series_free(r.series);
+    memory_series_free(r.memory_series);
+    trace_hasher_free(r.hasher);
     stats_free(r.stats);
     snapshot_free(before);
     free(r.replay);
     free(prefix);
     free(when);
     return out->end;
+}
+
+bool kernel_wanted(const struct config *c)
+{
+    const struct workload_config *w = &((const struct machine_root *)config_root(c))->workload;
+    return w->calls.count || (w->kernel.events && *w->kernel.events);
 }
 
 int kernel_run(const struct simulation *s)

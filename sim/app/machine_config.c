@@ -9,6 +9,7 @@
 #include "cpu/machine/machine.h"
 
 #include <assert.h>
+#include <string.h>
 #include <threads.h>
 
 static const struct param process_params[] = {
@@ -25,6 +26,7 @@ static const struct param workload_params[] = {
 };
 
 static const char *const placement_names[] = {"recorded", "predict", "simulated", NULL};
+static const char *const start_names[] = {"snapshot", "memory", NULL};
 static const char *const level_names[] = {"blocks", "pages", "objects", NULL};
 static const struct param kernel_params[] = {
     {.key = "events", .type = P_PATH, .offset = offsetof(struct workload_kernel, events),
@@ -36,6 +38,8 @@ static const struct param kernel_params[] = {
      .help = "recorded: the kernel's own frames; predict: our allocator's choice against each of them; simulated: our allocator chooses"},
     {.key = "level", .type = P_ENUM, .offset = offsetof(struct workload_kernel, level), .def = 0, .names = level_names,
      .help = "simulated: blocks that left the kernel's buddy lists; pages that its callers asked for; or its objects, by slab.design"},
+    {.key = "start", .type = P_ENUM, .offset = offsetof(struct workload_kernel, start), .def = KERNEL_FROM_SNAPSHOT, .names = start_names,
+     .help = "objects: from the free memory of the snapshot, or the machine's memory as memory.* has it, aged if memory.ageing says so"},
 };
 
 static const struct param output_params[] = {
@@ -44,6 +48,23 @@ static const struct param output_params[] = {
     {.key = "page_users", .type = P_BOOL, .offset = offsetof(struct output_config, page_users), .def = 0,
      .help = "proc/page_users, at the end and at marks: a line an allocated block of frames, with all who map it"},
 };
+
+static void check_calls(const struct machine_root *r, struct config_checker *ck)
+{
+    char few[64], keys[256] = "";
+    struct err err = {0};
+    if (r->workload.calls.count && r->workload.kernel.events && *r->workload.kernel.events)
+        config_fail(ck, "workload.calls.count workload.kernel.events", "a run replays made-up calls or recorded events, not both");
+    if (calls_check(&r->workload.calls, few, &err) == 0)
+        return;
+    size_t n = 0;
+    for (const char *key = few; *key; key += *key == ' ') {
+        size_t len = strcspn(key, " ");
+        n += (size_t)snprintf(keys + n, sizeof keys - n, "%sworkload.calls.%.*s", n ? " " : "", (int)len, key);
+        key += len;
+    }
+    config_fail(ck, keys, "%s", err.message);
+}
 
 static void check_machine(const void *root, struct config_checker *ck)
 {
@@ -54,6 +75,9 @@ static void check_machine(const void *root, struct config_checker *ck)
     const struct workload_kernel *k = &r->workload.kernel;
     if (k->level == KERNEL_OBJECTS && k->placement != KERNEL_SIMULATED)
         config_fail(ck, "workload.kernel.level workload.kernel.placement", "objects need the placement \"simulated\"");
+    if (k->start == KERNEL_FROM_MEMORY && k->level != KERNEL_OBJECTS)
+        config_fail(ck, "workload.kernel.start workload.kernel.level", "only objects can start from the machine's memory");
+    check_calls(r, ck);
     if (timed && !c->l2.enabled)
         config_fail(ck, "cache.l2.enabled sim.mode", "a machine without level-2 cache needs sim.mode \"functional\"");
     if (timed && !c->llc_inclusive)
@@ -97,7 +121,7 @@ static void check_machine(const void *root, struct config_checker *ck)
     if (timed && r->m.memory.size_bytes > dram_capacity(&r->m.dram))
         config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
                     (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
-    if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events)
+    if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events && k->start == KERNEL_FROM_SNAPSHOT)
         config_fail(ck, "memory.ageing.recipe workload.kernel.events", "a recorded kernel starts from its own snapshot");
     if (mmu_config_check(&r->m.mmu, &err) < 0)
         config_fail_err(ck, &err);
@@ -147,6 +171,8 @@ static void build(void)
         "What is replayed.");
     add("workload.kernel", kernel_params, ARRAY_LEN(kernel_params), offsetof(struct machine_root, workload.kernel),
         "A recorded kernel.");
+    add("workload.calls", calls_params, calls_params_n, offsetof(struct machine_root, workload.calls),
+        "Made-up calls of the kernel's allocators, replayed over the machine's memory instead of programs (docs/trace-generators.md).");
     add("output", output_params, ARRAY_LEN(output_params), offsetof(struct machine_root, output), "What is written.");
 #undef AT
     store.schema.title = "mmulab configuration";

@@ -3,6 +3,7 @@
 #define APP_MACHINE_ROOT_H
 
 #include "cpu/machine/machine_config.h"
+#include "traces/gen/calls.h"
 
 struct workload_process {
     char *trace;
@@ -10,13 +11,16 @@ struct workload_process {
 };
 enum kernel_placement { KERNEL_RECORDED, KERNEL_PREDICT, KERNEL_SIMULATED };
 enum kernel_level { KERNEL_BLOCKS, KERNEL_PAGES, KERNEL_OBJECTS };
+enum kernel_start { KERNEL_FROM_SNAPSHOT, KERNEL_FROM_MEMORY };
 struct workload_kernel {
     char *events, *before; /* "": none */
     int placement, level;  /* enum kernel_placement, enum kernel_level */
+    int start;             /* enum kernel_start */
 };
 struct workload_config {
     struct param_list processes; /* of struct workload_process */
     struct workload_kernel kernel;
+    struct calls_config calls; /* made up, in place of kernel.events; count 0: none */
 };
 struct output_config {
     uint64_t memory_rows;

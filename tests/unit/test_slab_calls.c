@@ -179,7 +179,7 @@ END_TEST
 
 /* ---- random calls against an array -------------------------------------------------------------------------------------- */
 
-enum { POINTERS = 600, STEPS = 120000 };
+enum { POINTERS = 600, STEPS = 60000 };
 struct live { uint64_t size; uint8_t how; bool asked; };
 
 START_TEST(random_calls) /* every design, in little memory */
@@ -238,7 +238,7 @@ START_TEST(random_calls) /* every design, in little memory */
     }
     ck_assert_uint_eq(t->allocs, asked);
     ck_assert_uint_eq(t->frees, freed);
-    ck_assert_uint_gt(t->failures, 100);
+    ck_assert_uint_gt(t->failures, 50);
     ck_assert_uint_eq(t->unknown_frees + t->missed_frees + t->wrong_pools, 0);
     uint64_t timed = slab_calls_latency(b.c, SLAB_CALLS_small_alloc)->n + slab_calls_latency(b.c, SLAB_CALLS_large_alloc)->n;
     ck_assert_uint_eq(timed, asked - t->failures);

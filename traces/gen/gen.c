@@ -325,7 +325,7 @@ static const struct trace_gen_pattern *find_pattern(const char *kind, struct err
         k += (size_t)snprintf(names + k, sizeof names - k, " %s", trace_gen_patterns[i]->name);
     }
     err_set(err, ERR_USAGE, "unknown kind `%s`", kind);
-    err_remedy(err, "the kinds are%s", names);
+    err_remedy(err, "the kinds are%s calls", names);
     return NULL;
 }
 

@@ -412,6 +412,13 @@ void slab_calls_play(struct slab_calls *c, enum slab_call call, const struct sla
 
 /* ---- looking at it ------------------------------------------------------------------------------------------------------ */
 
+uint64_t slab_calls_element(const struct slab_calls *c, uint64_t number)
+{
+    const struct pool *p;
+    HASH_FIND(hh, c->pools, &number, sizeof number, p);
+    return p ? p->size : 0;
+}
+
 struct vmalloc *slab_calls_vmalloc(const struct slab_calls *c) { return c->v; }
 const struct slab_latency *slab_calls_latency(const struct slab_calls *c, enum slab_calls_class k) { return &c->latency[k]; }
 

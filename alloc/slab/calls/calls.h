@@ -65,6 +65,8 @@ void slab_calls_play(struct slab_calls *c, enum slab_call call, const struct sla
 /* Time went on without a call. */
 void slab_calls_time(struct slab_calls *c, uint64_t ns);
 
+/* Bytes of a pool's elements; 0 if there is no such pool. */
+uint64_t slab_calls_element(const struct slab_calls *c, uint64_t number);
 struct vmalloc *slab_calls_vmalloc(const struct slab_calls *c);
 const struct slab_calls_stats *slab_calls_stats(const struct slab_calls *c); /* gauges are brought up to date */
 const struct slab_latency *slab_calls_latency(const struct slab_calls *c, enum slab_calls_class k);

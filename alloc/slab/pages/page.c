@@ -40,7 +40,9 @@ pfn_t get_frames_at(struct slab_sys *s, gfp_t gfp, unsigned order, enum frame_ta
 {
     uint64_t slow = s->frames->st.slow_paths;
     pfn_t pfn = frames_alloc(s->frames, gfp, order, tag);
-    charge(s, cycles + (s->frames->st.slow_paths != slow ? s->cfg.cost.page_slow : 0));
+    charge(s, cycles);
+    if (s->frames->st.slow_paths != slow)
+        charge(s, s->cfg.cost.page_slow + (s->stall ? s->stall(s->stall_self) : 0));
     return pfn;
 }
 

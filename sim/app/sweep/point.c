@@ -34,7 +34,7 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
         free(decoded);
         return;
     }
-    bool kernel = root && root->workload.kernel.events && *root->workload.kernel.events;
+    bool kernel = root && kernel_wanted(pt->config);
     switch (kernel ? kernel_simulate(&s, &r, false) : simulate(&s, &r)) {
     case SIMULATED_WHOLE:
         out->end = POINT_SIMULATED;

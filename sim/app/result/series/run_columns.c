@@ -124,3 +124,26 @@ void run_add_slab_columns(struct series *s, const struct slab_sys *slab, bool ma
         }
     }
 }
+
+/* ---- calls --------------------------------------------------------------------------------------------------------------- */
+
+enum { CALLS_COLUMN_LIVE, CALLS_COLUMN_HELD, CALLS_COLUMN_FAILURES, CALLS_COLUMN_LARGE_FAILURES };
+
+static uint64_t calls_column(const void *ctx, uint64_t which)
+{
+    const struct slab_calls_stats *st = slab_calls_stats(ctx);
+    switch (which) {
+    case CALLS_COLUMN_LIVE: return st->live_bytes;
+    case CALLS_COLUMN_HELD: return st->held_bytes;
+    case CALLS_COLUMN_FAILURES: return st->failures;
+    default: return st->large_failures;
+    }
+}
+
+void run_add_calls_columns(struct series *s, const struct slab_calls *calls)
+{
+    series_add(s, "calls_live_bytes", "bytes", SERIES_U64, calls_column, calls, CALLS_COLUMN_LIVE);
+    series_add(s, "calls_held_bytes", "bytes", SERIES_U64, calls_column, calls, CALLS_COLUMN_HELD);
+    series_add(s, "calls_failures", "requests", SERIES_U64, calls_column, calls, CALLS_COLUMN_FAILURES);
+    series_add(s, "calls_large_failures", "requests", SERIES_U64, calls_column, calls, CALLS_COLUMN_LARGE_FAILURES);
+}
