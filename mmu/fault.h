@@ -19,8 +19,8 @@ enum {
 enum os_op_kind {
     OS_CLEAR_PAGE, /* store zeros to every line of the 4 KiB frame at pa; its bytes are zero already */
     OS_STORE_PTE,  /* store `value` to the 8 bytes at pa */
+    OS_COPY_PAGE,  /* read every line of the 4 KiB frame at pa and store it to the frame at address `value`; contents are not kept */
     /* Of work that has taken effect already (pages that a compaction moved): traffic and time, no change. */
-    OS_COPY_PAGE,  /* read every line of the 4 KiB frame at pa and store it to the frame at address `value` */
     OS_TOUCH_PTE,  /* store to the 8 bytes at pa what stands there */
     OS_WAIT,       /* when all before is done: `value` core cycles */
 };
@@ -35,6 +35,7 @@ enum fault_result {
     FAULT_SPURIOUS, /* the tables already allow the access: repeat it */
     FAULT_SEGV,     /* the process may not do this: it ends */
     FAULT_OOM,      /* no frame could be had: the process is killed */
+    FAULT_SPLIT,    /* a large page must be split first, wherever it is mapped; then repeat the access */
 };
 
 /* A 1 GiB page clears 512 * 512 frames: such runs are one operation with a count. */
@@ -46,6 +47,7 @@ struct os_run {
 struct fault_answer {
     enum fault_result result;
     uint32_t handler_cycles; /* software cost before the operations */
+    bool replaces;           /* va's entry is present: before the operations it is cleared and its translation dropped in every core */
     uint32_t n;
     struct os_run ops[FAULT_MAX_OPS];
 };

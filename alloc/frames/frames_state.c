@@ -138,6 +138,17 @@ static void tables_state(struct frame_map *map, struct phys_mem *mem, struct spa
             state_bytes(io, phys_at(mem, pfn_to_pa((pfn_t){pfn})), PAGE_BYTES);
 }
 
+/* Loading: the chains of frames that several map. */
+static void check_chains(const struct frame_map *map, const struct span *span, unsigned n, struct state_io *io)
+{
+    uint8_t *seen = rmap_load_free(map, io);
+    for (unsigned i = 0; i < n; i++)
+        for (uint64_t f = span[i].from; f < span[i].to && f < map->n_frames && !state_bad(io); f++)
+            if (map->frames[f].state == FRAME_ALLOCATED && (map->frames[f].flags & FRAME_FLAG_CHAIN))
+                state_check(io, rmap_load_chain(map, &map->frames[f], seen), "the mappings of a frame are not what it counts");
+    free(seen);
+}
+
 void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *io)
 {
     struct span span[FRAME_ZONES * ZONE_VIRGIN_RUNS + 1];
@@ -170,6 +181,8 @@ void frames_state(struct frame_map *map, struct phys_mem *mem, struct state_io *
         state_sparse(io, map->frames, span[i].from, span[i].to, sizeof *map->frames);
     for (unsigned i = 0; i < n && !state_bad(io); i++)
         tables_state(map, mem, span[i], io);
+    if (io->loading && !state_bad(io))
+        check_chains(map, span, n, io);
     if (io->loading && !state_bad(io))
         frames_rebuild(map);
 }

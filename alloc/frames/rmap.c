@@ -1,4 +1,5 @@
 #include "frames/rmap.h"
+#include "engine/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,22 +11,38 @@ static struct frame *mapped(const struct frame_map *map, pfn_t pfn)
     return f;
 }
 
+static bool grow(struct rmap_pool *p)
+{
+    uint32_t n = p->n ? 2 * p->n : 64;
+    struct rmap_link *l = n > p->n ? realloc(p->link, n * sizeof *l) : NULL;
+    if (!l)
+        return false;
+    if (!p->n)
+        l[0] = (struct rmap_link){0};
+    for (uint32_t i = n; i-- > (p->n ? p->n : 1);) {
+        l[i] = (struct rmap_link){.next = p->free};
+        p->free = i;
+    }
+    p->link = l;
+    p->n = n;
+    return true;
+}
+
+bool rmap_reserve(struct frame_map *map, uint64_t n)
+{
+    struct rmap_pool *p = &map->rmap;
+    while (n && (p->n ? p->n - 1 - p->used : 0) < n)
+        if (!grow(p))
+            return false;
+    return true;
+}
+
 /* An unused link, or 0. Link 0 is never handed out. */
 static uint32_t link_get(struct frame_map *map)
 {
     struct rmap_pool *p = &map->rmap;
-    if (!p->free) {
-        uint32_t n = p->n ? 2 * p->n : 64;
-        struct rmap_link *l = n > p->n ? realloc(p->link, n * sizeof *l) : NULL;
-        if (!l)
-            return 0;
-        for (uint32_t i = n; i-- > (p->n ? p->n : 1);) {
-            l[i] = (struct rmap_link){.next = p->free};
-            p->free = i;
-        }
-        p->link = l;
-        p->n = n;
-    }
+    if (!p->free && !grow(p))
+        return 0;
     uint32_t i = p->free;
     p->free = p->link[i].next;
     p->used++;
@@ -132,6 +149,34 @@ int rmap_check(const struct frame_map *map, pfn_t pfn, struct err *err)
         return err_set(err, ERR_RUN, "frames: pfn %llu is mapped %u times, its chain does not hold so many",
                        (unsigned long long)pfn.v, f->mapcount);
     return 0;
+}
+
+uint8_t *rmap_load_free(const struct frame_map *map, struct state_io *io)
+{
+    const struct rmap_pool *p = &map->rmap;
+    uint8_t *seen = calloc(p->n + 1u, 1);
+    uint32_t i = p->free, left = p->n ? p->n - 1 : 0;
+    if (!seen) {
+        state_fail(io, "out of host memory for the reverse map");
+        return NULL;
+    }
+    for (; i && i < p->n && !state_bad(io); i = p->link[i].next, left--) {
+        state_check(io, !seen[i] && left > p->used, "a free record of the reverse map is met twice");
+        seen[i] = 1;
+    }
+    state_check(io, left == p->used, "records of the reverse map are lost");
+    return seen;
+}
+
+bool rmap_load_chain(const struct frame_map *map, const struct frame *f, uint8_t *seen)
+{
+    uint64_t n = f->mapcount ? 1 : 0;
+    for (uint32_t i = chain(f); i; i = map->rmap.link[i].next) {
+        if (i >= map->rmap.n || seen[i] || ++n > f->mapcount)
+            return false;
+        seen[i] = 1;
+    }
+    return n == f->mapcount;
 }
 
 void rmap_fini(struct frame_map *map)

@@ -15,6 +15,8 @@ enum { FRAME_FLAG_CHAIN = 0x80 }; /* in struct frame's flags: `private` is a cha
 
 /* A mapping more; mapcount rises. False: no host memory. */
 bool rmap_add(struct frame_map *map, pfn_t pfn, uint32_t asid, uint64_t vpn);
+/* There is host memory for so many mappings more. False: there is not. */
+bool rmap_reserve(struct frame_map *map, uint64_t n);
 /* A mapping less. False: there is no such mapping, nothing changed. */
 bool rmap_del(struct frame_map *map, pfn_t pfn, uint32_t asid, uint64_t vpn);
 /* Calls fn for each mapping until it returns false; true if it never did. fn must not change the frame's mappings. */
@@ -25,5 +27,12 @@ bool rmap_has(const struct frame_map *map, pfn_t pfn, uint32_t asid, uint64_t vp
 /* Part of frames_check: chains are as long as mapcount says and share no link. */
 int rmap_check(const struct frame_map *map, pfn_t pfn, struct err *err);
 void rmap_fini(struct frame_map *map); /* part of frame_map_free */
+/*
+ * Part of frames_state, behind the frames' records: a byte for each record of the pool, 1: free. To be freed. Then rmap_load_chain
+ * for each frame that has a chain: false if it is not as long as mapcount says or shares a record.
+ */
+struct state_io;
+uint8_t *rmap_load_free(const struct frame_map *map, struct state_io *io);
+bool rmap_load_chain(const struct frame_map *map, const struct frame *f, uint8_t *seen);
 
 #endif

@@ -8,6 +8,8 @@ struct tally {
     const struct vm *vm;
     uint32_t asid;
     uint64_t pages[PAGE_SIZE_COUNT], tables;
+    uint64_t anon;            /* frames whose first mapping is one of this process's */
+    uint64_t mappings, links; /* entries that map a block; mappings that the blocks of those frames have */
     struct err *err;
 };
 
@@ -17,8 +19,8 @@ static int wrong(struct tally *t, const char *what, pfn_t pfn, uint64_t va)
                    what);
 }
 
-/* One block of frames that backs (part of) a page. With one owner a block, no block can be mapped twice. */
-static int check_block(struct tally *t, pfn_t pfn, unsigned order, uint64_t va)
+/* One block of frames that backs (part of) a page. */
+static int check_block(struct tally *t, pfn_t pfn, unsigned order, uint64_t va, bool writable)
 {
     const struct frame_map *m = t->vm->frames;
     if (pfn.v >= m->n_frames)
@@ -26,10 +28,17 @@ static int check_block(struct tally *t, pfn_t pfn, unsigned order, uint64_t va)
     const struct frame *f = frame_at(m, pfn);
     if (f->state != FRAME_ALLOCATED || f->order != order)
         return wrong(t, "an entry points to frames that are not one allocated block of its size", pfn, va);
-    if (f->tag != FRAME_TAG_ANON || f->mapcount != 1)
+    if (f->tag != FRAME_TAG_ANON || f->mapcount == 0)
         return wrong(t, "an entry points to a block that is in other use", pfn, va);
     if (!rmap_has(m, pfn, t->asid, va >> PAGE_SHIFT))
         return wrong(t, "an entry points to a block that another address owns", pfn, va);
+    if (writable && f->mapcount > 1 && !va_shared(t->vm, t->asid, va))
+        return wrong(t, "an entry lets a page be written that others share", pfn, va);
+    t->mappings++;
+    if (f->asid == t->asid && f->vpn == va >> PAGE_SHIFT) {
+        t->anon += 1ull << order;
+        t->links += f->mapcount;
+    }
     return 0;
 }
 
@@ -41,9 +50,9 @@ static int check_leaf(struct tally *t, uint64_t entry, unsigned level, uint64_t 
     pfn_t pfn = pa_to_pfn(pte_page((pte_t){entry}, size));
     t->pages[size]++;
     if (size != PAGE_SIZE_1G)
-        return check_block(t, pfn, size == PAGE_SIZE_2M ? 9 : 0, va);
+        return check_block(t, pfn, size == PAGE_SIZE_2M ? 9 : 0, va, entry & PTE_RW);
     for (uint64_t i = 0; i < GIGANTIC_BLOCKS; i++)
-        if (check_block(t, (pfn_t){pfn.v + (i << GIGANTIC_BLOCK_ORDER)}, GIGANTIC_BLOCK_ORDER, va + (i << 21)) < 0)
+        if (check_block(t, (pfn_t){pfn.v + (i << GIGANTIC_BLOCK_ORDER)}, GIGANTIC_BLOCK_ORDER, va + (i << 21), entry & PTE_RW) < 0)
             return -1;
     return 0;
 }
@@ -83,7 +92,7 @@ static int check_vmas(const struct vma_set *s, uint32_t asid, struct err *err)
 
 int vm_check(const struct vm *vm, struct err *err)
 {
-    uint64_t anon = 0, tables = 0;
+    uint64_t anon = 0, tables = 0, mappings = 0, links = 0;
     for (uint32_t asid = 0; asid < vm->n_process; asid++) {
         const struct vm_process *p = &vm->process[asid];
         struct tally t = {.vm = vm, .asid = asid, .err = err};
@@ -98,9 +107,13 @@ int vm_check(const struct vm *vm, struct err *err)
         if (t.tables != p->tables)
             return err_set(err, ERR_RUN, "process %u: %" PRIu64 " page tables exist, %" PRIu64 " counted", asid, t.tables,
                            p->tables);
-        anon += vm_rss_pages(vm, asid);
+        anon += t.anon;
         tables += t.tables;
+        mappings += t.mappings;
+        links += t.links;
     }
+    if (mappings != links)
+        return err_set(err, ERR_RUN, "%" PRIu64 " entries map blocks, which are mapped %" PRIu64 " times", mappings, links);
     if (vm->frames->tag_pages[FRAME_TAG_ANON] != anon || vm->frames->tag_pages[FRAME_TAG_PGTABLE] != tables)
         return err_set(err, ERR_RUN,
                        "%" PRIu64 " anonymous frames and %" PRIu64 " page tables are allocated, %" PRIu64 " and %" PRIu64

@@ -112,11 +112,52 @@ static bool allowed(const struct vm *vm, uint32_t asid, va_t va, unsigned error_
     return walk_all(&w, &root, va, error_code & (ACCESS_WRITE | ACCESS_USER | ACCESS_FETCH), &mem) == WALK_LEAF;
 }
 
+/*
+ * A write to a page that its mapping lets be written and its entry does not: it is shared since a fork, or was (linux-mm 8.4).
+ * False: it is not so.
+ */
+static bool write_protected(struct vm *vm, uint32_t asid, pa_t entry_pa, unsigned level, va_t va, unsigned error_code,
+                            struct fault_answer *out)
+{
+    struct vm_process *p = &vm->process[asid];
+    enum page_size size = (enum page_size)(level - 1);
+    uint64_t entry = pt_read(vm, entry_pa);
+    unsigned prot;
+    if (!(error_code & PF_WRITE) || (entry & PTE_RW) || ((error_code & PF_USER) && !(entry & PTE_US)) ||
+        !legal(vm, p, va, error_code, &prot))
+        return false;
+    pfn_t page = pa_to_pfn(pte_page((pte_t){entry}, size));
+    if (page_mapcount(vm, page) == 1 || va_shared(vm, asid, va.v)) {
+        emit(out, OS_STORE_PTE, entry_pa, entry | PTE_RW | PTE_A | PTE_D, 1);
+        vm->st.faults_reuse++;
+    } else if (size != PAGE_SIZE_4K) {
+        out->result = FAULT_SPLIT; /* the fault counts when the page is copied */
+        return true;
+    } else {
+        pfn_t copy = page_alloc(vm, asid, va, PAGE_SIZE_4K);
+        if (pfn_is_none(copy)) {
+            out->result = FAULT_OOM;
+            vm->st.faults_oom++;
+            return true;
+        }
+        page_free(vm, asid, (va_t){va.v & ~(uint64_t)(PAGE_BYTES - 1)}, page, size);
+        uint64_t flags = entry & (PTE_US | PTE_G | PTE_XD | UINT64_C(15) << PTE_PK_SHIFT);
+        emit(out, OS_COPY_PAGE, pfn_to_pa(page), pfn_to_pa(copy).v, 1);
+        emit(out, OS_STORE_PTE, entry_pa, pte_make_page(pfn_to_pa(copy), size, flags | PTE_RW | PTE_A | PTE_D).v, 1);
+        out->replaces = true;
+        vm->st.faults_cow++;
+    }
+    out->result = FAULT_RESOLVED;
+    vm->st.faults_minor++;
+    return true;
+}
+
 void vm_fault(void *self, uint32_t asid, va_t va, unsigned error_code, struct fault_answer *out)
 {
     struct vm *vm = self;
     unsigned prot;
     out->n = 0;
+    out->replaces = false;
     out->handler_cycles = vm->config.fault_entry_cycles + vm->config.fault_cycles + vm->config.fault_exit_cycles;
     out->result = FAULT_SEGV;
     /* Segmentation refuses addresses that are not canonical; here they would alias canonical ones. */
@@ -144,7 +185,7 @@ void vm_fault(void *self, uint32_t asid, va_t va, unsigned error_code, struct fa
         if (allowed(vm, asid, va, error_code)) {
             out->result = FAULT_SPURIOUS;
             vm->st.faults_spurious++;
-        } else {
+        } else if (!write_protected(vm, asid, pt_entry_pa(table, va, level), level, va, error_code, out)) {
             vm->st.segfaults++;
         }
         return;

@@ -3,26 +3,9 @@
 #include "frames/rmap.h"
 #include "vm/pgtable.h"
 
-/* The leaf that maps `vpn` and names frame `pfn` as a page of 2^order frames; pa 0: there is none. */
 static pa_t leaf_of(const struct vm *vm, uint32_t asid, uint64_t vpn, pfn_t pfn, unsigned order)
 {
-    if (!vm_process_alive(vm, asid))
-        return (pa_t){0};
-    va_t va = {vpn << PAGE_SHIFT};
-    pa_t table = pfn_to_pa(vm->process[asid].root);
-    for (unsigned level = vm->paging.levels; level > 0; level--) {
-        pa_t at = pt_entry_pa(table, va, level);
-        pte_t entry = {pt_read(vm, at)};
-        if (!(entry.v & PTE_P))
-            return (pa_t){0};
-        if (pte_is_leaf(entry, level)) {
-            enum page_size size = (enum page_size)(level - 1);
-            bool same = page_size_shift(size) == PAGE_SHIFT + order && pte_page(entry, size).v == pfn_to_pa(pfn).v;
-            return same ? at : (pa_t){0};
-        }
-        table = pte_table(entry);
-    }
-    return (pa_t){0};
+    return pgtable_leaf(vm, asid, (va_t){vpn << PAGE_SHIFT}, pfn, order ? PAGE_SIZE_2M : PAGE_SIZE_4K);
 }
 
 /* A block that moves, and the entries that name it. */
@@ -58,7 +41,7 @@ static bool move(void *self, pfn_t from, pfn_t to, unsigned order, struct compac
         return true;
     }
     struct job j = {m, from, to, order, cost};
-    if (!f->mapcount || !rmap_each(m->vm->frames, to, has_entry, &j)) /* kept in reserve for 1 GiB pages; part of one */
+    if (!f->mapcount || (m->alone && f->mapcount > 1) || !rmap_each(m->vm->frames, to, has_entry, &j)) /* kept in reserve for 1 GiB pages; part of one */
         return false;
     rmap_each(m->vm->frames, to, new_entry, &j);
     if (m->copied)

@@ -13,6 +13,7 @@ struct vm_mover {
     struct vm *vm;
     struct vm_shootdown drop; /* TLBs must drop the old translation */
     /* The contents are copied, `pages` frames; the memory hierarchy may see it. NULL is fine. */
+    bool alone; /* pages that several map stay where they are */
     void *self;
     void (*copied)(void *self, pfn_t from, pfn_t to, uint64_t pages);
     void (*batch)(void *self, uint64_t scanned); /* as struct compact_owner's; NULL is fine */

@@ -43,8 +43,7 @@ void table_free(struct vm *vm, uint32_t asid, pfn_t pfn)
     vm->st.tables_freed++;
 }
 
-/* Blocks of frames that back a page: one, but for 1 GiB pages. */
-static uint64_t page_blocks(enum page_size size) { return size == PAGE_SIZE_1G ? GIGANTIC_BLOCKS : 1; }
+uint64_t page_blocks(enum page_size size) { return size == PAGE_SIZE_1G ? GIGANTIC_BLOCKS : 1; }
 /* The reverse map of a page's blocks: one mapping more, or less. */
 static void map_blocks(struct vm *vm, pfn_t pfn, enum page_size size, uint32_t asid, uint64_t vpn, bool add)
 {
@@ -114,31 +113,6 @@ static void shoot(const struct vm_shootdown *sd, uint32_t asid, uint64_t va, enu
         sd->page(sd->self, asid, (va_t){va}, size, entry_pa);
 }
 
-/* Replaces the leaf of `level` at entry_pa by a table of leaves one level down. False: no frame for the table. */
-static bool split(struct vm *vm, uint32_t asid, pa_t entry_pa, va_t va, unsigned level, const struct vm_shootdown *sd)
-{
-    uint64_t old = pt_read(vm, entry_pa);
-    enum page_size size = (enum page_size)(level - 1), small = (enum page_size)(level - 2);
-    /* Linux keeps a table in reserve for each large page, so that a split never fails: the reserves may be used. */
-    pfn_t t = table_alloc(vm, asid, va, level - 1, GFP_PGTABLE_USER | __GFP_MEMALLOC);
-    if (pfn_is_none(t))
-        return false;
-    pa_t base = pte_page((pte_t){old}, size);
-    uint64_t flags = old & (PTE_RW | PTE_US | PTE_A | PTE_D | PTE_G | PTE_XD | UINT64_C(15) << PTE_PK_SHIFT);
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        pa_t part = {base.v + i * page_size_bytes(small)};
-        pt_write(vm, (pa_t){pfn_to_pa(t).v + PTE_BYTES * i}, pte_make_page(part, small, flags).v);
-    }
-    if (size == PAGE_SIZE_2M) /* the frames inherit the owner; a 1 GiB page consists of blocks of 2 MiB already */
-        frames_split(vm->frames, pa_to_pfn(base), 9, 0);
-    pt_write(vm, entry_pa, pte_make_table(pfn_to_pa(t), TABLE_FLAGS).v);
-    proc(vm, asid)->pages[size]--;
-    proc(vm, asid)->pages[small] += PT_ENTRIES;
-    vm->st.huge_splits++;
-    shoot(sd, asid, va.v, size, entry_pa);
-    return true;
-}
-
 struct edit {
     struct vm *vm;
     uint32_t asid;
@@ -182,7 +156,7 @@ static void edit_table(struct edit *e, pa_t table, unsigned level, uint64_t base
                 e->leaf(e, entry_pa, va, level);
                 continue;
             }
-            if (!split(e->vm, e->asid, entry_pa, (va_t){va}, level, e->sd)) {
+            if (!pages_split(e->vm, pte_page((pte_t){entry}, (enum page_size)(level - 1)), (enum page_size)(level - 1), e->sd)) {
                 /* Not even the reserves have a frame: give up the whole page, which yields 512 or more. */
                 zap_leaf(e, entry_pa, va, level);
                 continue;
@@ -210,6 +184,10 @@ static void protect_leaf(struct edit *e, pa_t entry_pa, uint64_t va, unsigned le
 {
     uint64_t old = pt_read(e->vm, entry_pa);
     uint64_t now = (old & ~(PTE_RW | PTE_US | PTE_XD)) | e->flags;
+    /* Shared since a fork: the fault of a write decides (linux-mm 8.4). */
+    if ((now & ~old & PTE_RW) && page_mapcount(e->vm, pa_to_pfn(pte_page((pte_t){old}, (enum page_size)(level - 1)))) > 1 &&
+        !va_shared(e->vm, e->asid, va))
+        now &= ~PTE_RW;
     if (now == old)
         return;
     pt_write(e->vm, entry_pa, now);

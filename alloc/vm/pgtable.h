@@ -28,8 +28,21 @@ uint64_t table_vpn(const struct vm *vm, va_t va, unsigned level);
 
 /* Frames for a page of `size` with their owner set, or PFN_NONE; counted in the process. */
 pfn_t page_alloc(struct vm *vm, uint32_t asid, va_t va, enum page_size size);
-/* The mapping at `va` goes; the frames too if it was their last. */
+/* The process maps the page at va no more; the frames are freed if nobody else does. */
 void page_free(struct vm *vm, uint32_t asid, va_t va, pfn_t pfn, enum page_size size);
+/* How many entries map the page. */
+static inline uint32_t page_mapcount(const struct vm *vm, pfn_t pfn) { return frame_at(vm->frames, pfn)->mapcount; }
+/* Frames of a 1 GiB page are blocks of 2 MiB, all others one block; each block has a record with who maps it. */
+uint64_t page_blocks(enum page_size size);
+/* The entry of `asid` that maps frame `pfn` at va as a page of `size`; pa 0: there is none. */
+pa_t pgtable_leaf(const struct vm *vm, uint32_t asid, va_t va, pfn_t pfn, enum page_size size);
+/* Has the mapping at va MAP_SHARED? */
+bool va_shared(const struct vm *vm, uint32_t asid, uint64_t va);
+/*
+ * Splits the page of `size` that starts at `base` wherever it is mapped: its frames become blocks of the next smaller size, each
+ * entry a table. False: no frame for a table, no host memory; nothing has changed.
+ */
+bool pages_split(struct vm *vm, pa_t base, enum page_size size, const struct vm_shootdown *sd);
 
 /* Calls on each leaf of [start, end), large pages on a border are split first; user half. */
 uint64_t pgtable_zap(struct vm *vm, uint32_t asid, uint64_t start, uint64_t end, const struct vm_shootdown *sd);

@@ -125,21 +125,6 @@ void vm_kill(struct vm *vm, uint32_t asid)
     vm->st.kills++;
 }
 
-uint32_t vm_fork(struct vm *vm, uint32_t parent)
-{
-    uint32_t child = vm_process_new(vm);
-    if (child == VM_ASID_NONE)
-        return child;
-    struct vm_process *p = &vm->process[parent], *c = &vm->process[child];
-    if (!vma_copy(&c->vmas, &p->vmas)) {
-        vm_exit(vm, child);
-        return VM_ASID_NONE;
-    }
-    c->brk_start = p->brk_start;
-    c->brk = p->brk;
-    return child;
-}
-
 uint64_t vm_rss_pages(const struct vm *vm, uint32_t asid)
 {
     const struct vm_process *p = &vm->process[asid];

@@ -3,8 +3,8 @@
  * that a trace's address-space calls make.
  *
  * A process is an address-space number (asid), small and dense, lowest free number first. Every leaf of its tables maps
- * a block of frames of its own: there is no sharing yet, no copy-on-write, no file and no swap, so no frame is ever mapped
- * twice. The frame map's owner fields (asid, vpn, mapcount) are the reverse map; nothing else is kept by page.
+ * a block of frames: its own, or one that it shares with relatives since a fork, write-protected until one of them writes.
+ * There is no file and no swap. The reverse map (frames/rmap.h) says who maps a frame; nothing else is kept by page.
  *
  * Visibility: vm_fault changes no page table; the operations in its answer do, when they are performed (vm_perform, or
  * the timed core store by store). All other calls store entries at once. The caller serialises all calls, and performs
@@ -30,6 +30,7 @@
     X(faults_minor, "faults", "page faults resolved without input or output") \
     X(faults_major, "faults", "page faults that waited for a device") \
     X(faults_cow, "faults", "write faults that copied a page") \
+    X(faults_reuse, "faults", "write faults on a page that was shared since a fork and is no more, which only got the right") \
     X(faults_zero, "faults", "faults that mapped a zero-filled page") \
     X(faults_file, "faults", "faults that mapped a file page") \
     X(faults_spurious, "faults", "faults whose tables already allowed the access") \
@@ -49,6 +50,8 @@
     X(tables_freed, "pages", "page-table pages freed") \
     X(map_failures, "calls", "mappings not recorded because vm.max_map_count was reached") \
     X(processes, "processes", "address spaces created") \
+    X(forks, "processes", "... as copies of another") \
+    X(fork_pages, "pages", "pages that these shared with their parents when they were made") \
     X(kills, "processes", "address spaces torn down by vm_kill")
 struct vm_stats { VM_STATS(STAT_FIELD) };
 extern const struct stat_desc vm_stat_descs[];
@@ -102,8 +105,15 @@ void vm_exit(struct vm *vm, uint32_t asid);
 void vm_kill(struct vm *vm, uint32_t asid); /* vm_exit, counted as a kill */
 /* execve: as vm_exit, but the address space stays, empty. The caller drops `asid` as there. */
 void vm_exec(struct vm *vm, uint32_t asid);
-/* fork: a new address space with the parent's mappings; its pages are not inherited, they are zero-filled on touch. */
+/*
+ * fork: a new address space with the parent's mappings and pages. Pages are shared; private ones are write-protected in both
+ * (copy-on-write). The caller drops `parent` from every TLB. VM_ASID_NONE: as for vm_process_new; the parent may have lost the
+ * right to write pages that are its own, which the next fault gives back.
+ */
 uint32_t vm_fork(struct vm *vm, uint32_t parent);
+/* What a fault's answer asks for before its operations (mmu/fault.h): clears va's entry (replaces); splits the large page at va. */
+void vm_clear_entry(struct vm *vm, uint32_t asid, va_t va);
+void vm_split_page(struct vm *vm, uint32_t asid, va_t va, const struct vm_shootdown *sd);
 
 /* struct fault_ops' entry; `vm` is a struct vm. */
 void vm_fault(void *vm, uint32_t asid, va_t va, unsigned error_code, struct fault_answer *out);
@@ -147,8 +157,9 @@ void vm_state(struct vm *vm, struct state_io *io);
 void vm_forget(struct vm *vm); /* the processes are gone, their frames are not given back */
 
 /*
- * --check: every present entry points to a block allocated for it (owner asid and vpn), so no frame is mapped twice;
- * tables belong to their process and place; counts agree with the frame map's. All operations must have been performed.
+ * --check: every present entry points to a block whose reverse map has it, and every mapping there is an entry; a page that may
+ * be written is mapped once, or by mappings with MAP_SHARED; tables belong to their process and place; counts agree with the
+ * frame map's. All operations must have been performed.
  */
 int vm_check(const struct vm *vm, struct err *err);
 

@@ -7,7 +7,7 @@
 
 #include "engine/types.h"
 
-enum { VMA_STACK = 1, VMA_HEAP = 2 }; /* flags: grows down; grows by brk */
+enum { VMA_STACK = 1, VMA_HEAP = 2, VMA_SHARED = 4 }; /* flags: grows down; grows by brk; MAP_SHARED */
 
 struct vma {
     uint64_t start, end; /* page aligned, [start, end) */

@@ -72,21 +72,52 @@ static bool spread(const struct workload *w, size_t i)
     return w->cores > 1 && w->trace[i].core < 0 && w->info[i].threads != 1;
 }
 
-/* The process of a trace that is spread over cores ends when all its threads have been replayed: machine.h. */
-static int put_off_exit(struct core_feeds *c, struct trace_batch *b)
+static bool is_exit(const struct trace_rec *r) { return r->kind == TRACE_EXIT && r->size == 1; }
+static bool is_fork(const struct trace_rec *r) { return r->kind == TRACE_FORK; }
+
+/* The batch becomes a copy that may be changed. -1: no host memory. */
+static int own_batch(struct core_feeds *c, struct trace_batch *b)
 {
-    bool found = false;
-    for (size_t i = 0; i < b->n && !found; i += 1u + b->rec[i].slots)
-        found = b->rec[i].kind == TRACE_EXIT && b->rec[i].size == 1;
-    if (!found)
+    if (b->rec == c->copy)
         return 0;
     if (!c->copy && !(c->copy = malloc(TRACE_BATCH_RECS * sizeof *c->copy)))
         return -1;
     memcpy(c->copy, b->rec, b->n * sizeof *c->copy);
-    for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
-        if (c->copy[i].kind == TRACE_EXIT && c->copy[i].size == 1)
-            c->copy[i].size = CORE_EXIT_LATER;
     b->rec = c->copy;
+    return 0;
+}
+
+static bool has(const struct trace_batch *b, bool (*is)(const struct trace_rec *r))
+{
+    for (size_t i = 0; i < b->n; i += 1u + b->rec[i].slots)
+        if (is(&b->rec[i]))
+            return true;
+    return false;
+}
+
+/* The process of a trace that is spread over cores ends when all its threads have been replayed: machine.h. */
+static int put_off_exit(struct core_feeds *c, struct trace_batch *b)
+{
+    if (!has(b, is_exit))
+        return 0;
+    if (own_batch(c, b) < 0)
+        return -1;
+    for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
+        if (is_exit(&c->copy[i]))
+            c->copy[i].size = CORE_EXIT_LATER;
+    return 0;
+}
+
+/* A child's number as the machine has it. One that no trace can have is none there, too. */
+static int number_children(struct core_feeds *c, const struct feed *f, struct trace_batch *b)
+{
+    if (!has(b, is_fork))
+        return 0;
+    if (own_batch(c, b) < 0)
+        return -1;
+    for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
+        if (is_fork(&c->copy[i]))
+            c->copy[i].addr = c->copy[i].addr < WORKLOAD_PROCESSES ? c->copy[i].addr + f->index * WORKLOAD_PROCESSES : UINT64_MAX;
     return 0;
 }
 
@@ -109,10 +140,8 @@ static int make_touches(struct core_feeds *c, struct trace_batch *b)
         first += 1u + b->rec[first].slots;
     if (first >= b->n)
         return 0;
-    if (!c->copy && !(c->copy = malloc(TRACE_BATCH_RECS * sizeof *c->copy)))
+    if (own_batch(c, b) < 0)
         return -1;
-    if (b->rec != c->copy)
-        memcpy(c->copy, b->rec, b->n * sizeof *c->copy);
     for (size_t i = first; i < b->n; i += 1u + c->copy[i].slots) {
         struct trace_rec *r = &c->copy[i];
         if (r->kind > TRACE_REF_MAX || r->addr < KERNEL_HALF)
@@ -120,7 +149,6 @@ static int make_touches(struct core_feeds *c, struct trace_batch *b)
         r->flags = r->kind == TRACE_STORE || r->kind == TRACE_MODIFY ? TRACE_F_WRITE : 0;
         r->kind = CORE_KIND_TOUCH;
     }
-    b->rec = c->copy;
     return 0;
 }
 
@@ -162,13 +190,8 @@ static int next(void *self, struct trace_batch *out)
             f->ended = true;
             continue;
         }
-        if (spread(c->w, f->index) && put_off_exit(c, out) < 0) {
-            err_set(&e, ERR_RUN, "out of host memory");
-            told(c->w, f, &e);
-            f->ended = true;
-            continue;
-        }
-        if (c->w->touches && make_touches(c, out) < 0) {
+        if ((spread(c->w, f->index) && put_off_exit(c, out) < 0) || number_children(c, f, out) < 0 ||
+            (c->w->touches && make_touches(c, out) < 0)) {
             err_set(&e, ERR_RUN, "out of host memory");
             told(c->w, f, &e);
             f->ended = true;

@@ -133,6 +133,7 @@ static bool fault(struct core *c, va_t va, unsigned error)
         machine_kill(c->machine, c);
         return false;
     }
+    machine_remap(c->machine, c->asid, va, &a);
     machine_compact_pay(c->machine, c);
     functional_perform(c, a.ops, a.n);
     return true;

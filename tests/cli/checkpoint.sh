@@ -35,6 +35,8 @@ for mode in timed functional; do
     same -t "$s/gzip.mtr" -s sim.mode=$mode -s sim.warmup=300001 -s sim.measure=200000 -s sim.interval=7000 --check
     same -t "$s/small.lackey" -s sim.mode=$mode -s sim.warmup=3000 # its identity is computed while it is read
     same -t "$s/fork.mtt" -s sim.mode=$mode -s sim.warmup=3
+    same -t "$s/fork.mtr" -s sim.mode=$mode -s sim.warmup=34200 -s vm.strict=true --check # the child lives, pages are shared
+    same -t "$s/fork.mtr" -s sim.mode=$mode -s sim.warmup=34000 -s vm.page_size=2MiB --check
     same -t "$s/gzip.mtr" -t "$s/small.lackey" -t "$s/small.din" -s cpu.count=2 -s sim.mode=$mode -s sim.warmup=250000 \
         -s sim.limit=700000 -s sim.quantum=77
     same -t "$s/gzip.mtr" -t "$s/small.champsim.xz" -s sim.mode=$mode -s sim.warmup=123456 -s sim.limit=400000 \

@@ -129,7 +129,7 @@ int o_compact_init(struct world *w, struct err *err)
             abort();
         if (compaction_new(&w->compaction, w->frames, &c, err) < 0)
             return -1;
-        w->mover = (struct vm_mover){.vm = w->vm, .drop = {.self = w, .page = on_drop}, .self = w, .copied = on_copied, .batch = on_batch};
+        w->mover = (struct vm_mover){.vm = w->vm, .drop = {.self = w, .page = on_drop}, .alone = true, .self = w, .copied = on_copied, .batch = on_batch};
         w->compaction->owner = vm_owner(&w->mover);
         compaction_attach(w->compaction);
     }

@@ -24,7 +24,7 @@ static bool is_call(const struct world *w, const struct trace_rec *r)
         return false;
     if (r->kind == TRACE_EXIT)
         return r->size == 1;
-    return r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_BRK;
+    return r->kind == TRACE_MMAP || r->kind == TRACE_MUNMAP || r->kind == TRACE_BRK || r->kind == TRACE_FORK;
 }
 
 static bool is_data(uint8_t kind)

@@ -21,7 +21,7 @@ enum ev_phase { PHASE_MESSAGE, PHASE_HOP, PHASE_TICK };   /* TICK: retire, woken
 
 enum ev_kind {
     /* global action */
-    EV_CALL, EV_KILL, EV_DECIDE,
+    EV_CALL, EV_KILL, EV_DECIDE, EV_REMAP,
     /* messages to a core */
     EV_GRANT, EV_INV, EV_DOWN, EV_ANSWER,
     /* hops of a core */

@@ -48,7 +48,9 @@ static void decide(struct world *w)
         vm_fault(w->vm, q->core->asid, q->va, q->error_code, a);
         if (a->result == FAULT_SEGV || a->result == FAULT_OOM)
             o_global_action(w, EV_KILL, w->now, q->core->k, NULL);
-        else
+        if (a->replaces || a->result == FAULT_SPLIT)
+            o_global_action(w, EV_REMAP, w->now, q->core->k, a);
+        if (a->result != FAULT_SEGV && a->result != FAULT_OOM)
             o_send_core(w, q->core->k, EV_ANSWER, w->now, 0, 0, a);
     }
 }
@@ -87,6 +89,10 @@ void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
             if (op->kind == OS_CLEAR_PAGE)
                 for (uint64_t line = 0; line < PAGE_BYTES / LINE_BYTES; line++)
                     o_step(&c->steps, STEP_WRITE, op->pa.v + r * PAGE_BYTES + line * LINE_BYTES, 0);
+            else if (op->kind == OS_COPY_PAGE) /* each line read, then stored */
+                for (uint64_t line = 0; line < 2 * PAGE_BYTES / LINE_BYTES; line++)
+                    o_step(&c->steps, line % 2 ? STEP_WRITE : STEP_READ,
+                           (line % 2 ? op->value : op->pa.v) + r * PAGE_BYTES + line / 2 * LINE_BYTES, 0);
             else
                 o_step(&c->steps, STEP_ENTRY, op->pa.v + r * PTE_BYTES, op->value);
         }
@@ -262,6 +268,26 @@ static void perform_call(struct world *w, struct ocore *c, const struct trace_re
         vm_munmap(w->vm, c->asid, (va_t){r->addr}, word[0], &sd);
     else if (r->kind == TRACE_BRK)
         vm_brk(w->vm, c->asid, word[0], &sd);
+    else if (r->kind == TRACE_FORK) { /* a child that never runs: what the parent writes from now on is copied */
+        vm_fork(w->vm, c->asid);
+        o_drop_all(w, c->asid);
+    }
+}
+
+/* The entry of the page that is to be copied goes, or the large page around it is split; every core forgets. */
+static void remap(struct world *w, struct ocore *c, const struct fault_answer *a)
+{
+    const struct vm_shootdown sd = {.self = w, .page = drop_page};
+    frames_on_cpu(w->frames, c->k);
+    if (a->result == FAULT_SPLIT) {
+        vm_split_page(w->vm, c->asid, (va_t){c->fault_va}, &sd);
+        for (uint32_t k = 0; k < w->n; k++)
+            restart_walks(w, w->core[k].asid);
+    } else if (a->replaces) {
+        vm_clear_entry(w->vm, c->asid, (va_t){c->fault_va});
+        drop_page(w, c->asid, (va_t){c->fault_va & ~(uint64_t)(PAGE_BYTES - 1)}, PAGE_SIZE_4K, (pa_t){0});
+        restart_walks(w, c->asid);
+    }
 }
 
 /* A fault that is decided by a global action: the answer is there in the action's cycle, as a hop. */
@@ -274,6 +300,7 @@ static bool decide_now(struct world *w, struct ocore *c, const struct os_req *q)
         o_compact_discard(w);
         return false;
     }
+    remap(w, c, a);
     o_compact_pay(w, c);
     o_hop(c, w, 0, EV_OS_ANSWER, a);
     return true;
@@ -284,6 +311,10 @@ void o_os_action(struct world *w, const struct event *e)
     struct ocore *c = &w->core[e->core];
     if (e->kind == EV_DECIDE && decide_now(w, c, e->p))
         return;
+    if (e->kind == EV_REMAP) {
+        remap(w, c, e->p);
+        return;
+    }
     const struct trace_rec *r = e->kind == EV_CALL ? &c->s->rec[c->at] : NULL;
     if (!r || r->kind == TRACE_EXIT) {
         kill_process(w, c->process);

@@ -33,6 +33,7 @@ struct places {
     uint32_t code_bytes, private_pages, shared_pages;
     unsigned share, write, straddle, far, regs; /* percent */
     unsigned calls;                             /* per thousand records */
+    uint32_t stream;
 };
 
 static bool chance(struct rng *r, unsigned percent)
@@ -81,7 +82,9 @@ static void add_call(const struct places *p, struct rng *r, struct rec_list *l)
     uint64_t base = chance(r, p->share) ? p->shared : p->private_data;
     uint64_t start = base + rng_below(r, p->private_pages) * PAGE_BYTES, length = (1 + rng_below(r, 4)) * PAGE_BYTES;
     size_t at = l->n;
-    if (chance(r, 55)) {
+    if (chance(r, 15)) {
+        rec_add(l, TRACE_FORK, RANDOM_CORES * (1 + l->n) + p->stream, 0);
+    } else if (chance(r, 55)) {
         rec_call(l, TRACE_MUNMAP, start, 0, (const uint64_t[]){length, 0}, 2);
     } else if (chance(r, 50)) {
         rec_call(l, TRACE_MMAP, start, 0, (const uint64_t[]){length, 7, 0x22, 0, 0, start, 0}, 7);
@@ -161,7 +164,7 @@ void random_streams(struct random_case *c, struct rng *r, unsigned references)
             .private_pages = 1 + (uint32_t)rng_below(r, pages),
             .shared = high + 0x1000000 - 0x4000,
             .shared_pages = 1 + (uint32_t)rng_below(r, 16),
-            .share = share, .write = write, .calls = calls,
+            .share = share, .write = write, .calls = calls, .stream = k,
             .straddle = (unsigned)rng_below(r, 20),
             .far = mmu && chance(r, 40) ? (unsigned)rng_below(r, 10) : 0,
             .regs = chance(r, 70) ? (unsigned)rng_below(r, 100) : 0,

@@ -1,5 +1,5 @@
 set(here ${CMAKE_CURRENT_SOURCE_DIR})
-foreach(program threads heap space)
+foreach(program threads heap space fork)
   add_executable(record_${program} programs/${program}.c)
   target_compile_options(record_${program} PRIVATE -O2)
   target_link_libraries(record_${program} PRIVATE Threads::Threads)

@@ -297,8 +297,10 @@ START_TEST(test_fork_exec_kernel_half)
     uint32_t child = vm_fork(m.vm, p);
     ck_assert_uint_eq(child, 1);
     ck_assert_uint_eq(m.vm->process[child].vmas.n, 1);
-    ck_assert_uint_eq(vm_rss_pages(m.vm, child), 0);
+    ck_assert_uint_eq(vm_rss_pages(m.vm, child), 1); /* the parent's */
+    ck_assert_uint_eq(vm_table_bytes(m.vm, child), vm_table_bytes(m.vm, p));
     vm_exec(m.vm, child);
+    ck_assert_uint_eq(vm_rss_pages(m.vm, child), 0);
     ck_assert_uint_eq(m.vm->process[child].vmas.n, 0);
     ck_assert_int_eq(machine_access(&m, p, 0xffff800000001000, ACCESS_WRITE, &w), FAULT_RESOLVED); /* the kernel's own */
     ck_assert_int_eq(machine_access(&m, p, 0xffff800000001000, UR, &w), FAULT_SEGV);

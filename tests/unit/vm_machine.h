@@ -51,14 +51,21 @@ static inline enum fault_result machine_access(struct vm_machine *m, uint32_t as
 {
     struct pt_memory mem = vm_pt_memory(m->vm);
     struct paging_root root = vm_root(m->vm, asid);
-    for (int tries = 0; tries < 3; tries++) {
+    for (int tries = 0; tries < 5; tries++) {
         struct fault_answer a;
         if (walk_all(w, &root, (va_t){va}, access, &mem) == WALK_LEAF)
             return FAULT_RESOLVED;
         vm_fault(m->vm, asid, (va_t){va}, w->error_code, &a);
+        if (a.result == FAULT_SPLIT) {
+            ck_assert_uint_eq(a.n, 0);
+            vm_split_page(m->vm, asid, (va_t){va}, NULL);
+            continue;
+        }
         if (a.result != FAULT_RESOLVED)
             return a.result;
         ck_assert_uint_gt(a.n, 0);
+        if (a.replaces)
+            vm_clear_entry(m->vm, asid, (va_t){va});
         vm_perform(m->vm, &a);
     }
     ck_abort_msg("0x%llx faults for ever", (unsigned long long)va);

@@ -173,7 +173,7 @@ void machine_set_hooks(struct machine *m, const struct machine_hooks *h)
 
 /* ---- processes and address-space calls ---- */
 
-struct process *machine_process(struct machine *m, uint32_t number)
+static struct process *process_slot(struct machine *m, uint32_t number)
 {
     if (number >= m->n_process) {
         struct process *p = realloc(m->process, (number + 1ull) * sizeof *p);
@@ -183,7 +183,12 @@ struct process *machine_process(struct machine *m, uint32_t number)
         while (m->n_process <= number)
             m->process[m->n_process++] = (struct process){.asid = VM_ASID_NONE};
     }
-    struct process *p = &m->process[number];
+    return &m->process[number];
+}
+
+struct process *machine_process(struct machine *m, uint32_t number)
+{
+    struct process *p = process_slot(m, number);
     if (p->asid == VM_ASID_NONE && !p->dead && m->cfg.mmu.enabled) {
         frames_on_cpu(m->frames, 0); /* the loader's */
         p->asid = vm_process_new(m->vm);
@@ -214,6 +219,7 @@ bool is_call(const struct trace_rec *r)
     case TRACE_BRK:
     case TRACE_MPROTECT:
     case TRACE_MADVISE:
+    case TRACE_FORK:
     case TRACE_EXEC:
     case TRACE_SEGMENT:
     case TRACE_KMALLOC:
@@ -327,7 +333,37 @@ void machine_kill(struct machine *m, struct core *c)
     bury(m, c->process);
 }
 
-enum { MAP_FLAG_GROWSDOWN = 0x100, MREMAP_FLAG_DONTUNMAP = 4 }; /* Linux uapi, x86-64 */
+void machine_remap(struct machine *m, uint32_t asid, va_t va, const struct fault_answer *a)
+{
+    struct vm_shootdown sd = {.self = m, .page = drop_page};
+    if (!machine_remaps(a))
+        return;
+    if (a->result == FAULT_SPLIT) { /* relatives lose their large page, too */
+        vm_split_page(m->vm, asid, va, &sd);
+        for (unsigned k = 0; k < m->cores; k++)
+            drop_structures(m, m->core[k].asid, false);
+        return;
+    }
+    vm_clear_entry(m->vm, asid, va);
+    drop_page(m, asid, va, PAGE_SIZE_4K, (pa_t){0});
+    drop_structures(m, asid, false);
+}
+
+/* A child whose first record a core met before its parent's fork has an address space already, and keeps it. */
+static void fork_process(struct machine *m, uint32_t parent, uint64_t number)
+{
+    if (number >= MACHINE_PROCESSES)
+        return;
+    struct process *child = process_slot(m, (uint32_t)number);
+    if (child->asid != VM_ASID_NONE || child->dead)
+        return;
+    child->asid = vm_fork(m->vm, parent);
+    child->dead = child->asid == VM_ASID_NONE; /* as if it had been killed at once */
+    drop_structures(m, parent, true);
+}
+
+/* Linux uapi, x86-64; MAP_SHARED and MAP_SHARED_VALIDATE have the bit */
+enum { MAP_FLAG_SHARED = 1, MAP_FLAG_GROWSDOWN = 0x100, MREMAP_FLAG_DONTUNMAP = 4 };
 
 static void address_space_call(struct machine *m, struct core *c, const struct trace_rec *r)
 {
@@ -343,7 +379,7 @@ static void address_space_call(struct machine *m, struct core *c, const struct t
         return;
     case TRACE_MMAP:
         vm_mmap(m->vm, asid, (va_t){word(r, 5)}, word(r, 0), (unsigned)word(r, 1),
-                word(r, 2) & MAP_FLAG_GROWSDOWN ? VMA_STACK : 0, &sd);
+                (word(r, 2) & MAP_FLAG_GROWSDOWN ? VMA_STACK : 0) | (word(r, 2) & MAP_FLAG_SHARED ? VMA_SHARED : 0), &sd);
         break;
     case TRACE_MUNMAP:
         vm_munmap(m->vm, asid, (va_t){r->addr}, word(r, 0), &sd);
@@ -361,6 +397,9 @@ static void address_space_call(struct machine *m, struct core *c, const struct t
     case TRACE_MADVISE:
         vm_madvise(m->vm, asid, (va_t){r->addr}, word(r, 0), (unsigned)word(r, 1), &sd);
         break;
+    case TRACE_FORK:
+        fork_process(m, asid, r->addr);
+        return;
     case TRACE_EXEC:
         vm_exec(m->vm, asid);
         drop_structures(m, asid, true);

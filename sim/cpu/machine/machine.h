@@ -23,6 +23,7 @@
  * process ends with the run, when all of them have been replayed. workload.c makes it out of a process's EXIT.
  */
 enum { CORE_EXIT_LATER = 2 };
+enum { MACHINE_PROCESSES = 1 << 20 }; /* numbers of processes are below: a fork of a higher one is not made */
 /* Kind of a record that workload.c makes out of a reference to kernel addresses when slab debugging is on: it is an access
  * to an object, not simulated as a reference. */
 enum { CORE_KIND_TOUCH = 255 };

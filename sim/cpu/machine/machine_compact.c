@@ -151,7 +151,7 @@ int machine_compact_build(struct machine *m, struct err *err)
         return err_set(err, ERR_RUN, "out of host memory for %u cores", m->cores);
     if (compaction_new(&m->compaction, m->frames, &c, err) < 0)
         return -1;
-    m->mover = (struct vm_mover){.vm = m->vm, .drop = {.self = m, .page = changed}, .self = m, .copied = copied, .batch = round_moved};
+    m->mover = (struct vm_mover){.vm = m->vm, .drop = {.self = m, .page = changed}, .alone = true, .self = m, .copied = copied, .batch = round_moved};
     m->compaction->owner = vm_owner(&m->mover);
     compaction_attach(m->compaction);
     compaction_add_stats(m->compaction, m->stats);

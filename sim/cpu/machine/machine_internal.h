@@ -13,7 +13,7 @@ struct process { /* of the traces, by number */
     bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
-enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK, ACTION_FAULT };
+enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK, ACTION_FAULT, ACTION_REMAP };
 struct action { /* global action of docs/model/timing.md section 1 */
     cyc_t when;
     unsigned core;
@@ -89,6 +89,9 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
  * cycles. */
 cyc_t machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
+/* If a fault's answer asks for it before its operations: va's entry is cleared, or its large page split; every core forgets. */
+void machine_remap(struct machine *m, uint32_t asid, va_t va, const struct fault_answer *a);
+static inline bool machine_remaps(const struct fault_answer *a) { return a->replaces || a->result == FAULT_SPLIT; }
 /* The core has reached mark_at references: the machine samples, or ends the warm-up, at the next cycle. */
 void machine_mark(struct machine *m, struct core *c);
 struct action *machine_add_action(struct machine *m, cyc_t when, unsigned core, enum action_kind kind);

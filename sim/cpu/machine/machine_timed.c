@@ -85,6 +85,8 @@ static void decide(struct machine *m, unsigned k, tick_t now)
     vm_fault(m->vm, c->asid, c->os_va, c->os_error, &c->answer);
     if (c->answer.result == FAULT_SEGV || c->answer.result == FAULT_OOM)
         machine_add_action(m, seen, k, ACTION_KILL);
+    else if (machine_remaps(&c->answer))
+        machine_add_action(m, seen, k, ACTION_REMAP);
     answer_at(m, k, seen);
 }
 
@@ -97,6 +99,7 @@ static void fault_action(struct machine *m, const struct action *a)
         machine_compact_discard(m);
         machine_add_action(m, a->when, a->core, ACTION_KILL);
     } else {
+        machine_remap(m, c->asid, c->os_va, &c->answer);
         machine_compact_pay(m, c);
     }
     hop_at(c, a->when, HOP_OS_ANSWER, 0);
@@ -157,6 +160,10 @@ static void run_action(struct machine *m, const struct action *a)
     switch (a->kind) {
     case ACTION_CALL:
         call_action(m, a);
+        break;
+    case ACTION_REMAP:
+        frames_on_cpu(m->frames, a->core);
+        machine_remap(m, c->asid, c->os_va, &c->answer);
         break;
     case ACTION_FAULT:
         fault_action(m, a);
