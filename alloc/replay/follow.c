@@ -79,7 +79,7 @@ int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnes
     if (witnessed)
         for (uint64_t b = 0; b <= map->n_frames >> map->pageblock_order; b++)
             f->shown[b] = witnessed[b] != 0;
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             for (unsigned t = 0; t < MIGRATE_TYPES; t++) {
@@ -272,6 +272,8 @@ static void judge(struct follow *f, const struct guesses *g, uint64_t pfn, bool 
     st->new_next_right += g->next == pfn && g->ours == pfn;
     st->new_textbook += g->book == pfn;
     st->new_null += g->null == pfn;
+    st->hard_textbook += g->next != pfn && g->book == pfn;
+    st->hard_null += g->next != pfn && g->null == pfn;
 }
 
 void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
@@ -291,7 +293,7 @@ void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratety
     unsigned from = 0;
     uint64_t ours = choice(f, z, order, list, &from);
     struct guesses g = {.ours = ours, .next = f->next[order][mt], .book = textbook_first(f->book, z, order),
-                        .null = mt < MIGRATE_PCPTYPES ? f->null_first[z->type][order][mt] : PFN_NONE.v,
+                        .null = mt < MIGRATE_PCPTYPES ? f->null_first[z - map->zones][order][mt] : PFN_NONE.v,
                         .fallback = ours == PFN_NONE.v};
     f->next[order][mt] = pfn + (1ull << order);
     if (!free || have < order) {

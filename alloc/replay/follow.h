@@ -26,6 +26,8 @@
     X(new_next_right, "... of these named by our allocator") \
     X(new_textbook, "... whose frame the textbook buddy named") \
     X(new_null, "... whose frame is what the unchanged lists of the snapshot say") \
+    X(hard_textbook, "... whose frame does not follow the previous one and the textbook buddy named") \
+    X(hard_null, "... whose frame does not follow the previous one and is what the unchanged lists say") \
     X(old_blocks, "out of a block that was free before the snapshot") \
     X(old_right, "... whose frame our allocator named (its position is a guess)") \
     X(all_next, "all whose frame follows the previous one") \
@@ -54,7 +56,7 @@ struct follow {
     uint8_t *old;    /* a bit a frame: head of a block that is free since before the snapshot */
     uint8_t *shown;  /* a byte a pageblock: an event showed its type */
     struct textbook *book;
-    uint64_t null_first[N_ZONES][FRAME_ORDERS][MIGRATE_PCPTYPES];
+    uint64_t null_first[FRAME_ZONES][FRAME_ORDERS][MIGRATE_PCPTYPES];
     uint64_t next[FRAME_ORDERS][MIGRATE_TYPES]; /* behind the last block of this order and type */
     struct follow_stats st;
     bool counting;

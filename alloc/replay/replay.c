@@ -22,6 +22,7 @@ struct pass {
     size_t n_sites, cap_sites;
     uint64_t events;
     struct frame_map *memory; /* the request's, until `objects` has it */
+    uint64_t nearest; /* pages by which the best moment of AFTER so far misses the kernel's counts */
 };
 
 /* ---- the parts -------------------------------------------------------------------------------------------------------- */
@@ -106,24 +107,31 @@ static int begin_sync(struct pass *p, struct err *err)
     return 0;
 }
 
-static void keep_free(uint64_t out[N_ZONES][FRAME_ORDERS], const struct frame_map *map)
+static void keep_free(uint64_t out[FRAME_ZONES][FRAME_ORDERS], const struct frame_map *map)
 {
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         memcpy(out[i], map->zones[i].nr_free, sizeof map->zones[i].nr_free);
+}
+
+static void keep_all_free(struct pass *p)
+{
+    if (p->follow)
+        keep_free(p->out->follow_free, p->follow->map);
+    if (p->simulate)
+        keep_free(p->out->simulate_free, simulate_map(p->simulate));
+    p->out->counted_ns = p->now_ns;
 }
 
 static void end_window(struct pass *p)
 {
+    keep_all_free(p);
     if (p->follow) {
-        keep_free(p->out->follow_free, p->follow->map);
         p->out->follow = p->follow->st;
         p->out->lists = *lists_stats(p->lists);
         p->follow->counting = false;
     }
-    if (p->simulate) {
-        keep_free(p->out->simulate_free, simulate_map(p->simulate));
+    if (p->simulate)
         p->out->simulate = *simulate_stats(p->simulate);
-    }
     if (p->objects) {
         objects_time(p->objects, p->now_ns - p->began_ns);
         p->out->objects_left = *objects_stats(p->objects);
@@ -132,12 +140,32 @@ static void end_window(struct pass *p)
         recorded_window(p->recorded, false);
 }
 
+/* Somewhere in this time the kernel counted its free blocks: the moment whose state fits its counts best stands for it. Which
+ * moment is judged by the kernel's own frames if they are followed, not by ours. */
+static void compare_free(struct pass *p)
+{
+    const struct frame_map *map = p->follow ? p->follow->map : p->simulate ? simulate_map(p->simulate) : NULL;
+    const struct snap_read *when = &p->q->times->buddy[SNAP_AFTER];
+    uint64_t off = 0;
+    if (!map || p->now_ns < when->start || p->now_ns > when->end)
+        return;
+    for (unsigned i = 0; i < map->n_zones; i++) {
+        const struct snap_zone *z = image_snap_zone(p->q->after, &map->zones[i]);
+        for (unsigned o = 0; z && z->has_buddy && o < FRAME_ORDERS; o++)
+            off += (uint64_t)llabs((long long)(map->zones[i].nr_free[o] - z->nr_free[o])) << o;
+    }
+    if (off >= p->nearest)
+        return;
+    p->nearest = off;
+    keep_all_free(p);
+}
+
 static enum replay_part part_at(const struct replay_request *q, uint64_t ns)
 {
     if (!q->times)
         return REPLAY_WINDOW;
-    return ns < q->times->before_start ? REPLAY_PRE : ns <= q->times->before_end ? REPLAY_SYNC
-           : ns < q->times->after_start ? REPLAY_WINDOW : REPLAY_POST;
+    return ns < q->times->map[SNAP_BEFORE].start ? REPLAY_PRE : ns <= q->times->before_end ? REPLAY_SYNC
+           : ns < q->times->after_start ? REPLAY_WINDOW : q->after && ns <= q->times->after_end ? REPLAY_AFTER : REPLAY_POST;
 }
 
 static int move_on(struct pass *p, enum replay_part to, struct err *err)
@@ -152,8 +180,10 @@ static int move_on(struct pass *p, enum replay_part to, struct err *err)
             if (p->recorded)
                 recorded_window(p->recorded, true);
         }
-        if (p->part == REPLAY_POST)
+        if (p->part == REPLAY_AFTER) {
             end_window(p);
+            p->nearest = UINT64_MAX;
+        }
     }
     return 0;
 }
@@ -164,7 +194,7 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
 {
     unsigned order = r->size > 63 ? 63 : r->size;
     bool counting = p->part == REPLAY_WINDOW;
-    if (p->recorded)
+    if (p->recorded && p->part < REPLAY_AFTER)
         recorded_alloc(p->recorded, r->addr, order);
     if (r->addr == 0)
         return;
@@ -183,7 +213,7 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
 {
     unsigned order = r->size > 63 ? 63 : r->size;
     bool counting = p->part == REPLAY_WINDOW, direct = !lists_has_order(order);
-    if (p->recorded)
+    if (p->recorded && p->part < REPLAY_AFTER)
         recorded_freed(p->recorded, r->addr, order);
     if (p->follow && direct)
         follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
@@ -238,13 +268,46 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
         follow_extfrag(p->follow, r->addr, order, wanted, w[3] != 0, p->part == REPLAY_WINDOW);
 }
 
+static bool within(uint64_t ns, uint64_t from, uint64_t to) { return ns >= from && ns <= to; }
+
+/* What tells later whether the snapshots' files can agree with each other and with the events. */
+static void note(struct pass *p, const struct trace_rec *r)
+{
+    const struct snap_times *t = p->q->times;
+    unsigned order = r->size > FRAME_MAX_ORDER ? FRAME_MAX_ORDER : r->size;
+    bool lists = r->kind == TRACE_PAGE_ZONE_LOCKED || r->kind == TRACE_PAGE_DRAIN ||
+                 (r->kind == TRACE_PAGE_FREE && !lists_has_order(order));
+    p->out->last_ns = p->now_ns;
+    if (!t)
+        return;
+    if (r->kind == TRACE_PAGE_FREE) {
+        p->out->freed_inner += within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start) ? 1ull << order : 0;
+        p->out->freed_outer += within(p->now_ns, t->vmstat[0].start, t->vmstat[1].end) ? 1ull << order : 0;
+    }
+    for (unsigned i = 0; lists && i < 2; i++) {
+        if (!within(p->now_ns, i ? t->after_start : t->before_start, i ? t->after_end : t->before_end))
+            continue;
+        for (unsigned k = 0; k < p->q->before->zones; k++)
+            if (r->addr - p->q->before->zone[k].start_pfn < p->q->before->zone[k].spanned) {
+                struct replay_moved *m = &p->out->moved[i][k];
+                for (unsigned o = 0; o < FRAME_ORDERS; o++)
+                    m->areas[o] += o < order ? 1ull << (order - o) : m->events == 0 || r->addr >> o != m->last >> o;
+                m->events++;
+                m->pages += 1ull << order;
+                m->last = r->addr;
+            }
+    }
+}
+
 static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
 {
     static const uint64_t none[4];
     const uint64_t *w = r->slots ? (const uint64_t *)(r + 1) : none;
     bool in = p->part == REPLAY_WINDOW;
     p->out->records[p->part]++;
-    if (p->objects)
+    if (p->part == REPLAY_AFTER)
+        compare_free(p); /* as it was up to now */
+    if (p->objects && p->part < REPLAY_AFTER)
         objects_event(p->objects, r, p->events, cpu, p->now_ns - p->began_ns);
     switch (r->kind) {
     case TRACE_PAGE_ALLOC: p->out->window.page_alloc += in; page_alloc(p, r, w); break;
@@ -256,15 +319,18 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
     case TRACE_KFREE: p->out->window.kfree += in; break;
     case TRACE_CACHE_ALLOC: p->out->window.cache_alloc += in; break;
     case TRACE_CACHE_FREE: p->out->window.cache_free += in; break;
+    case TRACE_COMPACT_BEGIN: p->out->compactions += in; p->out->window.other += in; break;
     default: p->out->window.other += in; break;
     }
+    if (p->part == REPLAY_AFTER)
+        compare_free(p);
 }
 
 static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, struct err *err)
 {
     switch (r->kind) {
     case TRACE_CLOCK:
-        p->began_ns = p->now_ns = r->addr;
+        p->began_ns = p->now_ns = p->out->first_ns = r->addr;
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_TIME:
         p->now_ns = p->began_ns + r->addr;
@@ -279,6 +345,7 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
     }
     if (unlikely(p->part == REPLAY_PRE && !p->q->times) && move_on(p, REPLAY_WINDOW, err) < 0)
         return -1;
+    note(p, r);
     if (p->part == REPLAY_POST) {
         p->out->records[REPLAY_POST]++;
         return 0;
@@ -313,9 +380,10 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
         trace_get_info(t, &info);
         p->out->lines = info.kernel;
     }
+    p->out->ended_early = p->part == REPLAY_PRE;
     if (p->part == REPLAY_PRE && got >= 0)
         return err_set(err, ERR_RUN, "the recording ends before the snapshot was taken");
-    if (p->part < REPLAY_POST)
+    if (p->part < REPLAY_AFTER)
         end_window(p);
     return got < 0 ? -1 : 0;
 }

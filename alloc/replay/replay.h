@@ -6,12 +6,14 @@
  *   simulate   our allocator serves the requests                                                    (simulate.h)
  *   objects    our slab design and allocator serve the objects; nothing else                        (objects.h)
  *
- * The snapshot is taken while events are recorded, so the pass has four parts:
+ * The snapshots are taken while events are recorded, so the pass has five parts:
  *
- *   ---- PRE ----|before_start  SYNC  before_end|------- WINDOW -------|after_start ---- POST (not replayed) ----
+ *   -- PRE --|map begun  SYNC  before_end|------- WINDOW -------|after_start  AFTER  after_end|-- POST (not replayed) --
  *
  * PRE shows types of pageblocks. Of SYNC, while the map was read, a block that left the lists is taken if the map says it is
- * free, one that came back is freed if the map says it is not. Only the WINDOW is counted. Without times.json all is window.
+ * free, one that came back is freed if the map says it is not. Only the WINDOW is counted. In AFTER the blocks are followed
+ * on, if there is a snapshot to compare with, up to the moment at which the kernel counted its free blocks: that of the
+ * moments at which buddyinfo may have been read whose counts are nearest. Without times.json all is window.
  * Objects can also be served from a machine's memory instead of a snapshot's.
  * Model: docs/model/replay.md.
  */
@@ -26,7 +28,7 @@
 #include "replay/simulate.h"
 #include "traces/trace.h"
 
-enum replay_part { REPLAY_PRE, REPLAY_SYNC, REPLAY_WINDOW, REPLAY_POST };
+enum replay_part { REPLAY_PRE, REPLAY_SYNC, REPLAY_WINDOW, REPLAY_AFTER, REPLAY_POST, REPLAY_PARTS };
 
 #define REPLAY_KINDS(X) \
     X(page_alloc) X(page_free) X(zone_locked) X(drain) X(extfrag) X(kmalloc) X(kfree) X(cache_alloc) X(cache_free) X(other)
@@ -55,9 +57,17 @@ struct replay_request {
     void *self;
 };
 
+/* To and from the buddy lists of a zone: blocks, pages, and for each order how often one lay in another aligned area of 2^order
+ * frames than the one before it. No more areas than these can have changed. */
+struct replay_moved { uint64_t events, pages, areas[FRAME_ORDERS], last; };
+
 struct replay_result {
     struct trace_kernel_lines lines;
-    uint64_t records[4];                /* by part */
+    uint64_t records[REPLAY_PARTS];     /* by part */
+    uint64_t first_ns, last_ns;         /* of the events, as times.json */
+    uint64_t compactions;               /* of the window: runs that began */
+    uint64_t freed_inner, freed_outer;  /* pages freed while the kernel counted on between its two vmstats: at least, at most */
+    struct replay_moved moved[2][SNAP_ZONES]; /* in `before`'s zones while each snapshot was taken */
 #define X(name) uint64_t name;
     struct { REPLAY_KINDS(X) } window;  /* events of the window by kind */
 #undef X
@@ -68,10 +78,11 @@ struct replay_result {
     struct simulate_stats simulate;
     bool has_lists;                     /* the events say their CPU */
     bool has_buddy;                     /* mm_page_alloc_zone_locked is there */
-    uint64_t follow_free[N_ZONES][FRAME_ORDERS], simulate_free[N_ZONES][FRAME_ORDERS]; /* at the window's end */
+    /* Free blocks when the kernel counted its own (AFTER), else at the window's end; that moment. */
+    uint64_t follow_free[FRAME_ZONES][FRAME_ORDERS], simulate_free[FRAME_ZONES][FRAME_ORDERS], counted_ns;
     const struct objects *objects; /* from begin to end */
     struct objects_stats objects_left;
-    bool stopped;
+    bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
 };
 
 /* 0, or -1 and err; *out holds what was reached. */

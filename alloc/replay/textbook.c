@@ -10,9 +10,12 @@ struct textbook {
     const struct frame_map *like;
     uint8_t *order;            /* of the free block that begins here, + 1 */
     uint32_t *next, *prev;     /* UINT32_MAX: none */
-    uint32_t first[N_ZONES][FRAME_ORDERS];
+    uint32_t first[FRAME_ZONES][FRAME_ORDERS];
     size_t n;
 };
+
+/* Its number in the map. */
+static unsigned number_of(const struct textbook *t, const struct zone *z) { return (unsigned)(z - t->like->zones); }
 
 static void add(struct textbook *t, unsigned zone, uint64_t pfn, unsigned order)
 {
@@ -53,10 +56,10 @@ int textbook_new(struct textbook **out, const struct frame_map *like, struct err
         textbook_free(t);
         return err_set(err, ERR_RUN, "out of memory");
     }
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < FRAME_ZONES; i++)
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             t->first[i][o] = UINT32_MAX;
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < like->n_zones; i++)
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++) {
                 uint32_t head = free_list_head(&like->zones[i], o, (enum migratetype)mt);
@@ -80,8 +83,8 @@ void textbook_free(struct textbook *t)
 uint64_t textbook_first(const struct textbook *t, const struct zone *z, unsigned order)
 {
     for (unsigned o = order; o < FRAME_ORDERS; o++)
-        if (t->first[z->type][o] != UINT32_MAX)
-            return t->first[z->type][o];
+        if (t->first[number_of(t, z)][o] != UINT32_MAX)
+            return t->first[number_of(t, z)][o];
     return PFN_NONE.v;
 }
 
@@ -95,11 +98,11 @@ void textbook_taken(struct textbook *t, uint64_t pfn, unsigned order)
         unsigned have = t->order[head] - 1u;
         if (have < order)
             return;
-        del(t, z->type, head);
+        del(t, number_of(t, z), head);
         while (have > order) {
             have--;
             uint64_t half = head + (1ull << have);
-            add(t, z->type, pfn >= half ? head : half, have);
+            add(t, number_of(t, z), pfn >= half ? head : half, have);
             head = pfn >= half ? half : head;
         }
         return;
@@ -115,8 +118,8 @@ void textbook_back(struct textbook *t, uint64_t pfn, unsigned order)
         uint64_t buddy = pfn ^ (1ull << order);
         if (buddy < z->start || buddy + (1ull << order) > z->end || t->order[buddy] != order + 1)
             break;
-        del(t, z->type, buddy);
+        del(t, number_of(t, z), buddy);
         pfn &= buddy;
     }
-    add(t, z->type, pfn, order);
+    add(t, number_of(t, z), pfn, order);
 }

@@ -23,7 +23,7 @@ struct table {
     const char *name; /* of the recording */
     struct group group[GROUPS_MOST];
     unsigned groups;
-    unsigned rows, off, skipped;
+    unsigned rows, off, skipped, broken;
 };
 
 static void help(FILE *f)
@@ -84,14 +84,16 @@ static bool is_bulk(const struct validate_row *r)
 static void line(const struct validate_row *r)
 {
     char a[32], b[32], c[32], d[3][16];
-    if (r->verdict == VALIDATE_SKIPPED) {
+    if (r->verdict == VALIDATE_SKIPPED && !r->undecided) {
         printf("  %-42s %12s %12s %9s %8s %8s %8s  skipped: %s\n", r->metric, "-", "-", "-", "-", "-", "-", r->reason ? r->reason : "");
         return;
     }
-    printf("  %-42s %12s %12s %9s %8s %8s %8s  %s\n", r->metric, text_of(a, sizeof a, r->model, r->decimals),
+    printf("  %-42s %12s %12s %9s %8s %8s %8s  %s%s\n", r->metric, text_of(a, sizeof a, r->model, r->decimals),
            text_of(b, sizeof b, r->kernel, r->decimals), tolerance_text(c, sizeof c, r->tolerance),
            guess(d[0], sizeof d[0], r->base.has_next, r->base.next), guess(d[1], sizeof d[1], r->base.has_textbook, r->base.textbook),
-           guess(d[2], sizeof d[2], r->base.has_null, r->base.null), verdicts[r->verdict]);
+           guess(d[2], sizeof d[2], r->base.has_null, r->base.null), verdicts[r->verdict], r->undecided ? ":" : "");
+    if (r->undecided)
+        printf("%*s%s\n", 4, "", r->reason);
 }
 
 static void json_row(struct table *t, const struct validate_row *r)
@@ -102,7 +104,7 @@ static void json_row(struct table *t, const struct validate_row *r)
     json_begin_object(&t->j, NULL);
     json_str(&t->j, "case", t->name);
     json_str(&t->j, "metric", r->metric);
-    if (r->verdict == VALIDATE_SKIPPED) {
+    if (r->verdict == VALIDATE_SKIPPED && !r->undecided) {
         json_null(&t->j, "model");
         json_null(&t->j, "kernel");
         json_null(&t->j, "tolerance");
@@ -138,6 +140,14 @@ static void on_row(void *self, const struct validate_row *r)
         line(r);
 }
 
+static void on_broken(void *self, const struct err *why)
+{
+    struct table *t = self;
+    t->broken++;
+    fflush(stdout);
+    cmd_error("validate", why);
+}
+
 /* ---- one recording ---------------------------------------------------------------------------------------------------- */
 
 static int one(struct table *t, const char *path, struct err *err)
@@ -154,7 +164,7 @@ static int one(struct table *t, const char *path, struct err *err)
     t->groups = 0;
     printf("%s\n  %-42s %12s %12s %9s %8s %8s %8s  verdict\n", path, "metric", "model", "kernel", "tolerance", "next", "textbook",
            "nothing");
-    struct validate_sink sink = {t, on_row};
+    struct validate_sink sink = {t, on_row, on_broken};
     int rc = validate_folder(path, &sink, err);
     for (unsigned i = 0; i < t->groups && !t->all; i++) {
         const struct group *g = &t->group[i];
@@ -250,9 +260,12 @@ int cmd_validate(int argc, char **argv)
         }
         free(text);
     }
-    if (code == 0 && t.off)
+    if (code == 0 && (t.off || t.broken))
         code = 1;
-    if (code)
+    if (code && t.broken)
+        printf("FAIL: %u of %u comparisons are off, %u skipped, %u file%s broken\n", t.off, t.rows - t.skipped, t.skipped, t.broken,
+               t.broken == 1 ? " is" : "s are");
+    else if (code)
         printf("FAIL: %u of %u comparisons are off%s\n", t.off, t.rows - t.skipped, rc < 0 ? ", and not all could be made" : "");
     else
         printf("PASS: %u comparisons ok, %u skipped\n", t.rows - t.skipped, t.skipped);

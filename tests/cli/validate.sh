@@ -27,12 +27,68 @@ P
 
 # One digit of the kernel's, each in another file.
 sed -i 's/^        low      16597/        low      16598/' "$dir/filetree/before.zoneinfo"
-sed -i '3s/0\.0[0-9]* $/0.999 /; 3s/ 0\.[0-9]* 0\.[0-9]* $/ 0.123 0.456 /' "$dir/filetree/after.unusable_index"
+sed -i '3s/0\.0[0-9]* $/0.999 /; 3s/ 0\.[0-9]* 0\.[0-9]* $/ 0.123 0.856 /' "$dir/filetree/after.unusable_index"
 "$src/scripts/validate" "$dir/filetree" >"$dir/out" 2>&1
 [ $? -eq 1 ] || fail "a wrong number went unnoticed"
 grep -q 'before.Normal.watermark.low .* off$' "$dir/out" || fail "the watermark is not off"
 grep -q 'after.Normal.unusable_index.10 .* off$' "$dir/out" || fail "the index is not off"
 tail -n 1 "$dir/out" | grep -q '^FAIL: ' || fail "no FAIL at the end"
+
+
+# The kernel's column, counted from the files by other code.
+python3 "$src/tests/cli/validate_recount.py" "$dir/v.json" "$src/traces/samples/kernel/filetree" >"$dir/out" ||
+    fail "the kernel's column is not what its files say: $(tail -n 3 "$dir/out")"
+
+# What the files cannot decide is skipped with its reason: a changed copy, the rows that are not ok, and the exit code.
+fresh() { rm -rf "$dir/c" && cp -r "$src/traces/samples/kernel/filetree" "$dir/c" && chmod -R u+w "$dir/c"; }
+check() { # NAME EXIT PATTERN
+    "$src/scripts/validate" --json "$dir/c.json" "$dir/c" >"$dir/out" 2>"$dir/err"
+    [ $? -eq "$2" ] || fail "$1: exit is not $2: $(tail -n 1 "$dir/out") $(cat "$dir/err")"
+    [ -z "$3" ] || grep -q "$3" "$dir/out" "$dir/err" || fail "$1: does not say $3"
+    [ "$2" -ne 0 ] || ! grep -q '"verdict": "off"' "$dir/c.json" || fail "$1: a row is off"
+}
+row() { # METRIC CONDITION
+    python3 -c 'import json, sys
+print([r for r in json.load(open(sys.argv[1])) if r["metric"] == sys.argv[2] and '"$2"'][0]["metric"])' "$dir/c.json" "$1" >/dev/null 2>&1
+}
+# A kernel before 6.7: no promo, boost, high_min, high_max, threshold.
+fresh
+sed -i '/ promo /d; / boost /d; / high_m/d; /threshold/d' "$dir/c"/*.zoneinfo
+check old 0 'per_cpu .*before 6.7'
+# Marks with a boost are printed with it; other CPUs; another node.
+fresh
+awk '/^Node/ { n = /Normal/ } n && /^ +(boost|min|low|high|promo) +[0-9]+$/ && NF == 2 && !/:/ { printf "        %-8s %d\n", $1, $2 + 1024; next } 1' \
+    "$dir/c/before.zoneinfo" >"$dir/z" && mv "$dir/z" "$dir/c/before.zoneinfo"
+check boost 0 ''
+row before.Normal.watermark.low 'r["model"] == r["kernel"] == 17621' || fail "boost: not the printed mark"
+fresh
+sed -i '/Normal\|Movable\|Device/{/type /!s/Node 0/Node 1/}; /Normal, type/s/Node    0/Node    1/' "$dir/c"/*.zoneinfo "$dir/c"/*.buddyinfo \
+    "$dir/c"/*.pagetypeinfo "$dir/c"/*_index
+check node1 0 'lowmem_reserve'
+row predict.blocks_known_percent 'r["model"] == 100' || fail "node1: not followed"
+grep -q '"simulated.node1.Normal.free_blocks.0"' "$dir/c.json" || fail "node1: its free blocks are not compared"
+# Events that are missing, one after the other; lost, and said so; none at all.
+fresh
+xz -dc "$dir/c/filetree.perf.xz" >"$dir/text" && rm "$dir/c/filetree.perf.xz"
+awk 'NR % 10' "$dir/text" >"$dir/c/filetree.perf"
+check missing 0 'cannot be decided: .*contradicts itself'
+awk '{ print } NR == 100 { print "perf 1 [000] 2816.5: PERF_RECORD_LOST lost 77" }' "$dir/text" | sed '20000,22000d' >"$dir/c/filetree.perf"
+check lost 0 'events.lost .* skipped'
+: >"$dir/c/filetree.perf"
+check empty 0 'events .*skipped: .*empty'
+head -n 1 "$dir/text" >"$dir/c/filetree.perf"
+check early 0 'ends before the snapshot'
+# Parts that are broken are told, the others compared.
+fresh
+head -c 3000 "$src/traces/samples/kernel/filetree/before.zoneinfo" >"$dir/c/before.zoneinfo"
+printf 'broken\n' >"$dir/c/after.buddyinfo"
+check broken 1 'after.buddyinfo:1: error: not a line of /proc/buddyinfo'
+tail -n 1 "$dir/out" | grep -q '2 files are broken$' || fail "broken: $(tail -n 1 "$dir/out")"
+[ "$(grep -c '"verdict": "ok"' "$dir/c.json")" -gt 500 ] || fail "broken: the rest is not compared"
+# A planted error stays one.
+fresh
+sed -i '1s/\([0-9]*\) $/9 /' "$dir/c/before.buddyinfo"
+check planted 1 'before.DMA.unusable_index.10 .* off$'
 
 # Less of a recording: skipped, saying so; nothing: an error.
 rm "$dir"/filetree/before.pfnmap.xz "$dir"/filetree/after.unusable_index "$dir"/filetree/before.zoneinfo

@@ -54,7 +54,7 @@ START_TEST(cut_files)
     static const struct { const char *name; int (*parse)(struct snapshot *, struct trace_input *, struct err *); } parsers[] = {
         {"before.buddyinfo", snapshot_parse_buddyinfo},   {"before.pagetypeinfo", snapshot_parse_pagetypeinfo},
         {"before.zoneinfo", snapshot_parse_zoneinfo},     {"before.unusable_index", snapshot_parse_unusable},
-        {"before.extfrag_index", snapshot_parse_extfrag},
+        {"before.extfrag_index", snapshot_parse_extfrag}, {"before.vmstat", snapshot_parse_vmstat},
     };
     for (size_t i = 0; i < sizeof parsers / sizeof parsers[0]; i++) {
         char path[512], text[16384];
@@ -79,6 +79,13 @@ START_TEST(cut_files)
     struct err err = {0};
     ck_assert_int_eq(snapshot_read_times(&t, SAMPLE "times.json", &err), 0);
     ck_assert_uint_eq(t.before_start, 2816214035183ull);
+    ck_assert(!t.files && t.map[SNAP_AFTER].start == t.after_start && t.buddy[SNAP_BEFORE].end == t.before_end);
+    static const char some[] = "{\"before_snapshot_start\": \"1.0\", \"before_snapshot_end\": \"2.0\", \"after_snapshot_start\": \"3.0\","
+                               "\"after_snapshot_end\": \"4.0\", \"after_buddyinfo_start\": \"3.25\", \"after_buddyinfo_end\": \"3.5\","
+                               "\"before_pfnmap_start\": \"0.5\", \"before_pfnmap_end\": \"1.5\"}";
+    ck_assert_int_eq(snapshot_parse_times(&t, some, sizeof some - 1), 0);
+    ck_assert_uint_eq(t.buddy[SNAP_AFTER].start, 3250000000ull);
+    ck_assert_uint_eq(t.map[SNAP_BEFORE].start, 1000000000ull); /* not inside the snapshot: not believed */
 }
 END_TEST
 

@@ -21,7 +21,7 @@ void image_sparse_free(void *p, size_t bytes)
 
 struct zone *image_zone(struct frame_map *map, uint64_t pfn)
 {
-    for (unsigned i = 0; i < N_ZONES; i++)
+    for (unsigned i = 0; i < map->n_zones; i++)
         if (pfn >= map->zones[i].start && pfn < map->zones[i].end)
             return &map->zones[i];
     return NULL;
@@ -29,38 +29,43 @@ struct zone *image_zone(struct frame_map *map, uint64_t pfn)
 
 /* ---- an empty map of the machine's shape ----------------------------------------------------------------------------- */
 
-static const struct snap_zone *zone_of(const struct snapshot *s, const char *name)
+const struct snap_zone *image_snap_zone(const struct snapshot *s, const struct zone *z)
 {
-    for (unsigned i = 0; i < s->zones; i++)
-        if (!strcmp(s->zone[i].name, name))
-            return &s->zone[i];
-    return NULL;
+    return z->node < s->nodes ? snapshot_zone((struct snapshot *)(uintptr_t)s, s->node[z->node], z->name) : NULL;
 }
 
 static const uint64_t MOST_PAGES = 1ull << 28; /* memory.size is at most 1 TiB */
 
+static int by_start(const void *a, const void *b)
+{
+    const struct snap_zone *x = *(const struct snap_zone *const *)a, *y = *(const struct snap_zone *const *)b;
+    return (x->start_pfn > y->start_pfn) - (x->start_pfn < y->start_pfn);
+}
+
 static int check(const struct snapshot *s, struct err *err)
 {
+    const struct snap_zone *z[SNAP_ZONES];
+    unsigned n = 0;
     if (!s->has_map || !s->has_info) {
         err_set(err, ERR_USAGE, "%s.%s is missing", s->prefix, s->has_map ? "zoneinfo" : "pfnmap");
         return err_remedy(err, "a replay starts from the page map and zoneinfo of one moment");
     }
+    if (s->nodes > FRAME_NODES)
+        return err_set(err, ERR_USAGE, "%s.zoneinfo has %u nodes; a replay follows up to %d", s->prefix, s->nodes, FRAME_NODES);
     for (unsigned i = 0; i < s->zones; i++)
-        if (s->zone[i].node != s->zone[0].node)
-            return err_set(err, ERR_USAGE, "%s.zoneinfo has several nodes; a replay follows one", s->prefix);
+        if (s->zone[i].spanned)
+            z[n++] = &s->zone[i];
+    qsort(z, n, sizeof *z, by_start);
     uint64_t end = 0;
-    for (unsigned i = 0; i < N_ZONES; i++) {
-        static const char *const names[N_ZONES] = {"DMA", "DMA32", "Normal", "Movable"};
-        const struct snap_zone *z = zone_of(s, names[i]);
-        if (!z || !z->spanned)
-            continue;
-        if (z->start_pfn < end || z->start_pfn > MOST_PAGES || z->spanned > MOST_PAGES - z->start_pfn)
-            return err_set(err, ERR_USAGE, "%s.zoneinfo: zone %s overlaps another or lies beyond 1 TiB", s->prefix, z->name);
-        end = z->start_pfn + z->spanned;
+    for (unsigned i = 0; i < n; i++) {
+        if (z[i]->start_pfn < end || z[i]->start_pfn > MOST_PAGES || z[i]->spanned > MOST_PAGES - z[i]->start_pfn)
+            return err_set(err, ERR_USAGE, "%s.zoneinfo: zone %s of node %u overlaps another or lies beyond 1 TiB", s->prefix,
+                           z[i]->name, z[i]->node);
+        end = z[i]->start_pfn + z[i]->spanned;
     }
     if (s->pages > MOST_PAGES)
         return err_set(err, ERR_USAGE, "%s.pfnmap reaches beyond 1 TiB", s->prefix);
-    return 0;
+    return n ? 0 : err_set(err, ERR_USAGE, "%s.zoneinfo has no zone with memory", s->prefix);
 }
 
 /* frame_map_new lays out one range of memory; zones, marks and lists are then those of the snapshot, nothing is free. */
@@ -75,22 +80,26 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
             top = s->zone[i].start_pfn + s->zone[i].spanned;
     mem.size_bytes = top << PAGE_SHIFT;
     mem.low_reserved_bytes = PAGE_BYTES;
+    mem.nodes = s->nodes;
+    for (unsigned i = 0; i < s->zones; i++)
+        if (!strcmp(s->zone[i].name, "HighMem"))
+            mem.zones = MEMORY_ZONES_X86_32;
     mem.pci_hole_bytes = mem.boot_reserved_bytes = 0;
     buddy.allocator = opt->allocator;
     buddy.pageblock_order = s->pageblock_order;
     buddy.group_by_mobility = !opt->one_type;
     buddy.eager_init = false;
-    buddy.pcp = false; /* a recording has the kernel's own */
     buddy.pcp = false; /* what is on the kernel's per-CPU lists is followed apart (lists.c) */
-    if (mem.size_bytes < memory_params[0].min)
-        mem.size_bytes = memory_params[0].min;
+    uint64_t least = memory_params[0].min + ((uint64_t)mem.nodes << (FRAME_MAX_ORDER + PAGE_SHIFT));
+    if (mem.size_bytes < least)
+        mem.size_bytes = least;
     if (frame_map_new(out, &mem, &buddy, err) < 0)
         return -1;
     struct frame_map *map = *out;
     map->managed = map->present = 0;
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
-        const struct snap_zone *k = zone_of(s, z->name);
+        const struct snap_zone *k = image_snap_zone(s, z);
         z->free = z->free_blocks = z->present = z->managed = z->start = z->end = 0;
         z->virgin = (struct virgin){0};
         memset(z->nr_free, 0, sizeof z->nr_free);
@@ -212,9 +221,9 @@ int image_build(struct frame_map **out, const struct snapshot *s, const struct i
     struct frame_map *map = NULL;
     if (check(s, err) < 0 || empty_map(&map, s, opt, err) < 0)
         return -1;
-    for (unsigned i = 0; i < N_ZONES; i++) {
+    for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
-        const struct snap_zone *k = zone_of(s, z->name);
+        const struct snap_zone *k = image_snap_zone(s, z);
         struct blocks bs = {0};
         if (!k || z->start == z->end)
             continue;

@@ -20,9 +20,11 @@ struct image_info {
     uint64_t unlike;               /* free blocks by which the inferred types miss pagetypeinfo's counts */
 };
 
-/* The snapshot must have zoneinfo and the map, of one node. */
+/* The snapshot must have zoneinfo and the map. Nodes are numbered from 0 in the order of the snapshot's. */
 int image_build(struct frame_map **out, const struct snapshot *s, const struct image_options *opt, struct image_info *info,
                 struct err *err);
+/* A zone of the map as the snapshot has it; NULL: it has not. */
+const struct snap_zone *image_snap_zone(const struct snapshot *s, const struct zone *z);
 /* The zone a frame lies in; NULL for none. */
 struct zone *image_zone(struct frame_map *map, uint64_t pfn);
 /* A uint8_t or uint32_t an index, zero, paid for where touched; NULL: no address space. */

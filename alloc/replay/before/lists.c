@@ -18,7 +18,7 @@ struct list {
 
 struct lists {
     struct follow *f;
-    struct list (*cpu)[N_ZONES][KINDS];
+    struct list (*cpu)[FRAME_ZONES][KINDS];
     uint32_t cpus;
     uint32_t *next, *prev, *on; /* by frame: frame + 1; number of its list + 1 */
     uint64_t n;
@@ -80,12 +80,12 @@ static struct list *list_of(struct lists *l, uint64_t cpu, uint64_t pfn, unsigne
             return NULL;
         l->cpu = p;
         for (; had < room; had++)
-            for (unsigned z2 = 0; z2 < N_ZONES; z2++)
+            for (unsigned z2 = 0; z2 < FRAME_ZONES; z2++)
                 for (unsigned k = 0; k < KINDS; k++)
                     l->cpu[had][z2][k] = (struct list){.next = UINT64_MAX};
         l->cpus = room;
     }
-    return &l->cpu[cpu][z->type][kind_of(order, mt)];
+    return &l->cpu[cpu][z - l->f->map->zones][kind_of(order, mt)];
 }
 
 static uint32_t number_of(const struct lists *l, const struct list *x)

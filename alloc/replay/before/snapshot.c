@@ -75,6 +75,32 @@ static bool name(struct cursor *c, char *out, size_t n, char stop)
     return k > 0;
 }
 
+static int grow(void **p, size_t n, size_t each, struct err *err)
+{
+    if (n & (n - 1)) /* room is a power of two */
+        return 0;
+    void *q = realloc(*p, (n ? n * 2 : 1) * each);
+    if (!q)
+        return err_set(err, ERR_RUN, "out of memory");
+    *p = q;
+    return 0;
+}
+
+static void note_node(struct snapshot *s, unsigned node)
+{
+    unsigned at = 0;
+    for (unsigned i = 0; i < s->nodes && i < FRAME_NODES; i++) {
+        if (s->node[i] == node)
+            return;
+        at += s->node[i] < node;
+    }
+    if (s->nodes++ >= FRAME_NODES)
+        return;
+    for (unsigned i = s->nodes - 1; i > at; i--)
+        s->node[i] = s->node[i - 1];
+    s->node[at] = node;
+}
+
 /* "Node 0, zone   Normal" and a comma if `comma`; the zone, made if it is new. NULL: not of this form, or too many. */
 static struct snap_zone *zone_head(struct snapshot *s, struct cursor *c)
 {
@@ -88,6 +114,7 @@ static struct snap_zone *zone_head(struct snapshot *s, struct cursor *c)
         return z;
     z = &s->zone[s->zones++];
     z->node = (unsigned)node;
+    note_node(s, (unsigned)node);
     memcpy(z->name, text, sizeof text);
     return z;
 }
@@ -112,7 +139,8 @@ int snapshot_parse_buddyinfo(struct snapshot *s, struct trace_input *in, struct 
             return bad(&c, o != SNAP_ORDERS ? "there are not 11 orders" : "this zone was given before");
         z->has_buddy = true;
     }
-    s->has_buddy = got == 0;
+    for (unsigned i = 0; i < s->zones; i++)
+        s->has_buddy |= got == 0 && s->zone[i].has_buddy;
     return got;
 }
 
@@ -144,7 +172,10 @@ static int parse_index(struct snapshot *s, struct trace_input *in, bool extfrag,
             return bad(&c, "there are not 11 orders");
         *has = true;
     }
-    *(extfrag ? &s->has_extfrag : &s->has_unusable) = got == 0;
+    for (unsigned i = 0; i < s->zones; i++) {
+        s->has_extfrag |= got == 0 && extfrag && s->zone[i].has_extfrag;
+        s->has_unusable |= got == 0 && !extfrag && s->zone[i].has_unusable;
+    }
     return got;
 }
 
@@ -222,7 +253,13 @@ int snapshot_parse_pagetypeinfo(struct snapshot *s, struct trace_input *in, stru
         if (!at_end(&c))
             return bad(&c, "there are more numbers than columns");
     }
-    s->has_types = got >= 0;
+    for (unsigned i = 0; i < s->zones; i++) {
+        if (got >= 0 && s->zone[i].has_types && !s->zone[i].has_blocks) {
+            err_set(err, ERR_RUN, "zone %s has no counts of pageblocks", s->zone[i].name);
+            return err_remedy(err, "was the file cut off here?");
+        }
+        s->has_types |= got >= 0 && s->zone[i].has_types;
+    }
     return got < 0 ? -1 : 0;
 }
 
@@ -230,12 +267,17 @@ int snapshot_parse_pagetypeinfo(struct snapshot *s, struct trace_input *in, stru
 
 static int zone_line(struct snap_zone *z, struct cursor *c)
 {
-    static const struct { const char *word; size_t offset; } numbers[] = {
-        {"pages free", offsetof(struct snap_zone, free)},         {"boost", offsetof(struct snap_zone, boost)},
-        {"min ", offsetof(struct snap_zone, wmark[WMARK_MIN])},   {"low ", offsetof(struct snap_zone, wmark[WMARK_LOW])},
-        {"high ", offsetof(struct snap_zone, wmark[WMARK_HIGH])}, {"promo ", offsetof(struct snap_zone, wmark[WMARK_PROMO])},
-        {"spanned", offsetof(struct snap_zone, spanned)},         {"present", offsetof(struct snap_zone, present)},
-        {"managed", offsetof(struct snap_zone, managed)},         {"start_pfn:", offsetof(struct snap_zone, start_pfn)},
+    static const struct { const char *word; size_t offset; unsigned have; } numbers[] = {
+        {"pages free", offsetof(struct snap_zone, free), 0},
+        {"boost", offsetof(struct snap_zone, boost), SNAP_HAS_BOOST},
+        {"min ", offsetof(struct snap_zone, wmark[WMARK_MIN]), 0},
+        {"low ", offsetof(struct snap_zone, wmark[WMARK_LOW]), 0},
+        {"high ", offsetof(struct snap_zone, wmark[WMARK_HIGH]), SNAP_HAS_MARKS},
+        {"promo ", offsetof(struct snap_zone, wmark[WMARK_PROMO]), SNAP_HAS_PROMO},
+        {"spanned", offsetof(struct snap_zone, spanned), 0},
+        {"present", offsetof(struct snap_zone, present), SNAP_HAS_PRESENT},
+        {"managed", offsetof(struct snap_zone, managed), SNAP_HAS_MANAGED},
+        {"start_pfn:", offsetof(struct snap_zone, start_pfn), SNAP_HAS_START},
     };
     uint64_t v;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -243,6 +285,7 @@ static int zone_line(struct snap_zone *z, struct cursor *c)
             if (!number(c, &v) || v > UINT64_MAX >> 13)
                 return bad(c, "there is no number");
             memcpy((char *)z + numbers[i].offset, &v, sizeof v);
+            z->have |= numbers[i].have;
             return 0;
         }
     if (word(c, "protection: (")) {
@@ -255,6 +298,7 @@ static int zone_line(struct snap_zone *z, struct cursor *c)
         if (!number(c, &v) || v > UINT32_MAX)
             return bad(c, "there is no number");
         z->threshold = (unsigned)v;
+        z->have |= SNAP_HAS_THRESHOLD;
     }
     return 0;
 }
@@ -262,10 +306,21 @@ static int zone_line(struct snap_zone *z, struct cursor *c)
 /* Lines of one CPU's list; false: none of them. */
 static bool pcp_line(struct snap_pcp *p, struct cursor *c)
 {
-    return (word(c, "count:") && number(c, &p->count)) || (word(c, "high:") && number(c, &p->high)) ||
-           (word(c, "batch:") && number(c, &p->batch)) || (word(c, "high_min:") && number(c, &p->high_min)) ||
-           (word(c, "high_max:") && number(c, &p->high_max));
+    const struct { const char *word; uint64_t *to; unsigned have; } lines[] = {
+        {"count:", &p->count, 0}, {"high:", &p->high, 0}, {"batch:", &p->batch, SNAP_HAS_BATCH},
+        {"high_min:", &p->high_min, SNAP_HAS_HIGH_MIN}, {"high_max:", &p->high_max, SNAP_HAS_HIGH_MAX}};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (word(c, lines[i].word)) {
+            if (!number(c, lines[i].to))
+                return false;
+            p->have |= lines[i].have;
+            return true;
+        }
+    return false;
 }
+
+/* A populated zone's record ends with its first frame. */
+static bool cut_off(const struct snap_zone *z) { return z && z->present && !(z->have & SNAP_HAS_START); }
 
 int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct err *err)
 {
@@ -281,6 +336,8 @@ int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct e
         if (word(&c, "Node ")) {
             c.p = start;
             p = NULL;
+            if (cut_off(z))
+                return bad(&c, "the record of the zone before has no start_pfn");
             if (!(z = zone_head(s, &c)) || z->has_info)
                 return bad(&c, z ? "this zone was given before" : "not a line of /proc/zoneinfo");
             z->has_info = true;
@@ -291,11 +348,9 @@ int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct e
         if (word(&c, "cpu:")) {
             if (!number(&c, &v) || v > UINT16_MAX || z->pcps == SNAP_CPUS)
                 return bad(&c, "not the number of a CPU");
-            struct snap_pcp *q = realloc(z->pcp, (z->pcps + 1) * sizeof *q);
-            if (!q)
-                return err_set(err, ERR_RUN, "out of memory");
-            z->pcp = q;
-            p = &q[z->pcps++];
+            if (grow((void **)&z->pcp, z->pcps, sizeof *z->pcp, err) < 0)
+                return -1;
+            p = &z->pcp[z->pcps++];
             *p = (struct snap_pcp){.cpu = (uint32_t)v};
             continue;
         }
@@ -305,22 +360,15 @@ int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct e
         if (zone_line(z, &c) < 0)
             return -1;
     }
-    s->has_info = got == 0;
+    if (got == 0 && (cut_off(z) || (z && !(z->have & SNAP_HAS_MANAGED)))) {
+        err_set(err, ERR_RUN, "the record of zone %s is not whole", z->name);
+        return err_remedy(err, "was the file cut off here?");
+    }
+    s->has_info = got == 0 && z;
     return got;
 }
 
 /* ---- slabinfo, pfnmap ------------------------------------------------------------------------------------------------- */
-
-static int grow(void **p, size_t n, size_t each, struct err *err)
-{
-    if (n & (n - 1)) /* room is a power of two */
-        return 0;
-    void *q = realloc(*p, (n ? n * 2 : 1) * each);
-    if (!q)
-        return err_set(err, ERR_RUN, "out of memory");
-    *p = q;
-    return 0;
-}
 
 int snapshot_parse_slabinfo(struct snapshot *s, struct trace_input *in, struct err *err)
 {
@@ -333,11 +381,34 @@ int snapshot_parse_slabinfo(struct snapshot *s, struct trace_input *in, struct e
         if (!name(&c, e.name, sizeof e.name, ' ') || !number(&c, &e.active) || !number(&c, &e.objects) ||
             !number(&c, &e.size) || !number(&c, &e.per_slab) || !number(&c, &e.pages))
             return bad(&c, "not a line of /proc/slabinfo");
+        if (word(&c, ":") && word(&c, "tunables") && !number(&c, &e.limit))
+            return bad(&c, "not a line of /proc/slabinfo");
         if (grow((void **)&s->slab, s->slabs, sizeof e, err) < 0)
             return -1;
         s->slab[s->slabs++] = e;
     }
-    s->has_slab = got == 0;
+    s->has_slab = got == 0 && s->slabs;
+    return got;
+}
+
+int snapshot_parse_vmstat(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    static const struct { const char *word; size_t offset; } numbers[] = {
+        {"pgfree ", offsetof(struct snapshot, vmstat.pgfree)},
+        {"compact_isolated ", offsetof(struct snapshot, vmstat.compact_isolated)},
+        {"pgmigrate_success ", offsetof(struct snapshot, vmstat.pgmigrate_success)}};
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0)
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+            uint64_t v;
+            if (!word(&c, numbers[i].word))
+                continue;
+            if (!number(&c, &v) || !at_end(&c))
+                return bad(&c, "not a line of /proc/vmstat");
+            memcpy((char *)s + numbers[i].offset, &v, sizeof v);
+            s->has_vmstat |= i == 0;
+        }
     return got;
 }
 
@@ -407,8 +478,31 @@ static int read_one(struct snapshot *s, const char *what, int (*parse)(struct sn
     return rc;
 }
 
-int snapshot_read(struct snapshot **out, const char *prefix, struct err *err)
+/* What a broken file has left behind is no part of the snapshot. */
+static void forget(struct snapshot *s, const char *what)
 {
+    for (unsigned i = 0; i < s->zones; i++) {
+        struct snap_zone *z = &s->zone[i];
+        if (!strcmp(what, "buddyinfo"))
+            z->has_buddy = false;
+        else if (!strcmp(what, "pagetypeinfo"))
+            z->has_types = z->has_blocks = false;
+        else if (!strcmp(what, "zoneinfo"))
+            z->has_info = false;
+        else if (!strcmp(what, "unusable_index"))
+            z->has_unusable = false;
+        else if (!strcmp(what, "extfrag_index"))
+            z->has_extfrag = false;
+    }
+}
+
+int snapshot_read_whole_files(struct snapshot **out, const char *prefix, snapshot_broken *broken, void *self, struct err *err)
+{
+    static const struct { const char *what; int (*parse)(struct snapshot *, struct trace_input *, struct err *); } files[] = {
+        {"buddyinfo", snapshot_parse_buddyinfo}, {"pagetypeinfo", snapshot_parse_pagetypeinfo},
+        {"zoneinfo", snapshot_parse_zoneinfo}, {"unusable_index", snapshot_parse_unusable},
+        {"extfrag_index", snapshot_parse_extfrag}, {"slabinfo", snapshot_parse_slabinfo}, {"vmstat", snapshot_parse_vmstat},
+        {"pfnmap", snapshot_parse_pfnmap}};
     struct snapshot *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s || !(s->prefix = strdup(prefix))) {
@@ -416,18 +510,25 @@ int snapshot_read(struct snapshot **out, const char *prefix, struct err *err)
         return err_set(err, ERR_RUN, "out of memory");
     }
     s->pageblock_order = 9; /* x86-64 with huge pages; pagetypeinfo says it */
-    if (read_one(s, "buddyinfo", snapshot_parse_buddyinfo, err) < 0 ||
-        read_one(s, "pagetypeinfo", snapshot_parse_pagetypeinfo, err) < 0 ||
-        read_one(s, "zoneinfo", snapshot_parse_zoneinfo, err) < 0 ||
-        read_one(s, "unusable_index", snapshot_parse_unusable, err) < 0 ||
-        read_one(s, "extfrag_index", snapshot_parse_extfrag, err) < 0 ||
-        read_one(s, "slabinfo", snapshot_parse_slabinfo, err) < 0 ||
-        read_one(s, "pfnmap", snapshot_parse_pfnmap, err) < 0) {
-        snapshot_free(s);
-        return -1;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct err why = {0};
+        if (read_one(s, files[i].what, files[i].parse, &why) == 0)
+            continue;
+        if (!broken) {
+            *err = why;
+            snapshot_free(s);
+            return -1;
+        }
+        forget(s, files[i].what);
+        broken(self, files[i].what, &why);
     }
     *out = s;
     return 0;
+}
+
+int snapshot_read(struct snapshot **out, const char *prefix, struct err *err)
+{
+    return snapshot_read_whole_files(out, prefix, NULL, NULL, err);
 }
 
 void snapshot_free(struct snapshot *s)
@@ -440,56 +541,4 @@ void snapshot_free(struct snapshot *s)
     free(s->run);
     free(s->prefix);
     free(s);
-}
-
-/* ---- times.json ----------------------------------------------------------------------------------------------------------- */
-
-/* The four times are strings of seconds with nine digits: too many for a double. */
-static bool time_of(const char *text, size_t n, const char *key, uint64_t *ns)
-{
-    const char *end = text + n, *p = memmem(text, n, key, strlen(key));
-    uint64_t sec, frac = 0;
-    unsigned digits = 0;
-    if (!p)
-        return false;
-    p += strlen(key);
-    while (p < end && (*p == '"' || *p == ' ' || *p == ':' || *p == '\t'))
-        p++;
-    if (!scan_dec(&p, end, &sec) || sec > UINT64_MAX / 1000000000u - 1)
-        return false;
-    if (p < end && *p == '.')
-        for (p++; p < end && *p >= '0' && *p <= '9' && digits < 9; p++, digits++)
-            frac = frac * 10 + (uint64_t)(*p - '0');
-    for (; digits < 9; digits++)
-        frac *= 10;
-    *ns = sec * 1000000000u + frac;
-    return true;
-}
-
-int snapshot_parse_times(struct snap_times *out, const char *text, size_t n)
-{
-    *out = (struct snap_times){0};
-    return time_of(text, n, "before_snapshot_start", &out->before_start) &&
-                   time_of(text, n, "before_snapshot_end", &out->before_end) &&
-                   time_of(text, n, "after_snapshot_start", &out->after_start) &&
-                   time_of(text, n, "after_snapshot_end", &out->after_end) && out->before_start <= out->before_end &&
-                   out->before_end <= out->after_start && out->after_start <= out->after_end
-               ? 0
-               : -1;
-}
-
-int snapshot_read_times(struct snap_times *out, const char *path, struct err *err)
-{
-    char text[4096];
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        err_set(err, ERR_USAGE, "cannot open it");
-        return err_at(err, path, 0, 0);
-    }
-    size_t n = fread(text, 1, sizeof text, f);
-    fclose(f);
-    if (snapshot_parse_times(out, text, n) == 0)
-        return 0;
-    err_set(err, ERR_USAGE, "the four times before_snapshot_start, _end, after_snapshot_start, _end are not there in ascending order");
-    return err_at(err, path, 0, 0);
 }

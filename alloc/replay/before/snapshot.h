@@ -7,11 +7,16 @@
 #define REPLAY_SNAPSHOT_H
 
 #include "engine/err.h"
-#include "frames/zones/zone.h"
+#include "frames/frames.h"
 
-enum { SNAP_ZONES = 64, SNAP_CPUS = 512, SNAP_RESERVES = 8, SNAP_ORDERS = FRAME_ORDERS };
+enum { SNAP_ZONES = 64, SNAP_CPUS = 8192, SNAP_RESERVES = 8, SNAP_ORDERS = FRAME_ORDERS };
 
-struct snap_pcp { uint32_t cpu; uint64_t count, high, batch, high_min, high_max; };
+/* What zoneinfo of this kernel has: older ones lack some lines. */
+enum {
+    SNAP_HAS_BOOST = 1, SNAP_HAS_PROMO = 2, SNAP_HAS_THRESHOLD = 4, SNAP_HAS_START = 8, SNAP_HAS_PRESENT = 16,
+    SNAP_HAS_MARKS = 32, SNAP_HAS_BATCH = 64, SNAP_HAS_HIGH_MIN = 128, SNAP_HAS_HIGH_MAX = 256, SNAP_HAS_MANAGED = 512
+};
+struct snap_pcp { uint32_t cpu; unsigned have; uint64_t count, high, batch, high_min, high_max; }; /* have: SNAP_HAS_ */
 
 struct snap_zone {
     unsigned node;
@@ -20,6 +25,7 @@ struct snap_zone {
     uint64_t nr_free[SNAP_ORDERS];                   /* buddyinfo */
     uint64_t nr_free_mt[SNAP_ORDERS][MIGRATE_TYPES]; /* pagetypeinfo; ">100000" is read as 100000 and sets capped */
     bool capped;
+    unsigned have;                                   /* SNAP_HAS_ */
     uint64_t blocks[MIGRATE_TYPES];                  /* pagetypeinfo: pageblocks of each type */
     int unusable[SNAP_ORDERS], extfrag[SNAP_ORDERS]; /* thousandths, as printed */
     uint64_t free, boost, wmark[N_WMARKS], spanned, present, managed, start_pfn; /* zoneinfo; wmark with boost */
@@ -29,7 +35,7 @@ struct snap_zone {
     unsigned pcps;
 };
 
-struct snap_slab { char name[48]; uint64_t active, objects, size, per_slab, pages; };
+struct snap_slab { char name[48]; uint64_t active, objects, size, per_slab, pages, limit; }; /* limit: of SLAB's per-CPU arrays */
 
 /* What a frame is used for. OTHER includes the per-CPU lists. */
 #define FRAME_CLASSES(X) \
@@ -46,9 +52,10 @@ struct snap_run { uint64_t pfn, pages; enum frame_class class; };
 struct snapshot {
     char *prefix; /* FOLDER/before */
     struct snap_zone zone[SNAP_ZONES];
-    unsigned zones;
-    bool has_buddy, has_types, has_info, has_unusable, has_extfrag, has_map, has_slab;
+    unsigned zones, node[FRAME_NODES], nodes; /* nodes: those that zones name, ascending; above FRAME_NODES: only counted */
+    bool has_buddy, has_types, has_info, has_unusable, has_extfrag, has_map, has_slab, has_vmstat;
     unsigned pageblock_order;
+    struct { uint64_t pgfree, compact_isolated, pgmigrate_success; } vmstat; /* pages since boot */
     struct snap_slab *slab;
     size_t slabs;
     struct snap_run *run; /* ascending, disjoint */
@@ -59,6 +66,9 @@ struct snapshot {
 /* Reads what exists of PREFIX.buddyinfo and so on (also with .zst, .xz, .gz, .bz2): a file that is missing is no error, a
  * broken one is. */
 int snapshot_read(struct snapshot **out, const char *prefix, struct err *err);
+/* ... with each broken file left out, told to `broken`. -1: out of memory. */
+typedef void snapshot_broken(void *self, const char *what, const struct err *why);
+int snapshot_read_whole_files(struct snapshot **out, const char *prefix, snapshot_broken *broken, void *self, struct err *err);
 void snapshot_free(struct snapshot *s); /* NULL is fine */
 struct snap_zone *snapshot_zone(struct snapshot *s, unsigned node, const char *name); /* NULL if there is none */
 const char *frame_class_name(enum frame_class c);
@@ -73,10 +83,17 @@ int snapshot_parse_zoneinfo(struct snapshot *s, struct trace_input *in, struct e
 int snapshot_parse_unusable(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_extfrag(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_slabinfo(struct snapshot *s, struct trace_input *in, struct err *err);
+int snapshot_parse_vmstat(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_pfnmap(struct snapshot *s, struct trace_input *in, struct err *err);
 
-/* times.json: CLOCK_MONOTONIC nanoseconds. */
-struct snap_times { uint64_t before_start, before_end, after_start, after_end; };
+/* times.json: CLOCK_MONOTONIC nanoseconds. When single files were read, where it says so, else the whole snapshot's. */
+enum { SNAP_BEFORE, SNAP_AFTER };
+struct snap_read { uint64_t start, end; };
+struct snap_times {
+    uint64_t before_start, before_end, after_start, after_end;
+    struct snap_read map[2], buddy[2], vmstat[2];
+    bool files; /* times.json has those of single files */
+};
 int snapshot_read_times(struct snap_times *out, const char *path, struct err *err);
 int snapshot_parse_times(struct snap_times *out, const char *text, size_t n);
 

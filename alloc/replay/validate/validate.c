@@ -1,36 +1,78 @@
 #include "replay/validate/validate.h"
 
-#include "replay/recount.h"
 #include "replay/validate/validate_rows.h"
 
 #include <dirent.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Bounds of the comparisons; docs/kernel-replay.md says where each comes from. */
-static const double frames_tolerance = 0.1, hard_tolerance = 1.0, lists_tolerance = 3.0; /* percent */
-static const double held_tolerance = 0.1, simulate_tolerance = 0.02, follow_tolerance = 0.02;
-static const double contradicted_share = 1.0; /* percent: blocks that came back to the lists without an event */
-static const double again_share = 1.0; /* percent of allocations that a recording may contradict itself in */
+const char *const validate_moments[2] = {"before", "after"};
 
-void validate_put(const struct validate_sink *sink, struct validate_row r)
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+void validate_put_unless(const struct validate_case *c, struct validate_row r, const char *doubt)
 {
     if (r.verdict != VALIDATE_SKIPPED) {
         double over = r.at_least ? r.kernel - r.model : fabs(r.model - r.kernel);
         r.verdict = over <= r.tolerance ? VALIDATE_OK : VALIDATE_OFF;
+        if (r.verdict == VALIDATE_OFF && doubt && *doubt) {
+            r.verdict = VALIDATE_SKIPPED;
+            r.undecided = true;
+            snprintf(r.why, sizeof r.why, "cannot be decided: %s", doubt);
+        }
     }
-    sink->row(sink->self, &r);
+    if (r.why[0])
+        r.reason = r.why;
+    c->sink->row(c->sink->self, &r);
 }
 
-void validate_skip(const struct validate_sink *sink, const char *group, const char *metric, const char *reason)
+void validate_put(const struct validate_case *c, struct validate_row r) { validate_put_unless(c, r, NULL); }
+
+void validate_skip(const struct validate_case *c, const char *group, const char *metric, const char *reason)
 {
     struct validate_row r = {.group = group, .verdict = VALIDATE_SKIPPED, .reason = reason};
     snprintf(r.metric, sizeof r.metric, "%s", metric);
-    validate_put(sink, r);
+    validate_put(c, r);
 }
+
+void validate_equal(const struct validate_case *c, const char *group, double model, double kernel, const char *reason,
+                    const char *fmt, ...)
+{
+    struct validate_row r = {.group = group, .model = model, .kernel = kernel, .reason = reason};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r.metric, sizeof r.metric, fmt, ap);
+    va_end(ap);
+    validate_put(c, r);
+}
+
+void validate_doubt(char doubt[VALIDATE_DOUBTS], const char *fmt, ...)
+{
+    size_t n = strlen(doubt);
+    va_list ap;
+    if (n)
+        n += (size_t)snprintf(doubt + n, VALIDATE_DOUBTS - n, "; ");
+    if (n >= VALIDATE_DOUBTS)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(doubt + n, VALIDATE_DOUBTS - n, fmt, ap);
+    va_end(ap);
+}
+
+const char *validate_label(const struct snap_zone *z, char buf[ZONE_LABEL])
+{
+    if (z->node)
+        snprintf(buf, ZONE_LABEL, "node%u.%.15s", z->node, z->name);
+    else
+        snprintf(buf, ZONE_LABEL, "%.15s", z->name);
+    return buf;
+}
+
+double validate_percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0.0; }
 
 /* ---- the files of a folder ------------------------------------------------------------------------------------------ */
 
@@ -54,17 +96,34 @@ static bool looks_like_events(const char *name)
     return false;
 }
 
-/* The file of events, allocated: the first by name if there are several; NULL. */
+/* FOLDER/FOLDER.perf is the recording's own; else the first by name, its text before other forms. */
+static unsigned rank(const char *folder, const char *name)
+{
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    size_t start = n;
+    while (start > 0 && folder[start - 1] != '/')
+        start--;
+    bool own = !strncmp(name, folder + start, n - start) && name[n - start] == '.';
+    bool text = strstr(name, ".perf") || strstr(name, ".ftrace");
+    return (own ? 0u : 2u) + (text ? 0u : 1u);
+}
+
+/* Allocated; NULL. */
 static char *find_events(const char *folder)
 {
     struct dirent **list;
+    const char *best = NULL;
     char *path = NULL;
     int n = scandir(folder, &list, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        if (!path && looks_like_events(list[i]->d_name) && asprintf(&path, "%s/%s", folder, list[i]->d_name) < 0)
-            path = NULL;
+    for (int i = 0; i < n; i++)
+        if (looks_like_events(list[i]->d_name) && (!best || rank(folder, list[i]->d_name) < rank(folder, best)))
+            best = list[i]->d_name;
+    if (best && asprintf(&path, "%s/%s", folder, best) < 0)
+        path = NULL;
+    for (int i = 0; i < n; i++)
         free(list[i]);
-    }
     if (n >= 0)
         free(list);
     return path;
@@ -72,198 +131,77 @@ static char *find_events(const char *folder)
 
 bool validate_is_recording(const char *path)
 {
+    static const char *const files[] = {"times.json", "before.zoneinfo", "before.buddyinfo", "after.zoneinfo", "after.buddyinfo"};
     char name[4096];
-    struct stat st;
-    snprintf(name, sizeof name, "%s/times.json", path);
-    if (stat(name, &st) == 0)
-        return true;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(name, sizeof name, "%s/%s", path, files[i]);
+        char *found = snapshot_find(name);
+        free(found);
+        if (found)
+            return true;
+    }
     char *events = find_events(path);
     free(events);
     return events != NULL;
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------------- */
-
-static double percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0.0; }
-
-static void count_row(const struct validate_sink *sink, const char *metric, uint64_t model, uint64_t kernel)
-{
-    struct validate_row r = {.group = "events", .model = (double)model, .kernel = (double)kernel};
-    snprintf(r.metric, sizeof r.metric, "%s", metric);
-    validate_put(sink, r);
-}
-
-static void recorded_rows(const struct validate_sink *sink, const struct replay_result *p, const struct recount *c, bool has_map)
-{
-    const struct recorded_stats *s = &p->recorded;
-    struct validate_row r = {.group = "recorded", .metric = "recorded.allocated_again", .model = (double)s->alloc_again,
-                             .kernel = (double)c->alloc_again,
-                             .reason = "allocations of a frame whose free is not in the recording: pages also go back without an event"};
-    validate_put(sink, r);
-    snprintf(r.metric, sizeof r.metric, "recorded.freed_again");
-    r.model = (double)s->free_again;
-    r.kernel = (double)c->free_again;
-    r.reason = "frees of a frame whose allocation is not in the recording: alloc_pages_bulk has no event";
-    validate_put(sink, r);
-    r = (struct validate_row){.group = "recorded", .metric = "recorded.contradictions_percent", .decimals = 3,
-                              .model = percent(s->alloc_again + s->free_again, s->allocs + s->frees), .kernel = 0,
-                              .tolerance = again_share, .reason = "more than untraced paths explain would mean lost events"};
-    validate_put(sink, r);
-    if (!has_map || !c->last_allocated || !c->last_freed) {
-        validate_skip(sink, "recorded", "recorded.last_allocated_held_percent", "no map of frames after the events, or no events in the window");
-        return;
-    }
-    r = (struct validate_row){.group = "recorded", .metric = "recorded.last_allocated_held_percent", .decimals = 3, .at_least = true,
-                              .model = percent(s->allocated_held, s->last_allocated), .kernel = percent(c->allocated_held, c->last_allocated),
-                              .tolerance = held_tolerance, .base = {.null = percent(s->allocated_null, s->last_allocated), .has_null = true},
-                              .reason = "frames whose last event is an allocation and that the map at the end does not call free"};
-    validate_put(sink, r);
-    snprintf(r.metric, sizeof r.metric, "recorded.last_freed_held_percent");
-    r.model = percent(s->freed_held, s->last_freed);
-    r.kernel = percent(c->freed_held, c->last_freed);
-    r.base.null = percent(s->freed_null, s->last_freed);
-    r.reason = "frames whose last event is a free and that the map at the end calls free or other";
-    validate_put(sink, r);
-}
-
-static void predict_rows(const struct validate_sink *sink, const struct replay_result *p)
-{
-    const struct follow_stats *f = &p->follow;
-    const struct lists_stats *l = &p->lists;
-    struct validate_row r = {.group = "predict", .metric = "predict.blocks_known_percent", .decimals = 4, .kernel = 100,
-                             .model = percent(f->new_right, f->new_blocks), .tolerance = frames_tolerance, .at_least = true,
-                             .base = {percent(f->new_next, f->new_blocks), percent(f->new_textbook, f->new_blocks),
-                                      percent(f->new_null, f->new_blocks), true, true, true},
-                             .reason = "blocks out of blocks that were split or freed in the window: our frame is the kernel's"};
-    if (f->new_blocks)
-        validate_put(sink, r);
-    else
-        validate_skip(sink, "predict", r.metric, p->has_buddy ? "no block came out of a block that was split or freed in the window"
-                                                              : "mm_page_alloc_zone_locked was not recorded");
-    uint64_t hard = f->new_blocks - f->new_next;
-    snprintf(r.metric, sizeof r.metric, "predict.blocks_not_next_percent");
-    r.model = percent(f->new_right - f->new_next_right, hard);
-    r.tolerance = hard_tolerance;
-    r.base = (struct validate_baselines){.has_next = true};
-    r.reason = "of these, those that are not simply the frame behind the previous one";
-    if (hard)
-        validate_put(sink, r);
-    else
-        validate_skip(sink, "predict", r.metric, "every such block lies behind the previous one");
-    snprintf(r.metric, sizeof r.metric, "predict.lists_percent");
-    r.model = percent(l->right, l->known);
-    r.tolerance = lists_tolerance;
-    r.base = (struct validate_baselines){.next = percent(l->known_next, l->known), .has_next = true};
-    r.reason = "pages from per-CPU lists whose head is known";
-    if (l->known && p->has_lists)
-        validate_put(sink, r);
-    else
-        validate_skip(sink, "predict", r.metric, p->has_lists ? "no such page" : "the events do not say their CPU");
-    r = (struct validate_row){.group = "predict", .metric = "predict.blocks_contradicted", .model = (double)(f->not_free + f->inside),
-                              .kernel = 0, .tolerance = floor((double)f->allocs * contradicted_share / 100),
-                              .reason = "blocks that the kernel took and that are not the beginning of a free block here"};
-    validate_put(sink, r);
-}
-
-/* Free blocks of each order at the window's end, against the kernel's a moment later. */
-static void end_rows(const struct validate_sink *sink, const char *group, uint64_t model[N_ZONES][FRAME_ORDERS],
-                     struct snapshot *before, struct snapshot *after, double tolerance, const char *reason)
-{
-    static const char *const names[N_ZONES] = {"DMA", "DMA32", "Normal", "Movable"};
-    uint64_t off = 0, off_null = 0, free_pages = 0;
-    for (unsigned i = 0; i < N_ZONES; i++) {
-        const struct snap_zone *z = snapshot_zone(after, after->zone[0].node, names[i]);
-        const struct snap_zone *b = snapshot_zone(before, before->zone[0].node, names[i]);
-        for (unsigned o = 0; z && z->has_buddy && o < SNAP_ORDERS; o++) {
-            uint64_t d = (uint64_t)llabs((long long)(model[i][o] - z->nr_free[o]));
-            off += d << o;
-            off_null += b ? (uint64_t)llabs((long long)(b->nr_free[o] - z->nr_free[o])) << o : 0;
-            free_pages += z->nr_free[o] << o;
-        }
-    }
-    struct validate_row r = {.group = group, .decimals = 4, .kernel = 0, .tolerance = tolerance, .reason = reason};
-    snprintf(r.metric, sizeof r.metric, "%s.free_blocks_off_percent", group);
-    r.model = percent(off, free_pages);
-    r.base = (struct validate_baselines){.null = percent(off_null, free_pages), .has_null = true};
-    validate_put(sink, r);
-    for (unsigned i = 0; i < N_ZONES; i++) {
-        const struct snap_zone *z = snapshot_zone(after, after->zone[0].node, names[i]);
-        for (unsigned o = 0; z && z->has_buddy && z->spanned && o < SNAP_ORDERS; o++) {
-            r = (struct validate_row){.group = group, .model = (double)model[i][o], .kernel = (double)z->nr_free[o],
-                                      .tolerance = floor((double)free_pages * tolerance / 100), .reason = NULL};
-            snprintf(r.metric, sizeof r.metric, "%s.%s.free_blocks.%u", group, z->name, o);
-            validate_put(sink, r);
-        }
-    }
-}
-
-static int event_rows(const struct validate_sink *sink, const char *events, struct snapshot *before, struct snapshot *after,
-                      const struct snap_times *times, struct err *err)
-{
-    struct replay_request q = {.events = events, .before = before, .after = after, .times = times, .recorded = true,
-                               .predict = true, .simulate = true};
-    struct replay_result p;
-    struct recount c;
-    bool text = !strstr(events, "perf.data") && !strstr(events, ".mtr");
-    if (replay_run(&q, &p, err) < 0 || (text && recount_text(&c, events, times, after, err) < 0))
-        return -1;
-    struct validate_row r = {.group = "events", .metric = "events.lines_not_understood", .model = (double)p.lines.unparsed};
-    validate_put(sink, r);
-    snprintf(r.metric, sizeof r.metric, "events.lost");
-    r.model = (double)p.lines.lost;
-    validate_put(sink, r);
-    if (text) {
-        count_row(sink, "events.window.mm_page_alloc_zone_locked", p.window.zone_locked, c.window_zone_locked);
-        count_row(sink, "events.window.mm_page_alloc", p.window.page_alloc, c.window_page_alloc);
-        recorded_rows(sink, &p, &c, after->has_map);
-    } else {
-        validate_skip(sink, "recorded", "recorded", "a plain recount needs the events as text");
-    }
-    predict_rows(sink, &p);
-    if (after->has_buddy && p.has_buddy) {
-        end_rows(sink, "follow", p.follow_free, before, after, follow_tolerance,
-                 "the kernel's own frames: sum over orders of the difference in free blocks, in pages, of all free pages");
-        end_rows(sink, "simulated", p.simulate_free, before, after, simulate_tolerance,
-                 "our allocator's frames: sum over orders of the difference in free blocks, in pages, of all free pages");
-    } else {
-        validate_skip(sink, "simulated", "simulated.free_blocks_off_percent", "no buddyinfo after the events, or no events of the buddy lists");
-    }
-    return 0;
-}
-
 /* ---- a folder ------------------------------------------------------------------------------------------------------------ */
+
+static void file_broken(struct validate_case *c, const char *metric, const struct err *why)
+{
+    struct validate_row r = {.group = "files", .verdict = VALIDATE_SKIPPED};
+    snprintf(r.metric, sizeof r.metric, "%s", metric);
+    snprintf(r.why, sizeof r.why, "the file is broken: %.400s", why->message);
+    validate_put(c, r);
+    c->sink->broken(c->sink->self, why);
+}
+
+struct reading { struct validate_case *c; unsigned moment; };
+
+static void on_broken(void *self, const char *what, const struct err *why)
+{
+    const struct reading *r = self;
+    char metric[64];
+    snprintf(metric, sizeof metric, "file.%s.%s", validate_moments[r->moment], what);
+    file_broken(r->c, metric, why);
+}
+
+static void read_times(struct validate_case *c, const char *path)
+{
+    char name[4096];
+    struct err why = {0};
+    snprintf(name, sizeof name, "%s/times.json", path);
+    char *found = snapshot_find(name);
+    c->has_times = found && snapshot_read_times(&c->times, found, &why) == 0;
+    if (found && !c->has_times)
+        file_broken(c, "file.times.json", &why);
+    free(found);
+}
 
 int validate_folder(const char *path, const struct validate_sink *sink, struct err *err)
 {
     char name[4096];
-    struct snapshot *s[2] = {NULL, NULL};
-    struct snap_times times;
-    int rc = -1;
-    static const char *const moments[2] = {"before", "after"};
-    char *events = find_events(path);
-    for (unsigned i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s/%s", path, moments[i]);
-        if (snapshot_read(&s[i], name, err) < 0)
-            goto done;
-        validate_snapshot(sink, moments[i], s[i]);
+    struct validate_case c = {.sink = sink, .events = find_events(path), .p = calloc(1, sizeof *c.p)};
+    int rc = c.p ? 0 : err_set(err, ERR_RUN, "out of memory");
+    for (unsigned i = 0; i < 2 && rc == 0; i++) {
+        struct reading r = {&c, i};
+        snprintf(name, sizeof name, "%s/%s", path, validate_moments[i]);
+        rc = snapshot_read_whole_files(&c.snap[i], name, on_broken, &r, err);
     }
-    snprintf(name, sizeof name, "%s/times.json", path);
-    char *found = snapshot_find(name);
-    if (found && snapshot_read_times(&times, found, err) < 0) {
-        free(found);
-        goto done;
+    if (rc == 0) {
+        struct err why = {0};
+        read_times(&c, path);
+        if (c.events && validate_events_read(&c, &why) < 0)
+            file_broken(&c, "file.events", &why);
+        for (unsigned i = 0; i < 2; i++) {
+            validate_snapshot(&c, i);
+            validate_marks(&c, i);
+        }
+        validate_events(&c);
     }
-    rc = 0;
-    if (!events)
-        validate_skip(sink, "events", "events", "there is no file of events (NAME.perf, NAME.ftrace, perf.data, also compressed)");
-    else if (!s[0]->has_map || !s[0]->has_info)
-        validate_skip(sink, "events", "events", "no page map and zoneinfo before the events: nothing to start from");
-    else
-        rc = event_rows(sink, events, s[0], s[1], found ? &times : NULL, err);
-    free(found);
-done:
-    snapshot_free(s[0]);
-    snapshot_free(s[1]);
-    free(events);
+    snapshot_free(c.snap[0]);
+    snapshot_free(c.snap[1]);
+    free(c.events);
+    free(c.p);
     return rc;
 }
