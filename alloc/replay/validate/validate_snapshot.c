@@ -195,8 +195,9 @@ static void map_rows(struct validate_case *c, unsigned moment)
             continue;
         validate_label(k, label);
         if (k->start_pfn + k->spanned > s->pages) {
+            uint64_t end = k->start_pfn + k->spanned;
             snprintf(text, sizeof text, "the map ends at frame 0x%llx, the zone at 0x%llx", (unsigned long long)s->pages,
-                     (unsigned long long)(k->start_pfn + k->spanned));
+                     (unsigned long long)end);
             char what[64];
             snprintf(what, sizeof what, "%s.map_free_blocks", label);
             skip(c, moment, "map", what, text);
