@@ -45,7 +45,9 @@ static const char *say(const struct replay_moved *m, char *out, size_t size)
 /* How many free blocks of this order can have come or gone: the two in each larger area that changed. */
 static uint64_t block_slack(const struct replay_moved *m, unsigned order)
 {
-    return order < FRAME_MAX_ORDER ? 2 * m->areas[order + 1] : m->areas[order];
+    if (order >= FRAME_MAX_ORDER)
+        return m->areas[FRAME_MAX_ORDER];
+    return 2 * m->areas[order + 1];
 }
 
 /* ---- indices --------------------------------------------------------------------------------------------------------------- */
