@@ -71,8 +71,9 @@ void debug_check_object(struct slab_page *p, unsigned i)
             continue;
         bool inside = off >= c->left_pad && off < end;
         find(c->sys, inside ? SLAB_USE_AFTER_FREE : SLAB_OVERRUN, p, i, object_at(p, i), (int64_t)off - (int64_t)c->left_pad,
-             p->user[i].bad);
+             p->user[i].bad_end ? p->user[i].bad : (struct slab_who){0});
         set_bytes(p, i, live); /* "FIX: restoring": one finding a mistake */
+        p->user[i].bad_end = 0;
         break;
     }
 }
@@ -87,7 +88,7 @@ void debug_alloc(struct slab_page *p, unsigned i)
         set_bytes(p, i, true);
     }
     p->user[i].alloc = c->sys->who;
-    p->user[i].bad = (struct slab_who){0};
+    p->user[i].bad_end = 0;
 }
 
 void debug_free(struct slab_page *p, unsigned i)
@@ -96,7 +97,7 @@ void debug_free(struct slab_page *p, unsigned i)
     if (p->shadow)
         set_bytes(p, i, false);
     p->user[i].freed = p->cache->sys->who;
-    p->user[i].bad = (struct slab_who){0};
+    p->user[i].bad_end = 0;
 }
 
 static void touch_slot(struct slab_page *p, unsigned i, uint32_t from, uint32_t to, bool write)
@@ -105,15 +106,19 @@ static void touch_slot(struct slab_page *p, unsigned i, uint32_t from, uint32_t 
     bool live = is_live(p, i);
     uint8_t *b = slot_bytes(p, i);
     uint32_t end = end_of(p, i, live);
-    bool bad = !live || from < c->left_pad || to > end;
     if (!write) {
         if (!live && from < end && to > c->left_pad)
             find(c->sys, SLAB_READ_AFTER_FREE, p, i, object_at(p, i), (int64_t)from - (int64_t)c->left_pad, c->sys->who);
         return;
     }
     memset(b + from, WRITTEN, to - from);
-    if (bad)
-        p->user[i].bad = c->sys->who;
+    while (from < to && expected(c, from, end, live) < 0)
+        from++;
+    struct slab_object *u = &p->user[i];
+    if (from < to && c->size - from >= u->bad_end) { /* the check tells of the lowest wrong byte: of whoever wrote that last */
+        u->bad = c->sys->who;
+        u->bad_end = c->size - from;
+    }
 }
 
 void slab_touch(struct slab_sys *s, va_t at, uint64_t len, bool write)
@@ -121,7 +126,7 @@ void slab_touch(struct slab_sys *s, va_t at, uint64_t len, bool write)
     while (len) {
         uint64_t in_page = PAGE_BYTES - at.v % PAGE_BYTES, n = len < in_page ? len : in_page;
         struct slab_page *p = slab_page_of(s, at);
-        if (p && p->shadow) {
+        if (p && p->kind == PAGE_OF_CACHE && p->shadow) {
             uint64_t slab = slab_address(s, p->pfn).v + p->first, rest = slab_address(s, p->pfn).v + slab_bytes(p) - at.v;
             n = len < rest ? len : rest;
             uint64_t i = at.v < slab ? p->objects : (at.v - slab) / p->cache->size;
@@ -142,7 +147,7 @@ void slab_validate(struct slab_sys *s)
         struct slab_page *p = s->map[pfn];
         if (!p)
             continue;
-        for (unsigned i = 0; i < p->objects && p->shadow; i++)
+        for (unsigned i = 0; p->kind == PAGE_OF_CACHE && i < p->objects && p->shadow; i++)
             debug_check_object(p, i);
         pfn += (1ull << p->order) - 1;
     }

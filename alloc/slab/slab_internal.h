@@ -40,7 +40,9 @@ struct slab_page {
 };
 #define NO_OBJECT UINT16_MAX
 
-struct slab_object { struct slab_who alloc, freed, bad; }; /* bad: last write outside, or while free */
+/* bad: of the writes outside, or while free, since the last check the one whose first wrong byte is the lowest: bad_end bytes
+ * before the slot's end; 0: none. */
+struct slab_object { struct slab_who alloc, freed, bad; uint32_t bad_end; };
 
 struct kmem_cache {
     struct slab_sys *sys;

@@ -78,6 +78,10 @@ static void check_machine(const void *root, struct config_checker *ck)
     if (k->start == KERNEL_FROM_MEMORY && k->level != KERNEL_OBJECTS)
         config_fail(ck, "workload.kernel.start workload.kernel.level", "only objects can start from the machine's memory");
     check_calls(r, ck);
+    const struct slab_config *slab = &r->m.slab;
+    if (slab->design == SLAB_DESIGN_slob && (slab->red_zone || slab->poison || slab->store_user))
+        config_fail(ck, "slab.design slab.red_zone slab.poison slab.store_user",
+                    "slob has no debugging: take slub or slab, or slab.sanity alone");
     if (timed && !c->l2.enabled)
         config_fail(ck, "cache.l2.enabled sim.mode", "a machine without level-2 cache needs sim.mode \"functional\"");
     if (timed && !c->llc_inclusive)

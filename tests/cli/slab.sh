@@ -75,5 +75,11 @@ P
     is r-slub slab.kmalloc-128.allocs 2
     has r-slub/proc/slabinfo 'kmalloc-8k             0      0   8192'
 done
+# what slob cannot do is refused, what it can goes well
+"$prog" run -q -t t.txt -s slab.design=slob -s slab.red_zone=true -o no >out 2>err
+[ $? = 2 ] || fail "slob with red zones"
+has err 'slob has no debugging'
+"$prog" run -q --check -t t.txt -s sim.mode=functional -s slab.design=slob -s slab.sanity=true -o sanity >out 2>err || { fail "slob"; cat err; }
+is sanity slab.found.double_free 1
 [ $failed = 0 ] && echo "slab: PASS"
 exit $failed

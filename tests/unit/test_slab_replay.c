@@ -111,6 +111,64 @@ START_TEST(mistakes_in_a_trace) /* designs 0 and 1 */
 }
 END_TEST
 
+/* Several writes outside one object: the finding names the one that wrote the byte that it tells of. */
+START_TEST(several_writes) /* designs 0 and 1 */
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(_i);
+    cfg.red_zone = cfg.poison = cfg.store_user = true;
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    struct heard h = {.n = 0};
+    slab_on_finding(s, hear, &h);
+    take(r, 1, 0x10000, 100, 128, NULL);
+    slab_replay_touch(r, 2, 0x10068, 4, true); /* 104 to 107 */
+    slab_replay_touch(r, 3, 0x1006c, 4, true); /* behind it */
+    give(r, 4, 0x10000, NULL);
+    ck_assert(h.n == 1 && h.f[0].kind == SLAB_OVERRUN && h.f[0].offset == 104 && h.f[0].cause.record == 2);
+    take(r, 5, 0x10000, 100, 128, NULL);
+    slab_replay_touch(r, 6, 0x1006c, 4, true);
+    slab_replay_touch(r, 7, 0x10060, 12, true); /* from inside the object to before that: now the first wrong byte */
+    slab_replay_touch(r, 8, 0x10000, 100, true); /* the object's own bytes */
+    give(r, 9, 0x10000, NULL);
+    ck_assert(h.n == 2 && h.f[1].kind == SLAB_OVERRUN && h.f[1].offset == 100 && h.f[1].cause.record == 7);
+    slab_replay_touch(r, 10, 0x10020, 4, true); /* freed */
+    slab_replay_touch(r, 11, 0x10010, 4, true);
+    slab_replay_touch(r, 12, 0x10010, 4, true);
+    slab_validate(s);
+    ck_assert(h.n == 3 && h.f[2].kind == SLAB_USE_AFTER_FREE && h.f[2].offset == 16 && h.f[2].cause.record == 12);
+    slab_validate(s); /* told once */
+    ck_assert_uint_eq(h.n, 3);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
+/* SLOB keeps no bytes: accesses are looked at and nothing comes of it. */
+START_TEST(slob_with_debugging)
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(SLAB_DESIGN_slob);
+    cfg.sanity = cfg.red_zone = cfg.poison = cfg.store_user = true;
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    struct heard h = {.n = 0};
+    slab_on_finding(s, hear, &h);
+    take(r, 1, 0x10000, 100, 128, NULL);
+    take(r, 2, 0x20000, 100, 128, "cache");
+    slab_replay_touch(r, 3, 0x10064, 4, true);
+    slab_replay_touch(r, 4, 0x20064, 4, true);
+    give(r, 5, 0x10000, NULL);
+    give(r, 6, 0x20000, "cache");
+    give(r, 7, 0x10000, NULL);
+    ck_assert(h.n == 1 && h.f[0].kind == SLAB_DOUBLE_FREE && h.f[0].who.record == 7);
+    slab_validate(s);
+    ck_assert_uint_eq(slab_report_leaks(s), 0);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
 START_TEST(random_pointers)
 {
     enum { POINTERS = 5000 };
@@ -161,6 +219,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, traps, 0, N_SLAB_DESIGNS);
     tcase_add_loop_test(t, mistakes_in_a_trace, 0, 2);
+    tcase_add_loop_test(t, several_writes, 0, 2);
+    tcase_add_test(t, slob_with_debugging);
     tcase_add_loop_test(t, random_pointers, 0, N_SLAB_DESIGNS);
     suite_add_tcase(s, t);
     return run_suite(s);
