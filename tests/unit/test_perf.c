@@ -206,6 +206,7 @@ START_TEST(perf_data)
     ck_assert_msg(trace_open_memory(&t, magic, sizeof magic, NULL, &err) == 0, "%s", err.message);
     ck_assert_int_lt(trace_next(t, &b, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.message, "perf could not read it"));
+    ck_assert_msg(!strstr(err.message, "Ignoring"), "not perf's last words: %s", err.message);
     trace_close(t);
 }
 END_TEST

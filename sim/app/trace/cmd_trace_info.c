@@ -97,7 +97,7 @@ static int read_all(struct trace *t, struct info *in, struct err *err)
 
 static void line(const char *label, const char *value)
 {
-    printf("%-22s%s\n", label, value);
+    printf("%-21s %s\n", label, value);
 }
 
 static void number(const char *label, uint64_t v)

@@ -108,6 +108,19 @@ fail:
     return -1;
 }
 
+/* The last line of perf's messages that says something. */
+static char *last_words(char *text)
+{
+    char *last = text, *save = NULL;
+    for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+        if (*l && !strstr(l, "Ignoring"))
+            last = l;
+    for (char *p = last; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    return last;
+}
+
 /* The child is over: was all well? Its last message otherwise. */
 static int reap(struct data_reader *d, struct err *err)
 {
@@ -119,13 +132,12 @@ static int reap(struct data_reader *d, struct err *err)
     d->child = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
-    char text[300] = "";
-    ssize_t n = pread(d->errors, text, sizeof text - 1, 0);
+    char text[2048] = "";
+    off_t size = lseek(d->errors, 0, SEEK_END), from = size > (off_t)sizeof text - 1 ? size - ((off_t)sizeof text - 1) : 0;
+    ssize_t n = pread(d->errors, text, sizeof text - 1, from);
     text[n > 0 ? n : 0] = '\0';
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
-    err_set(err, ERR_RUN, "perf could not read it: %s", text[0] ? text : "it ended without a message");
+    const char *said = last_words(text);
+    err_set(err, ERR_RUN, "perf could not read it: %.300s", *said ? said : "it ended without a message");
     return err_remedy(err, "was it recorded by another machine or a newer perf? `perf script -i FILE` says more");
 }
 
