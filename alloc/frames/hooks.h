@@ -26,8 +26,13 @@ struct frame_request {
     enum migratetype mt;
 };
 
+/* Who asks for frames: a task that frees memory itself (PF_MEMALLOC) ignores the marks, one that was chosen to end may go deeper
+ * into the reserves (oom_reserves_allowed), so that it can. */
+enum frames_task { FRAMES_TASK_PLAIN, FRAMES_TASK_RECLAIMS, FRAMES_TASK_VICTIM };
+
 struct frames_hooks {
     void *self;
+    enum frames_task (*task)(void *self); /* NULL: all are plain */
     /* The node of z is to be balanced for this order; also when a claim boosted z's marks (order 0). The hook takes the boost
      * back with frames_unboost when it has reclaimed (linux-mm 9.5). */
     void (*wake_kswapd)(void *self, struct zone *z, unsigned order, enum zone_type highest);

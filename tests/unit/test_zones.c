@@ -159,6 +159,7 @@ struct watch {
     struct frame_map *m;
     char log[256];
     unsigned give, kills, kinds[4];
+    enum frames_task task;
     pfn_t held[64];
 };
 
@@ -188,6 +189,7 @@ static enum compact_result on_compact(void *self, const struct frame_request *r,
     note(w, c);
     return COMPACT_COMPLETE;
 }
+static enum frames_task on_task(void *self) { return ((struct watch *)self)->task; }
 static bool on_oom(void *self, const struct frame_request *r)
 {
     struct watch *w = self;
@@ -207,7 +209,7 @@ static struct frame_map *full_map(struct watch *w)
         w->held[i] = frames_alloc(m, GFP_ALL, 4, FRAME_TAG_ANON);
     while (!pfn_is_none(frames_alloc(m, GFP_ALL, 0, FRAME_TAG_ANON)))
         ;
-    m->hooks = (struct frames_hooks){.self = w, .compactor = w, .wake_kswapd = on_wake, .reclaim = on_reclaim, .compact = on_compact,
+    m->hooks = (struct frames_hooks){.self = w, .task = on_task, .compactor = w, .wake_kswapd = on_wake, .reclaim = on_reclaim, .compact = on_compact,
                                      .oom = on_oom};
     return m;
 }
@@ -230,12 +232,12 @@ START_TEST(slow_path_in_order)
     w.log[0] = 0;
     ck_assert(pfn_is_none(frames_alloc(m, GFP_ATOMIC, 0, FRAME_TAG_KERNEL)));
     ck_assert_uint_eq(strspn(w.log, "w"), strlen(w.log));
-    /* Unmovable order 2: compaction, cheap, before reclaim; then light; then in earnest as long as reclaim gets nothing. */
+    /* Unmovable order 2: compaction, cheap, before kswapd is woken again and reclaim; then light; then in earnest as long as reclaim gets nothing. */
     w.log[0] = 0;
     w.kills = 9;
     ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL, 2, FRAME_TAG_KERNEL)));
     const char *c = strchr(w.log, 'c');
-    ck_assert(c && c[1] == '2' && c[2] == 'r' && c[3] == 'c' && c[4] == '1');
+    ck_assert(c && c[1] == '2' && c[2] == 'w' && c[3] == 'r' && c[4] == 'c' && c[5] == '1'); /* kswapd is woken again: 2.10, step 5 */
     /* Movable order 2: reclaim first. */
     w.log[0] = 0;
     ck_assert(pfn_is_none(frames_alloc(m, GFP_HIGHUSER_MOVABLE, 2, FRAME_TAG_ANON)));
@@ -253,6 +255,55 @@ START_TEST(slow_path_in_order)
     ck_assert(!pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
     ck_assert_ptr_null(strchr(w.log, 'k'));
     check_map(m);
+    frame_map_free(m);
+}
+END_TEST
+
+/* Who may have the reserves: tasks that free memory, victims, requests that must not fail (linux-mm 1.8, 2.10, 11.1). */
+START_TEST(reserves)
+{
+    struct watch w;
+    struct frame_map *m = full_map(&w);
+    struct zone *z = &m->zones[ZONE_DMA32];
+    for (unsigned i = 0; i < N_ZONES; i++)
+        m->zones[ZONE_DMA].lowmem_reserve[i] = m->zones[ZONE_DMA].wmark[WMARK_MIN] = 0;
+    while (!pfn_is_none(frames_alloc(m, GFP_KERNEL | __GFP_MEMALLOC, 0, FRAME_TAG_KERNEL))) /* nothing at all is left */
+        ;
+    for (unsigned i = 0; i < 4; i++)
+        frames_free(m, w.held[40 + i], 4);
+    ck_assert_uint_eq(z->free, 64);
+    z->wmark[WMARK_MIN] = z->wmark[WMARK_LOW] = z->wmark[WMARK_HIGH] = 100;
+    w.kills = 9; /* whoever is killed is of no help */
+    w.task = FRAMES_TASK_PLAIN;
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    ck_assert_ptr_nonnull(strchr(w.log, 'k'));
+    w.log[0] = 0; /* a victim: half of the mark, and nothing is reclaimed or killed for it */
+    w.task = FRAMES_TASK_VICTIM;
+    ck_assert(!pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    ck_assert_uint_eq(strspn(w.log, "w"), strlen(w.log));
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL | __GFP_NOMEMALLOC, 0, FRAME_TAG_KERNEL)));
+    while (z->free > 51)
+        ck_assert(!pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    unsigned kills = w.kills;
+    w.log[0] = 0; /* at half of it the victim ends, even if its death is no progress */
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    ck_assert_uint_eq(w.kills, kills + 1);
+    w.log[0] = 0; /* a task that reclaims: everything, and it never waits for itself */
+    w.task = FRAMES_TASK_RECLAIMS;
+    ck_assert(!pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL, 6, FRAME_TAG_KERNEL)));
+    ck_assert_uint_eq(strspn(w.log, "w"), strlen(w.log));
+    w.task = FRAMES_TASK_PLAIN;
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL, 0, FRAME_TAG_KERNEL)));
+    w.log[0] = 0; /* must not fail: after a kill without marks */
+    ck_assert(!pfn_is_none(frames_alloc(m, GFP_KERNEL | __GFP_NOFAIL, 0, FRAME_TAG_KERNEL)));
+    ck_assert_ptr_nonnull(strchr(w.log, 'k'));
+    w.log[0] = 0; /* nobody is killed for what only low zones can give */
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_KERNEL | __GFP_DMA32, 0, FRAME_TAG_KERNEL)));
+    ck_assert_ptr_null(strchr(w.log, 'k'));
+    w.log[0] = 0; /* without I/O there is no compaction */
+    ck_assert(pfn_is_none(frames_alloc(m, GFP_NOIO, 3, FRAME_TAG_KERNEL)));
+    ck_assert(!strstr(w.log, "c2r"));
     frame_map_free(m);
 }
 END_TEST
@@ -364,6 +415,7 @@ int main(void)
     tcase_add_test(t, movable_zone);
     tcase_add_test(t, reserved_ranges);
     tcase_add_test(t, slow_path_in_order);
+    tcase_add_test(t, reserves);
     tcase_add_test(t, claims_boost_the_marks);
     tcase_add_test(t, highatomic_reserve);
     tcase_add_test(t, thresholds_of_a_live_kernel);

@@ -12,14 +12,14 @@ struct slow {
     struct frame_map *map;
     const struct frame_request *r;
     struct zone **from;
-    unsigned flags;
-    bool costly, can_reclaim, drained;
+    unsigned flags, reserves; /* reserves: instead of what the gfp mask gives */
+    bool costly, can_reclaim, can_compact, drained, retry;
     unsigned reclaim_loops, compact_loops;
     enum compact_priority priority;
     enum compact_result result;
 };
 
-/* gfp_to_alloc_flags (linux-mm 1.8) for a task that is neither an OOM victim nor reclaiming. */
+/* gfp_to_alloc_flags (linux-mm 1.8). */
 static unsigned slow_flags(const struct frame_map *map, const struct frame_request *r)
 {
     gfp_t gfp = r->gfp;
@@ -33,9 +33,25 @@ static unsigned slow_flags(const struct frame_map *map, const struct frame_reque
         if (r->order > 0 && (gfp & __GFP_HIGH))
             flags |= ALLOC_HIGHATOMIC;
     }
-    if ((gfp & __GFP_MEMALLOC) && !(gfp & __GFP_NOMEMALLOC))
-        flags |= ALLOC_NO_WATERMARKS;
     return flags;
+}
+
+static enum frames_task task_of(const struct slow *s)
+{
+    const struct frames_hooks *h = &s->map->hooks;
+    return h->task ? h->task(h->self) : FRAMES_TASK_PLAIN;
+}
+
+/* __gfp_pfmemalloc_flags: how far the reserves are open to this request, or to the task that makes it; 0: not at all. */
+static unsigned reserve_flags(const struct slow *s)
+{
+    gfp_t gfp = s->r->gfp;
+    if (gfp & __GFP_NOMEMALLOC)
+        return 0;
+    if (gfp & __GFP_MEMALLOC)
+        return ALLOC_NO_WATERMARKS;
+    enum frames_task task = task_of(s);
+    return task == FRAMES_TASK_RECLAIMS ? ALLOC_NO_WATERMARKS : task == FRAMES_TASK_VICTIM ? ALLOC_OOM : 0;
 }
 
 static void wake_kswapds(struct slow *s)
@@ -43,7 +59,6 @@ static void wake_kswapds(struct slow *s)
     const struct frames_hooks *h = &s->map->hooks;
     if (!(s->flags & ALLOC_KSWAPD))
         return;
-    s->map->st.kswapd_wakes++;
     const struct frame_zonelist *l = frames_zonelist(s->map, s->r->node, s->r->highest);
     int node = -1; /* once a node, by its highest zone that may serve */
     for (unsigned i = 0; h->wake_kswapd && i < l->n; i++) {
@@ -71,7 +86,7 @@ static pfn_t compact(struct slow *s)
     return pfn;
 }
 
-/* One try of reclaim. What per-CPU lists and the reserve hold comes back when that was not enough, once. */
+/* One try of reclaim. What per-CPU lists and the reserve hold comes back when that was not enough; where nothing reclaims, once. */
 static pfn_t reclaim(struct slow *s, bool *progress)
 {
     const struct frames_hooks *h = &s->map->hooks;
@@ -81,7 +96,7 @@ static pfn_t reclaim(struct slow *s, bool *progress)
         *progress = h->reclaim(h->self, s->r) > 0;
     }
     pfn_t pfn = *progress ? frames_get_page(s->map, s->r, s->flags, s->from) : PFN_NONE;
-    if (pfn_is_none(pfn) && !s->drained && (*progress || !h->reclaim)) {
+    if (pfn_is_none(pfn) && (*progress || (!h->reclaim && !s->drained))) {
         bool held = highatomic_unreserve(s->map, s->r, false) || frames_pcp_pages(s->map);
         s->drained = true;
         pcp_drain_all(s->map, NULL);
@@ -134,7 +149,7 @@ static bool compact_retry(struct slow *s)
 static pfn_t compact_first(struct slow *s, bool *give_up)
 {
     *give_up = false;
-    if (!s->can_reclaim || (s->flags & ALLOC_NO_WATERMARKS) || s->r->order == 0 ||
+    if (!s->can_reclaim || !s->can_compact || s->reserves || s->r->order == 0 ||
         (!s->costly && s->r->mt == MIGRATE_MOVABLE))
         return PFN_NONE;
     s->priority = COMPACT_ASYNC;
@@ -147,29 +162,49 @@ static pfn_t compact_first(struct slow *s, bool *give_up)
     return pfn;
 }
 
+/* __alloc_pages_may_oom. */
+static pfn_t oom(struct slow *s, bool *progress)
+{
+    const struct frames_hooks *h = &s->map->hooks;
+    gfp_t gfp = s->r->gfp;
+    *progress = false;
+    if (!h->oom)
+        return PFN_NONE;
+    /* Somebody else's kill may have been enough: then there is much. */
+    pfn_t pfn = frames_get_page(s->map, s->r, WMARK_HIGH, s->from);
+    enum zone_type normal = s->map->zones_x32 ? (enum zone_type)ZONE_NORMAL_32 : ZONE_NORMAL;
+    if (!pfn_is_none(pfn) || s->costly || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) || s->r->highest < normal)
+        return pfn;
+    s->map->st.oom_calls++;
+    *progress = h->oom(h->self, s->r);
+    return gfp & __GFP_NOFAIL ? frames_get_page(s->map, s->r, ALLOC_NO_WATERMARKS, s->from) : PFN_NONE;
+}
+
 /* Everything from the reclaim on, once. True: try again. */
 static bool one_round(struct slow *s, pfn_t *pfn)
 {
-    const struct frames_hooks *h = &s->map->hooks;
     gfp_t gfp = s->r->gfp;
     bool progress;
     *pfn = reclaim(s, &progress);
     if (!pfn_is_none(*pfn))
         return false;
     *pfn = compact(s);
-    if (!pfn_is_none(*pfn) || (gfp & __GFP_NORETRY) || (s->costly && !(gfp & __GFP_RETRY_MAYFAIL)))
+    if (!pfn_is_none(*pfn) || (gfp & __GFP_NORETRY) || (s->costly && !(s->can_compact && (gfp & __GFP_RETRY_MAYFAIL))))
         return false;
-    if (reclaim_retry(s, progress) || (progress && compact_retry(s)))
+    if (reclaim_retry(s, progress) || (progress && s->can_compact && compact_retry(s)))
         return true;
     if (s->flags & ALLOC_NOFRAGMENT) { /* defrag_mode: mixing is the last resort before killing */
         s->flags &= ~(unsigned)ALLOC_NOFRAGMENT;
         s->drained = false;
         return true;
     }
-    if (s->costly || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) || !h->oom)
+    *pfn = oom(s, &progress);
+    if (!pfn_is_none(*pfn))
         return false;
-    s->map->st.oom_calls++;
-    if (!h->oom(h->self, s->r))
+    /* A victim that had the reserves already gets no more: it is to end. */
+    if (task_of(s) == FRAMES_TASK_VICTIM && ((s->flags & ALLOC_OOM) || (gfp & __GFP_NOMEMALLOC)))
+        return false;
+    if (!progress)
         return false;
     s->reclaim_loops = 0;
     s->drained = false;
@@ -179,27 +214,36 @@ static bool one_round(struct slow *s, pfn_t *pfn)
 pfn_t frames_alloc_slow(struct frame_map *map, const struct frame_request *r, struct zone **from)
 {
     struct slow s = {.map = map, .r = r, .from = from, .flags = slow_flags(map, r), .costly = r->order > PCP_COSTLY_ORDER,
-                     .can_reclaim = r->gfp & __GFP_DIRECT_RECLAIM, .priority = COMPACT_SYNC_LIGHT};
+                     .can_reclaim = r->gfp & __GFP_DIRECT_RECLAIM, .can_compact = r->gfp & __GFP_IO,
+                     .priority = COMPACT_SYNC_LIGHT};
     bool give_up;
     map->st.slow_paths++;
+    map->st.kswapd_wakes += (s.flags & ALLOC_KSWAPD) != 0;
     wake_kswapds(&s);
     pfn_t pfn = frames_get_page(map, r, s.flags, from);
     if (!pfn_is_none(pfn))
         return pfn;
+    s.reserves = reserve_flags(&s);
     pfn = compact_first(&s, &give_up);
     if (!pfn_is_none(pfn) || give_up)
         return pfn;
-    if (!s.can_reclaim) {
-        if (s.flags & ALLOC_NOFRAGMENT)
-            pfn = frames_get_page(map, r, s.flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
-        return pfn;
-    }
-    while (one_round(&s, &pfn)) {
+    do {
         wake_kswapds(&s);
-        pfn = frames_get_page(map, r, s.flags, from);
+        if (s.reserves)
+            s.flags = s.reserves | (s.flags & (ALLOC_KSWAPD | ALLOC_NOFRAGMENT));
+        if (s.reserves || s.retry || map->hooks.wake_kswapd) /* else nothing has changed */
+            pfn = frames_get_page(map, r, s.flags, from);
         if (!pfn_is_none(pfn))
             return pfn;
-    }
+        s.retry = true;
+    } while (s.can_reclaim && task_of(&s) != FRAMES_TASK_RECLAIMS && one_round(&s, &pfn));
+    if (!pfn_is_none(pfn))
+        return pfn;
+    if (!s.can_reclaim && (s.flags & ALLOC_NOFRAGMENT))
+        pfn = frames_get_page(map, r, s.flags & ~(unsigned)ALLOC_NOFRAGMENT, from);
+    /* Such a request would try for ever; here it asks once more with half of the reserves. */
+    if (pfn_is_none(pfn) && s.can_reclaim && (r->gfp & __GFP_NOFAIL))
+        pfn = frames_get_page(map, r, ALLOC_MIN_RESERVE, from);
     return pfn;
 }
 
