@@ -71,8 +71,11 @@ union trace_slot {
     X(SITE, 75, "site", "number used as call_site", "", "function")                                                     \
     X(TASK, 76, "task", "thread id that runs from now on", "process id, 0 if unknown", "comm")                          \
     X(CLOCK, 77, "clock", "nanoseconds of the recorded clock when the trace began", "", "")                             \
+    X(CACHE_CREATE, 78, "cache_create", "bytes of an object", "alignment, 0 for none", "slab_flags call_site cache")          \
+    X(CACHE_SHRINK, 79, "cache_shrink", "call site, 0 if unknown", "", "cache")                                         \
     X(DMA, 80, "dma", "bus address", "bytes", "device")                                                                 \
     X(MMIO, 81, "mmio", "address", "bytes", "value")                                                                    \
+    X(CACHE_DESTROY, 82, "cache_destroy", "call site, 0 if unknown", "", "cache")                                       \
     X(SEGLOAD, 96, "segload", "segment register number (ES CS SS DS FS GS LDTR TR)", "selector", "base limit attributes") \
     X(CRLOAD, 97, "crload", "value", "control register number", "")                                                     \
     X(INTERRUPT, 98, "interrupt", "vector", "", "")                                                                     \
@@ -124,6 +127,18 @@ enum {
     TRACE_GFP_NOLOCKDEP = 1 << 27,
     TRACE_GFP_CMA = 1 << 28,
     TRACE_GFP_OLD = 1 << 29,
+};
+
+/* CACHE_CREATE, the word `slab_flags`. */
+enum {
+    TRACE_CACHE_HWCACHE_ALIGN = 1,
+    TRACE_CACHE_RECLAIM_ACCOUNT = 2,
+    TRACE_CACHE_DMA = 4,
+    TRACE_CACHE_DMA32 = 8,
+    TRACE_CACHE_ACCOUNT = 16,
+    TRACE_CACHE_TYPESAFE_BY_RCU = 32,
+    TRACE_CACHE_NO_MERGE = 64,
+    TRACE_CACHE_CTOR = 128,
 };
 
 enum { TRACE_PROT_READ = 1, TRACE_PROT_WRITE = 2, TRACE_PROT_EXEC = 4 };

@@ -232,6 +232,8 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
         cpu = cpus - 1;
     }
     e.cpu = cpu;
+    if (r->kind == TRACE_KMALLOC || r->kind == TRACE_KFREE)
+        e.cache = NULL;
     const char *text = trace_rec_string(r, &len);
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
     slab_set_time(o->slab, ns * PS_A_NS);

@@ -83,6 +83,7 @@ struct kmem_cache *kmem_cache_create(struct slab_sys *s, const struct kmem_cache
     c->is_kmalloc = (flags & SLAB_KMALLOC) != 0;
     c->sheaf_capacity = flags & SLAB_DEBUG_FLAGS ? 0 : a->sheaf_capacity;
     c->refcount = 1;
+    c->made = s->who;
     c->gfp = (gfp_t)(__GFP_COMP | (flags & SLAB_CACHE_DMA ? __GFP_DMA : 0) | (flags & SLAB_CACHE_DMA32 ? __GFP_DMA32 : 0) |
                      (flags & SLAB_RECLAIM_ACCOUNT ? __GFP_RECLAIMABLE : 0));
     if (s->ops->create(c, flags & SLAB_DEBUG_FLAGS ? 0 : a->slot) < 0) {
@@ -125,6 +126,17 @@ static uint64_t leaks_of(const struct kmem_cache *c)
     return n;
 }
 
+void find_cache(struct slab_sys *s, enum slab_finding_kind kind, const char *name, uint64_t objects, struct slab_who made,
+                struct slab_who destroyed)
+{
+    s->st.found[kind]++;
+    if (!s->found)
+        return;
+    struct slab_finding f = {.kind = kind, .cache = name, .who = s->who, .alloc = made, .freed = destroyed,
+                             .offset = (int64_t)objects};
+    s->found(s->found_self, &f);
+}
+
 bool kmem_cache_destroy(struct kmem_cache *c)
 {
     struct slab_sys *s = c->sys;
@@ -133,12 +145,7 @@ bool kmem_cache_destroy(struct kmem_cache *c)
     kmem_cache_shrink(c);
     if (c->st.objects) { /* "Slab cache still has objects" */
         leaks_of(c);
-        s->st.found[SLAB_LEAKED_CACHE]++;
-        if (s->found) {
-            struct slab_finding f = {.kind = SLAB_LEAKED_CACHE, .cache = c->name, .who = s->who,
-                                     .offset = (int64_t)c->st.objects};
-            s->found(s->found_self, &f);
-        }
+        find_cache(s, SLAB_LEAKED_CACHE, c->name, c->st.objects, c->made, (struct slab_who){0});
         c->dead = true;
         return false;
     }

@@ -51,7 +51,8 @@ enum { SLAB_NAME = 64, KMALLOC_MAX_ORDER = 10 };
     X(USE_AFTER_FREE, "use_after_free") /* a free object was written: poison shows it */ \
     X(READ_AFTER_FREE, "read_after_free") /* a free object was read: seen at the access only */ \
     X(LEAKED_OBJECT, "leaked_object") /* alive when its cache was destroyed or at the end */ \
-    X(LEAKED_CACHE, "leaked_cache") /* a destroyed cache that still has objects */
+    X(LEAKED_CACHE, "leaked_cache") /* destroyed while it has objects, or never destroyed; offset: how many */ \
+    X(DEAD_CACHE, "dead_cache") /* an allocation from, or a call for, a cache that was destroyed */
 enum slab_finding_kind {
 #define SLAB_FINDING_ENUM(name, text) SLAB_##name,
     SLAB_FINDINGS(SLAB_FINDING_ENUM)
@@ -69,7 +70,7 @@ struct slab_finding {
     int64_t offset;    /* first wrong byte, from the object's; 0 if that has no meaning */
     struct slab_who who;   /* where it was found */
     struct slab_who cause; /* overrun and use after free: the write; record 0 if it is not known */
-    struct slab_who alloc, freed; /* last of the object, where remembered (store_user); record 0 if not */
+    struct slab_who alloc, freed; /* of a cache: where it was made, destroyed; else last of the object, where remembered (store_user); record 0 if not */
 };
 
 #define SLAB_STATS(X, G) \

@@ -52,6 +52,7 @@ struct kmem_cache {
     unsigned flags;
     bool ctor, dead, is_kmalloc;
     int refcount;
+    struct slab_who made;
     unsigned order, min_order, objects; /* preferred and least order; objects at the preferred one */
     gfp_t gfp;                          /* added to every page request */
     uint32_t sheaf_capacity;
@@ -185,6 +186,10 @@ struct slab_page *slab_page_new_block(struct slab_sys *s, struct kmem_cache *c, 
 void slab_page_delete(struct slab_sys *s, struct slab_page *p);
 /* The free list of a new slab: its objects in ascending or random order into order[0 .. objects). */
 void slab_fill_order(struct slab_sys *s, uint16_t *order, unsigned objects);
+
+/* A finding about a cache as such. */
+void find_cache(struct slab_sys *s, enum slab_finding_kind kind, const char *name, uint64_t objects, struct slab_who made,
+                struct slab_who destroyed);
 
 static inline void list_add(struct slab_list *l, struct slab_page *p, bool tail)
 {

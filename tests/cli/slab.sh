@@ -75,6 +75,33 @@ P
     is r-slub slab.kmalloc-128.allocs 2
     has r-slub/proc/slabinfo 'kmalloc-8k             0      0   8192'
 done
+# caches that a trace makes and destroys itself
+cat >c.txt <<'T'
+# mmulab trace 1
+cache_create 120 arg2=64 slab_flags=64 call_site=0x1 "mine"
+cache_create 40 arg2=0 slab_flags=0 call_site=0x1 "kept"
+cache_alloc ffff888100001000 120 bytes_alloc=128 gfp=0xcc0 call_site=0x1 "mine"
+cache_alloc ffff888100002000 120 bytes_alloc=128 gfp=0xcc0 call_site=0x1 "mine"
+cache_free ffff888100001000 call_site=0x1 "mine"
+cache_shrink 1 "mine"
+cache_destroy 1 "mine"
+cache_alloc ffff888100003000 120 bytes_alloc=128 gfp=0xcc0 call_site=0x1 "mine"
+T
+"$prog" trace check c.txt >out 2>&1 || { fail "trace check"; cat out; }
+"$prog" trace convert -q c.txt c.mtr >/dev/null 2>&1 && "$prog" trace print c.mtr | grep -q 'cache_create 120 64 slab_flags=64 call_site=1 "mine"' ||
+    { fail "there and back"; "$prog" trace print c.mtr; }
+for mode in timed functional; do
+    for design in slub slab; do
+        "$prog" run -q --check -t c.txt -s sim.mode=$mode -s slab.design=$design -s slab.store_user=true -o "c-$design" >/dev/null 2>err ||
+            { fail "$design $mode"; cat err; }
+        e=c-$design/events.jsonl
+        grep -F slab_leaked_object $e | grep -qF '"record": 6, "alloc_record": 3' || { fail "$design: object of a destroyed cache"; cat $e; }
+        grep -F slab_leaked_cache $e | grep -F '"cache": "mine"' | grep -qF '"offset": 1, "record": 6, "alloc_record": 0' || { fail "$design: leaked cache"; cat $e; }
+        grep -F slab_dead_cache $e | grep -qF '"record": 7, "alloc_record": 0, "free_record": 6' || { fail "$design: use of a destroyed cache"; cat $e; }
+        grep -F slab_leaked_cache $e | grep -qF '"cache": "kept"' || { fail "$design: cache never destroyed"; cat $e; }
+        [ "$(grep -c . $e)" = 5 ] || { fail "$design: not 5 findings: the object again at the end"; cat $e; }
+    done
+done
 # what slob cannot do is refused, what it can goes well
 "$prog" run -q -t t.txt -s slab.design=slob -s slab.red_zone=true -o no >out 2>err
 [ $? = 2 ] || fail "slob with red zones"

@@ -111,6 +111,91 @@ START_TEST(mistakes_in_a_trace) /* designs 0 and 1 */
 }
 END_TEST
 
+/* A trace that makes and destroys its caches: what leaks, and calls for what is gone. */
+START_TEST(caches_of_a_trace) /* every design */
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(_i);
+    bool slob = _i == SLAB_DESIGN_slob;
+    cfg.sanity = cfg.store_user = !slob;
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    const struct slab_replay_stats *t = slab_replay_stats(r);
+    struct heard h = {.n = 0};
+    slab_on_finding(s, hear, &h);
+    struct slab_event e = {.record = 1, .cache = "one"};
+    struct kmem_cache_args a = {.name = "one", .size = 100, .align = 64};
+    slab_replay_create(r, &e, &a);
+    e.record = 2;
+    slab_replay_create(r, &e, &a); /* the name is there */
+    va_t at = take(r, 3, 0x1000, 100, 0, "one");
+    ck_assert(at.v != 0 && (slob || at.v % 64 == 0));
+    e.record = 4;
+    slab_replay_shrink(r, &e);
+    give(r, 5, 0x1000, "one");
+    ck_assert_uint_eq(h.n, 0);
+    e.record = 6;
+    slab_replay_destroy(r, &e);
+    ck_assert_uint_eq(h.n, 0); /* all was given back */
+    e.record = 7;
+    slab_replay_destroy(r, &e);
+    ck_assert(h.n == 1 && h.f[0].kind == SLAB_DEAD_CACHE && h.f[0].who.record == 7 && h.f[0].alloc.record == 1 &&
+              h.f[0].freed.record == 6 && strcmp(h.f[0].cache, "one") == 0);
+    ck_assert_uint_eq(take(r, 8, 0x1000, 100, 0, "one").v, 0);
+    ck_assert(h.n == 2 && h.f[1].kind == SLAB_DEAD_CACHE && h.f[1].who.record == 8);
+    e.record = 9; /* made anew, and destroyed too early */
+    slab_replay_create(r, &e, &a);
+    take(r, 10, 0x2000, 100, 0, "one");
+    take(r, 11, 0x3000, 100, 0, "one");
+    e.record = 12;
+    slab_replay_destroy(r, &e);
+    if (slob) { /* its caches have no pages, so nobody knows */
+        ck_assert_uint_eq(h.n, 3);
+    } else {
+        ck_assert_uint_eq(h.n, 5);
+        ck_assert(h.f[2].kind == SLAB_LEAKED_OBJECT && h.f[3].kind == SLAB_LEAKED_OBJECT);
+        ck_assert_uint_eq(h.f[2].alloc.record + h.f[3].alloc.record, 21);
+    }
+    const struct slab_finding *leak = &h.f[h.n - 1];
+    ck_assert(leak->kind == SLAB_LEAKED_CACHE && leak->who.record == 12 && leak->alloc.record == 9 && leak->offset == 2);
+    give(r, 13, 0x2000, "one"); /* what leaked can still be freed */
+    give(r, 14, 0x3000, NULL);
+    unsigned before = h.n;
+    slab_replay_destroy(r, &(struct slab_event){.record = 15, .cache = "never heard of"});
+    ck_assert_uint_eq(t->caches_unknown, 1);
+    slab_replay_create(r, &(struct slab_event){.record = 16, .cache = "stays"}, &(struct kmem_cache_args){.name = "stays", .size = 24});
+    ck_assert_uint_eq(h.n, before);
+    ck_assert_uint_eq(slab_replay_report_caches(r), 1);
+    ck_assert(h.n == before + 1 && h.f[before].kind == SLAB_LEAKED_CACHE && h.f[before].alloc.record == 16);
+    slab_replay_create(r, &(struct slab_event){.record = 17, .cache = "too large"}, &(struct kmem_cache_args){.name = "too large", .size = 5u << 20});
+    ck_assert(t->caches_refused == 1 && t->caches_made == 4 && t->caches_again == 1);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
+/* Kernels before 6.13 do not tell the cache of an allocation: not kmalloc's classes, but a cache of that slot. */
+START_TEST(caches_without_name)
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(SLAB_DESIGN_slub);
+    struct slab_sys *s = slab_of(map, &cfg, 1);
+    struct slab_replay *r = replay_of(s);
+    take(r, 1, 0x10000, 5888, 5888, "");
+    take(r, 2, 0x20000, 5888, 5888, "");
+    take(r, 3, 0x30000, 184, 192, "");
+    const struct slab_replay_stats *t = slab_replay_stats(r);
+    ck_assert(t->unnamed == 3 && t->other_slot == 0 && slab_stats(s)->kmallocs == 0);
+    const struct kmem_cache *c = slab_find_cache(s, "unnamed-5888-5888");
+    ck_assert_ptr_nonnull(c);
+    ck_assert_uint_eq(kmem_cache_stats(c)->objects, 2);
+    give(r, 4, 0x10000, "task_struct"); /* frees tell it: by pointer only */
+    ck_assert_uint_eq(kmem_cache_stats(c)->objects, 1);
+    slab_replay_free(r);
+    all_back(s, map);
+}
+END_TEST
+
 /* Several writes outside one object: the finding names the one that wrote the byte that it tells of. */
 START_TEST(several_writes) /* designs 0 and 1 */
 {
@@ -219,6 +304,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, traps, 0, N_SLAB_DESIGNS);
     tcase_add_loop_test(t, mistakes_in_a_trace, 0, 2);
+    tcase_add_loop_test(t, caches_of_a_trace, 0, N_SLAB_DESIGNS);
+    tcase_add_test(t, caches_without_name);
     tcase_add_loop_test(t, several_writes, 0, 2);
     tcase_add_test(t, slob_with_debugging);
     tcase_add_loop_test(t, random_pointers, 0, N_SLAB_DESIGNS);

@@ -3,6 +3,7 @@
 #include "slab/slab_internal.h"
 #include "slab/vmalloc/range_tree.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,9 @@ struct entry { /* of the open-addressed table; pointer 0: empty */
 
 struct named { /* a cache of the trace, by name */
     char name[SLAB_NAME];
-    struct kmem_cache *cache; /* NULL: cannot be built */
+    struct kmem_cache *cache; /* NULL: cannot be built, or destroyed */
+    bool created, destroyed;  /* by the trace */
+    struct slab_who made, ended;
     UT_hash_handle hh;
 };
 
@@ -147,18 +150,40 @@ static void guess_layout(struct kmem_cache_args *a, uint64_t slot)
         a->ctor = true;
 }
 
-static struct named *cache_named(struct slab_replay *r, const struct slab_event *e)
+static struct named *find_named(const struct slab_replay *r, const char *cache)
 {
     struct named *n;
     char name[SLAB_NAME];
-    snprintf(name, sizeof name, "%s", e->cache);
+    snprintf(name, sizeof name, "%s", cache);
     HASH_FIND_STR(r->names, name, n);
-    if (n)
-        return n;
-    n = calloc(1, sizeof *n);
+    return n;
+}
+
+static struct named *add_named(struct slab_replay *r, const char *cache)
+{
+    struct named *n = calloc(1, sizeof *n);
     if (!n)
         abort();
-    memcpy(n->name, name, sizeof name);
+    snprintf(n->name, sizeof n->name, "%s", cache);
+    n->made = r->s->who;
+    HASH_ADD_STR(r->names, name, n);
+    return n;
+}
+
+static struct named *cache_named(struct slab_replay *r, const struct slab_event *e)
+{
+    char name[SLAB_NAME];
+    snprintf(name, sizeof name, "%s", e->cache);
+    if (!*name) {
+        r->st.unnamed++;
+        snprintf(name, sizeof name, "unnamed-%" PRIu64 "-%" PRIu64, e->size, e->slot);
+    }
+    struct named *n = find_named(r, name);
+    if (n && n->destroyed)
+        find_cache(r->s, SLAB_DEAD_CACHE, n->name, 0, n->made, n->ended);
+    if (n)
+        return n;
+    n = add_named(r, name);
     struct kmem_cache_args a = {.name = name, .size = (uint32_t)(e->size < UINT32_MAX ? e->size : 0),
                                 .slot = (uint32_t)(e->slot < UINT32_MAX ? e->slot : 0)};
     a.flags = SLAB_NO_MERGE; /* the recorded kernel has merged already: a name is a cache of its own */
@@ -169,8 +194,73 @@ static struct named *cache_named(struct slab_replay *r, const struct slab_event 
         a.sheaf_capacity = r->s->cfg.sheaf_capacity;
     n->cache = kmem_cache_create(r->s, &a);
     r->st.caches_refused += n->cache == NULL;
-    HASH_ADD_STR(r->names, name, n);
     return n;
+}
+
+static void set_who(struct slab_replay *r, const struct slab_event *e)
+{
+    slab_set_who(r->s, (struct slab_who){e->record, e->call_site});
+}
+
+void slab_replay_create(struct slab_replay *r, const struct slab_event *e, const struct kmem_cache_args *args)
+{
+    struct named *n = find_named(r, e->cache);
+    struct kmem_cache_args a = *args;
+    set_who(r, e);
+    if (n && !n->destroyed) {
+        r->st.caches_again++;
+        return;
+    }
+    if (!n)
+        n = add_named(r, e->cache);
+    if (r->s->cfg.sheaf_capacity && has_sheaves(&r->s->cfg, n->name))
+        a.sheaf_capacity = r->s->cfg.sheaf_capacity;
+    n->made = r->s->who;
+    n->created = true;
+    n->destroyed = false;
+    n->cache = kmem_cache_create(r->s, &a);
+    r->st.caches_made++;
+    r->st.caches_refused += n->cache == NULL;
+}
+
+/* The cache of a shrink or a destruction; NULL: there is none to work on. */
+static struct named *cache_to_end(struct slab_replay *r, const struct slab_event *e)
+{
+    struct named *n = find_named(r, e->cache);
+    set_who(r, e);
+    if (n && n->destroyed)
+        find_cache(r->s, SLAB_DEAD_CACHE, n->name, 0, n->made, n->ended);
+    r->st.caches_unknown += n == NULL;
+    return n && n->cache ? n : NULL;
+}
+
+void slab_replay_shrink(struct slab_replay *r, const struct slab_event *e)
+{
+    struct named *n = cache_to_end(r, e);
+    if (n)
+        kmem_cache_shrink(n->cache);
+}
+
+void slab_replay_destroy(struct slab_replay *r, const struct slab_event *e)
+{
+    struct named *n = cache_to_end(r, e);
+    if (!n)
+        return;
+    kmem_cache_destroy(n->cache);
+    n->cache = NULL;
+    n->destroyed = true;
+    n->ended = r->s->who;
+}
+
+unsigned slab_replay_report_caches(struct slab_replay *r)
+{
+    unsigned found = 0;
+    for (const struct named *n = r->names; n; n = n->hh.next)
+        if (n->created && n->cache) {
+            find_cache(r->s, SLAB_LEAKED_CACHE, n->name, kmem_cache_stats(n->cache)->objects, n->made, (struct slab_who){0});
+            found++;
+        }
+    return found;
 }
 
 /* ---- records ---- */
@@ -192,9 +282,9 @@ static void give_back(struct slab_replay *r, struct entry *x, struct kmem_cache 
 
 va_t slab_replay_alloc(struct slab_replay *r, const struct slab_event *e)
 {
-    bool kmalloc = !e->cache || !*e->cache;
+    bool kmalloc = !e->cache;
     r->st.allocs++;
-    slab_set_who(r->s, (struct slab_who){e->record, e->call_site});
+    set_who(r, e);
     struct entry *x = e->pointer ? lookup(r, e->pointer) : NULL;
     if (x && !x->freed) {
         if (kmalloc && r->last_pointer == e->pointer && r->last_size == e->size && e->size > r->s->ops->kmalloc_max) {
@@ -244,7 +334,7 @@ void slab_replay_release(struct slab_replay *r, const struct slab_event *e)
         r->s->st.kfree_null++;
         return;
     }
-    slab_set_who(r->s, (struct slab_who){e->record, e->call_site});
+    set_who(r, e);
     struct entry *x = lookup(r, e->pointer);
     if (!x) {
         r->st.unknown_frees++;
@@ -258,10 +348,7 @@ void slab_replay_release(struct slab_replay *r, const struct slab_event *e)
     }
     struct kmem_cache *as = x->cache;
     if (r->debug && e->cache && *e->cache) {
-        struct named *n;
-        char name[SLAB_NAME];
-        snprintf(name, sizeof name, "%s", e->cache);
-        HASH_FIND_STR(r->names, name, n);
+        const struct named *n = find_named(r, e->cache);
         if (n && n->cache && as)
             as = n->cache;
     }

@@ -23,6 +23,10 @@
     X(duplicates, "records", "second records of one large kmalloc, left out") \
     X(null_frees, "records", "kfree of NULL") \
     X(failures, "records", "allocations for which there was no memory here") \
+    X(unnamed, "records", "allocations from a cache whose name the trace lacks (kernels before 6.13): a cache for each pair of sizes") \
+    X(caches_made, "caches", "caches that the trace creates itself") \
+    X(caches_again, "records", "... a name that was there already: left out") \
+    X(caches_unknown, "records", "shrinks and destructions of a cache that the trace has not named before") \
     X(other_slot, "records", "allocations whose slot here is not of the size recorded (another design, flags or class)") \
     X(caches_refused, "caches", "caches of the trace that cannot be built here: their records were left out") \
     X(skipped, "records", "... and these are the records") \
@@ -37,7 +41,7 @@ struct slab_event {
     uint64_t call_site;
     uint64_t size, slot; /* allocation: bytes requested and allocated; slot 0: not known */
     gfp_t gfp;
-    const char *cache;  /* kmem_cache's name; NULL or "": kmalloc, kfree */
+    const char *cache;  /* kmem_cache's name, "" if the recording has none; NULL: kmalloc, kfree */
     unsigned cpu;
 };
 
@@ -46,6 +50,13 @@ void slab_replay_free(struct slab_replay *r); /* NULL is fine; the system stays,
 /* The object's address here; SLAB_NONE if there was no memory or the record is a duplicate's. */
 va_t slab_replay_alloc(struct slab_replay *r, const struct slab_event *e);
 void slab_replay_release(struct slab_replay *r, const struct slab_event *e);
+/* kmem_cache_create, shrink and destroy of the cache e->cache. Calls for a cache that was destroyed, and destroying one that has
+ * objects, are findings. */
+void slab_replay_create(struct slab_replay *r, const struct slab_event *e, const struct kmem_cache_args *args);
+void slab_replay_shrink(struct slab_replay *r, const struct slab_event *e);
+void slab_replay_destroy(struct slab_replay *r, const struct slab_event *e);
+/* Each cache that the trace has made and not destroyed is a finding; the number of them. */
+unsigned slab_replay_report_caches(struct slab_replay *r);
 /* An access to recorded memory, near or in an object of the trace; nothing without debugging. */
 void slab_replay_touch(struct slab_replay *r, uint64_t record, uint64_t at, uint64_t len, bool write);
 /* Where a recorded pointer lives here, SLAB_NONE if it does not. */

@@ -51,6 +51,9 @@ static bool is_state(uint8_t kind)
     case TRACE_KFREE:
     case TRACE_CACHE_ALLOC:
     case TRACE_CACHE_FREE:
+    case TRACE_CACHE_CREATE:
+    case TRACE_CACHE_SHRINK:
+    case TRACE_CACHE_DESTROY:
     case TRACE_ALLOC_PAGES:
     case TRACE_FREE_PAGES:
     case TRACE_VMALLOC:

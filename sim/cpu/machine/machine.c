@@ -226,6 +226,9 @@ bool is_call(const struct trace_rec *r)
     case TRACE_KFREE:
     case TRACE_CACHE_ALLOC:
     case TRACE_CACHE_FREE:
+    case TRACE_CACHE_CREATE:
+    case TRACE_CACHE_SHRINK:
+    case TRACE_CACHE_DESTROY:
     case CORE_KIND_TOUCH:
         return true;
     case TRACE_EXIT:

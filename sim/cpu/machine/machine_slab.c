@@ -39,7 +39,19 @@ int machine_slab_build(struct machine *m, struct err *err)
 
 bool is_slab_record(const struct trace_rec *r)
 {
-    return (r->kind >= TRACE_KMALLOC && r->kind <= TRACE_CACHE_FREE) || r->kind == CORE_KIND_TOUCH;
+    switch (r->kind) {
+    case TRACE_KMALLOC:
+    case TRACE_KFREE:
+    case TRACE_CACHE_ALLOC:
+    case TRACE_CACHE_FREE:
+    case TRACE_CACHE_CREATE:
+    case TRACE_CACHE_SHRINK:
+    case TRACE_CACHE_DESTROY:
+    case CORE_KIND_TOUCH:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* The record's number in its trace; the records in between are counted once. */
@@ -58,16 +70,32 @@ static uint64_t word(const struct trace_rec *r, unsigned i)
     return i / 2 < r->slots ? s[i / 2].u[i % 2] : 0;
 }
 
+static unsigned cache_flags(uint64_t w)
+{
+    static const struct { unsigned trace, slab; } bits[] = {
+        {TRACE_CACHE_HWCACHE_ALIGN, SLAB_HWCACHE_ALIGN}, {TRACE_CACHE_RECLAIM_ACCOUNT, SLAB_RECLAIM_ACCOUNT},
+        {TRACE_CACHE_DMA, SLAB_CACHE_DMA},               {TRACE_CACHE_DMA32, SLAB_CACHE_DMA32},
+        {TRACE_CACHE_ACCOUNT, SLAB_ACCOUNT},             {TRACE_CACHE_TYPESAFE_BY_RCU, SLAB_TYPESAFE_BY_RCU},
+        {TRACE_CACHE_NO_MERGE, SLAB_NO_MERGE},
+    };
+    unsigned flags = 0;
+    for (size_t i = 0; i < ARRAY_LEN(bits); i++)
+        flags |= w & bits[i].trace ? bits[i].slab : 0;
+    return flags;
+}
+
 cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_rec *r)
 {
     struct slab_replay *o = m->objects;
     char name[SLAB_NAME] = "";
     size_t len = 0;
-    const char *cache = r->kind == TRACE_CACHE_ALLOC || r->kind == TRACE_CACHE_FREE ? trace_rec_string(r, &len) : "";
+    const char *cache = r->kind == CORE_KIND_TOUCH ? "" : trace_rec_string(r, &len);
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), cache);
     if (!o || c->process_dead)
         return 0;
-    struct slab_event e = {.record = number_of(c, r), .pointer = r->addr, .size = r->size, .cpu = c->id, .cache = name};
+    bool kmalloc = r->kind == TRACE_KMALLOC || r->kind == TRACE_KFREE;
+    struct slab_event e = {.record = number_of(c, r), .pointer = r->addr, .size = r->size, .cpu = c->id,
+                           .cache = kmalloc ? NULL : name};
     m->has_objects = true;
     switch (r->kind) {
     case TRACE_CACHE_ALLOC:
@@ -83,6 +111,17 @@ cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_
         e.call_site = word(r, 0);
         slab_replay_release(o, &e);
         break;
+    case TRACE_CACHE_CREATE:
+        e.call_site = word(r, 1);
+        slab_replay_create(o, &e, &(struct kmem_cache_args){.name = name, .align = r->size, .flags = cache_flags(word(r, 0)),
+                                                            .size = r->addr < UINT32_MAX ? (uint32_t)r->addr : 0,
+                                                            .ctor = word(r, 0) & TRACE_CACHE_CTOR});
+        return 0;
+    case TRACE_CACHE_SHRINK:
+    case TRACE_CACHE_DESTROY:
+        e.call_site = r->addr;
+        (r->kind == TRACE_CACHE_SHRINK ? slab_replay_shrink : slab_replay_destroy)(o, &e);
+        return 0;
     default:
         slab_replay_touch(o, e.record, r->addr, r->size, r->flags & TRACE_F_WRITE);
         return 0;
@@ -98,8 +137,10 @@ void machine_slab_end(struct machine *m)
     m->objects_told = true;
     if (c->red_zone || c->poison)
         slab_validate(m->slab);
-    if (c->store_user)
+    if (c->store_user) {
         slab_report_leaks(m->slab);
+        slab_replay_report_caches(m->objects);
+    }
     slab_stats(m->slab);
     slab_add_cache_stats(m->slab, m->stats);
 }
