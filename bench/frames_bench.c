@@ -3,6 +3,7 @@
  * order in arrays, split and merge, nothing else), both fed with the same events from memory, in turns.
  *
  *   frames_bench [-n EVENTS] [-r ROUNDS] [-m MIB]
+ *   frames_bench -l LIVE [-n EVENTS] [-m MIB]      bytes the process had at most, when of 1 << 20 pages at most so many live at once
  *
  * One line an allocator: name, million events a second of it and of the minimal buddy (best of the rounds, processor time of
  * the thread), ratio. `buddy` has its per-CPU lists, as a run has; `buddy-zone` is without them (buddy.pcp false).
@@ -21,6 +22,7 @@
 
 /* ---- the minimal buddy ------------------------------------------------------------------------------------------------- */
 
+enum { LIVE_MOST = 1 << 20 };
 enum { ORDERS = 11, NIL = UINT32_MAX };
 struct mini {
     uint32_t *next, *prev, head[ORDERS], n;
@@ -188,19 +190,67 @@ static double run_frames(const struct event *e, uint64_t n, uint64_t bytes, int 
     return (double)n / t / 1e6;
 }
 
+/* Peak resident bytes of this program; getrusage would tell its parent's if those were more. */
+static unsigned long long peak_bytes(void)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    unsigned long long kb = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %llu kB", &kb) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kb * 1024;
+}
+
+/* `live` pages come; then one goes and one comes until there were n events. */
+static int run_live(uint64_t live, uint64_t n, uint64_t mib)
+{
+    struct memory_config mc;
+    struct buddy_config bc;
+    struct frame_map *m;
+    struct err err = {0};
+    struct rng r;
+    uint64_t *at = malloc(LIVE_MOST * sizeof *at);
+    memset(at, 1, LIVE_MOST * sizeof *at); /* all of it, however many live: it is not the allocator's */
+    frames_config_defaults(&mc, &bc);
+    mc.size_bytes = mib << 20;
+    if (frame_map_new(&m, &mc, &bc, &err) < 0) {
+        fprintf(stderr, "frames_bench: %s\n", err.message);
+        return 1;
+    }
+    rng_init(&r, 2, "frames_bench");
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t slot = i < live ? i : rng_below(&r, live);
+        if (i >= live)
+            frames_free(m, (pfn_t){at[slot]}, 0);
+        at[slot] = frames_alloc(m, GFP_HIGHUSER_MOVABLE, 0, FRAME_TAG_ANON).v;
+    }
+    printf("%llu\n", peak_bytes());
+    bool failed = m->st.failures;
+    frame_map_free(m);
+    free(at);
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t n = 4000000, mib = 256;
+    uint64_t n = 4000000, mib = 256, live = 0;
     int rounds = 7, c;
-    while ((c = getopt(argc, argv, "n:r:m:")) != -1)
+    while ((c = getopt(argc, argv, "n:r:m:l:")) != -1)
         if (c == 'n')
             n = strtoull(optarg, NULL, 0);
         else if (c == 'r')
             rounds = atoi(optarg);
         else if (c == 'm')
             mib = strtoull(optarg, NULL, 0);
+        else if (c == 'l')
+            live = strtoull(optarg, NULL, 0);
         else
             return 2;
+    if (live)
+        return live > LIVE_MOST || n < live || mib * 256 < 2 * live ? 2 : run_live(live, n, mib);
     if (!n || rounds < 1 || mib < 64 || mib > 4096 || mib % 4)
         return 2;
     uint32_t frames = (uint32_t)(mib * 256), slots;

@@ -103,6 +103,33 @@ static void random_walk(struct survey *s, uint8_t *class, uint64_t n, unsigned o
     survey_finish(s);
 }
 
+/* Frames by class of some stretches of pageblocks; then the survey, cleared, of memory that is of one class but for a frame. */
+static void sums_and_clear(struct survey *s, const uint8_t *class, uint64_t n, uint64_t seed)
+{
+    struct rng r;
+    rng_init(&r, seed, "survey sums");
+    for (unsigned k = 0; k < 8; k++) {
+        uint64_t from = rng_below(&r, s->n_blocks + 1), to = from + rng_below(&r, s->n_blocks + 2 - from);
+        uint64_t got[N_SURVEY_CLASSES] = {0}, want[N_SURVEY_CLASSES] = {0};
+        survey_sum(s, from, to, got);
+        for (uint64_t p = from << s->pageblock_order; p < to << s->pageblock_order; p++)
+            if (p < n)
+                want[class[p]]++;
+        ck_assert_mem_eq(got, want, sizeof want);
+    }
+    uint64_t odd = rng_below(&r, n), all[N_SURVEY_CLASSES] = {0};
+    survey_clear(s);
+    survey_add(s, 0, odd, SURVEY_FREE);
+    survey_add(s, odd, 1, SURVEY_SLAB);
+    survey_add(s, odd + 1, n - odd - 1, SURVEY_FREE);
+    survey_finish(s);
+    survey_sum(s, 0, s->n_blocks, all);
+    for (unsigned c = 0; c < N_SURVEY_CLASSES; c++)
+        ck_assert_uint_eq(all[c], c == SURVEY_FREE ? n - 1 : c == SURVEY_SLAB);
+    ck_assert_uint_eq(s->blocks_unmovable, 1);
+    ck_assert_uint_eq(s->blocks_free, s->n_blocks - 1);
+}
+
 START_TEST(random_small)
 {
     static uint8_t class[FRAMES];
@@ -111,6 +138,7 @@ START_TEST(random_small)
         random_walk(&got, class, FRAMES, seed % 2 ? 9 : 4, 1 + seed * 4, seed);
         naive(class, FRAMES, got.pageblock_order, &want);
         compare(&got, &want);
+        sums_and_clear(&got, class, FRAMES, seed);
         survey_fini(&got);
     }
 }
@@ -126,6 +154,7 @@ START_TEST(random_gigabytes) /* whole GiB areas, free ones among them */
         naive(class, BIG, 9, &want);
         compare(&got, &want);
         huge += got.free_1g + got.could_1g;
+        sums_and_clear(&got, class, BIG, seed);
         survey_fini(&got);
     }
     ck_assert_uint_gt(huge, 0);

@@ -62,6 +62,25 @@ static inline void scan_blanks(const char **p, const char *end)
         ++*p;
 }
 
+/* The first byte that is a, b or c, or end: eight at a time. */
+static inline const char *scan_until(const char *s, const char *end, char a, char b, char c)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    for (; end - s >= 8; s += 8) {
+        uint64_t word, hit = 0;
+        memcpy(&word, s, sizeof word);
+        for (unsigned i = 0; i < 3; i++) { /* the lowest top bit of `hit` is at the first byte that is 0 after the xor */
+            uint64_t x = word ^ ones * (unsigned char)(i == 0 ? a : i == 1 ? b : c);
+            hit |= (x - ones) & ~x & tops;
+        }
+        if (hit)
+            return s + __builtin_ctzll(hit) / 8;
+    }
+    while (s < end && *s != a && *s != b && *s != c)
+        s++;
+    return s;
+}
+
 static inline bool scan_word(const char **p, const char *end, const char *word)
 {
     size_t n = strlen(word);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STRETCH_LEAST = 64 }; /* pageblocks: fewer are written one by one */
 enum { ORDER_2M = 9, ORDER_1G = 18 }; /* x86-64 page sizes over 4 KiB frames */
 
 static const struct { const char *text; bool movable; } classes[] = {
@@ -35,7 +36,12 @@ void survey_clear(struct survey *s)
 {
     struct survey empty = {.n_frames = s->n_frames, .pageblock_order = s->pageblock_order, .n_blocks = s->n_blocks,
                            .block = s->block};
-    memset(s->block, 0, s->n_blocks * sizeof *s->block);
+    uint64_t at = s->at ? 0 : s->n_blocks; /* nothing was added yet: all is 0 */
+    for (unsigned i = 0; at < s->n_blocks; i++) {
+        bool more = i < s->n_stretches;
+        memset(s->block + at, 0, ((more ? s->stretch[i].from : s->n_blocks) - at) * sizeof *s->block);
+        at = more ? s->stretch[i].to : s->n_blocks;
+    }
     *s = empty;
 }
 
@@ -77,15 +83,29 @@ static uint64_t areas(uint64_t start, uint64_t end, unsigned order, uint64_t *ha
     return n;
 }
 
-static void put(struct survey *s, uint64_t start, uint64_t pages, enum survey_class c)
+static void put_blocks(struct survey *s, uint64_t start, uint64_t end, enum survey_class c)
 {
-    uint64_t end = start + pages;
-    s->total[c] += pages;
     for (uint64_t p = start; p < end;) {
         uint64_t stop = (p | ((1ull << s->pageblock_order) - 1)) + 1;
         stop = stop < end ? stop : end;
         s->block[p >> s->pageblock_order][c] += (uint32_t)(stop - p);
         p = stop;
+    }
+}
+
+static void put(struct survey *s, uint64_t start, uint64_t pages, enum survey_class c)
+{
+    uint64_t end = start + pages, size = 1ull << s->pageblock_order;
+    uint64_t from = (start + size - 1) >> s->pageblock_order, to = end >> s->pageblock_order;
+    s->total[c] += pages;
+    if (to >= from + STRETCH_LEAST && s->n_stretches < SURVEY_STRETCHES) {
+        s->stretch[s->n_stretches].from = from;
+        s->stretch[s->n_stretches].to = to;
+        s->stretch[s->n_stretches++].class = c;
+        put_blocks(s, start, from << s->pageblock_order, c);
+        put_blocks(s, to << s->pageblock_order, end, c);
+    } else {
+        put_blocks(s, start, end, c);
     }
     if (c == SURVEY_FREE)
         s->run += pages;
@@ -108,7 +128,8 @@ void survey_add(struct survey *s, uint64_t start, uint64_t pages, enum survey_cl
         put(s, start, pages, c);
 }
 
-static void sum_block(struct survey *s, const uint32_t n[N_SURVEY_CLASSES])
+/* Of `times` pageblocks that hold the same. */
+static void sum_block(struct survey *s, const uint32_t n[N_SURVEY_CLASSES], uint64_t times)
 {
     uint64_t ram = 0, movable = 0, unmovable = 0;
     for (unsigned c = SURVEY_RESERVED; c < N_SURVEY_CLASSES; c++) {
@@ -119,17 +140,17 @@ static void sum_block(struct survey *s, const uint32_t n[N_SURVEY_CLASSES])
     }
     if (!ram)
         return;
-    s->blocks++;
-    s->unmovable_frames += unmovable;
-    s->blocks_with_unmovable += unmovable != 0;
+    s->blocks += times;
+    s->unmovable_frames += times * unmovable;
+    s->blocks_with_unmovable += unmovable ? times : 0;
     if (movable && unmovable)
-        s->blocks_mixed++;
+        s->blocks_mixed += times;
     else if (movable)
-        s->blocks_movable++;
+        s->blocks_movable += times;
     else if (unmovable)
-        s->blocks_unmovable++;
+        s->blocks_unmovable += times;
     else
-        s->blocks_free++;
+        s->blocks_free += times;
 }
 
 void survey_finish(struct survey *s)
@@ -137,8 +158,36 @@ void survey_finish(struct survey *s)
     if (s->at < s->n_frames)
         put(s, s->at, s->n_frames - s->at, SURVEY_HOLE);
     end_run(s);
-    for (uint64_t b = 0; b < s->n_blocks; b++)
-        sum_block(s, s->block[b]);
+    unsigned i = 0;
+    for (uint64_t b = 0; b < s->n_blocks;) {
+        if (i < s->n_stretches && b == s->stretch[i].from) {
+            uint32_t n[N_SURVEY_CLASSES] = {0};
+            n[s->stretch[i].class] = 1u << s->pageblock_order;
+            sum_block(s, n, s->stretch[i].to - b);
+            b = s->stretch[i++].to;
+        } else {
+            sum_block(s, s->block[b++], 1);
+        }
+    }
+}
+
+void survey_sum(const struct survey *s, uint64_t from, uint64_t to, uint64_t n[N_SURVEY_CLASSES])
+{
+    unsigned i = 0;
+    to = to < s->n_blocks ? to : s->n_blocks;
+    while (from < to) {
+        while (i < s->n_stretches && s->stretch[i].to <= from)
+            i++;
+        if (i < s->n_stretches && s->stretch[i].from <= from) {
+            uint64_t upto = s->stretch[i].to < to ? s->stretch[i].to : to;
+            n[s->stretch[i].class] += (upto - from) << s->pageblock_order;
+            from = upto;
+            continue;
+        }
+        for (unsigned c = 0; c < N_SURVEY_CLASSES; c++)
+            n[c] += s->block[from][c];
+        from++;
+    }
 }
 
 double survey_potential(const struct survey *s)

@@ -35,13 +35,14 @@ enum survey_class {
 const char *survey_class_name(enum survey_class c);
 bool survey_class_movable(enum survey_class c); /* free, or can be migrated away */
 
+enum { SURVEY_STRETCHES = 64 };
 enum { SURVEY_RUN_BINS = 40 }; /* log2 of a run's frames: up to 2^39 frames, 2 PiB */
 
 struct survey {
     uint64_t n_frames;
     unsigned pageblock_order;
     uint64_t n_blocks;
-    uint32_t (*block)[N_SURVEY_CLASSES]; /* frames of each class, by pageblock */
+    uint32_t (*block)[N_SURVEY_CLASSES]; /* frames of each class, by pageblock; ask survey_sum */
     uint64_t total[N_SURVEY_CLASSES];
     /* Maximal runs of free frames: bin k has those of 2^k to 2^(k+1) - 1 frames. */
     uint64_t runs[SURVEY_RUN_BINS], run_frames[SURVEY_RUN_BINS];
@@ -52,6 +53,10 @@ struct survey {
     uint64_t blocks_free, blocks_movable, blocks_unmovable, blocks_mixed; /* by what they hold; _mixed: both kinds */
     uint64_t blocks_with_unmovable;
     uint64_t unmovable_frames;
+    /* Pageblocks [from, to) that are of one class as a whole, ascending: `block` is not written there, so that a terabyte that
+     * nobody used costs nothing. */
+    struct { uint64_t from, to; enum survey_class class; } stretch[SURVEY_STRETCHES];
+    unsigned n_stretches;
     /* private to the walk */
     uint64_t at, run, area_2m, area_1g, could_area_2m, could_area_1g;
 };
@@ -61,6 +66,8 @@ void survey_fini(struct survey *s);
 void survey_clear(struct survey *s); /* for another walk */
 void survey_add(struct survey *s, uint64_t start, uint64_t pages, enum survey_class c);
 void survey_finish(struct survey *s);
+/* Adds to n[] the frames of each class in pageblocks [from, to). */
+void survey_sum(const struct survey *s, uint64_t from, uint64_t to, uint64_t n[N_SURVEY_CLASSES]);
 
 /* Share of RAM in pageblocks that are free or movable as a whole ("potential contiguity"), 0..1. */
 double survey_potential(const struct survey *s);

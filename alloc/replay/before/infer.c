@@ -25,71 +25,96 @@ static double content_cost(const struct infer_block *b, unsigned t)
     }
 }
 
-struct search {
-    struct infer_block *b;
-    double (*cost)[TYPES]; /* content_cost of each */
-    const struct snap_zone *z;
-    int64_t free[SNAP_ORDERS][TYPES], blocks[TYPES];
+/* What the search reads of a pageblock at each of its millions of steps. */
+struct brief {
+    double cost[TYPES];         /* content_cost */
+    uint16_t free[SNAP_ORDERS]; /* as in struct infer_block */
+    uint16_t orders;            /* bit o: free[o] is not 0 */
 };
 
-static double misfit(const struct search *s, const struct infer_block *b, unsigned t, int sign)
+struct search {
+    bool has_blocks;
+    int64_t over[TYPES][SNAP_ORDERS], over_blocks[TYPES]; /* counted so far, less what pagetypeinfo says */
+};
+
+/* By how much the counts fit pagetypeinfo worse when b, which counts as no type now, becomes type t. here: it does count as t. */
+static double misfit(const struct search *s, const struct brief *b, unsigned t, bool here)
 {
-    double d = 0;
-    if (!s->z->has_types)
-        return 0;
-    for (unsigned o = 0; o < SNAP_ORDERS; o++)
-        if (b->free[o]) {
-            int64_t now = s->free[o][t] - (int64_t)s->z->nr_free_mt[o][t], then = now + sign * b->free[o];
-            d += (double)(llabs(then) - llabs(now));
-        }
-    if (s->z->has_blocks) {
-        int64_t now = s->blocks[t] - (int64_t)s->z->blocks[t], then = now + sign;
-        d += block_count_weight * (double)(llabs(then) - llabs(now));
+    int64_t d = 0;
+    for (unsigned orders = b->orders; orders; orders &= orders - 1) {
+        unsigned o = (unsigned)__builtin_ctz(orders);
+        int64_t then = s->over[t][o] + (here ? 0 : b->free[o]);
+        d += llabs(then) - llabs(then - b->free[o]);
     }
-    return d;
+    if (!s->has_blocks)
+        return (double)d;
+    int64_t then = s->over_blocks[t] + (here ? 0 : 1);
+    return (double)d + block_count_weight * (double)(llabs(then) - llabs(then - 1));
 }
 
-static void count(struct search *s, const struct infer_block *b, unsigned t, int sign)
+static void count(struct search *s, const struct brief *b, unsigned t, int sign)
 {
     for (unsigned o = 0; o < SNAP_ORDERS; o++)
-        s->free[o][t] += sign * b->free[o];
-    s->blocks[t] += sign;
+        s->over[t][o] += sign * b->free[o];
+    s->over_blocks[t] += sign;
 }
 
-/* Moves block b to type t if that is better, or by chance at this temperature. */
-static void consider(struct search *s, struct infer_block *b, unsigned t, double temperature, struct rng *rng)
+/* exp(-gain / temperature) > a random number; the exponential is left out where it is below the smallest one but 0. */
+static bool by_chance(double gain, double temperature, struct rng *rng)
 {
-    unsigned from = b->type;
-    count(s, b, from, -1);
-    double gain = misfit(s, b, t, 1) - misfit(s, b, from, 1) + s->cost[b - s->b][t] - s->cost[b - s->b][from];
-    bool take = gain < 0 || (temperature > 0 && exp(-gain / temperature) > rng_unit(rng));
-    if (take)
-        b->type = (uint8_t)t;
-    count(s, b, b->type, 1);
+    static const double hopeless = -40, next_to_none = 1e-17; /* exp(-40) is 4e-18 */
+    double x = -gain / temperature, u = rng_unit(rng);
+    return !(x < hopeless && u > next_to_none) && exp(x) > u;
+}
+
+/* Moves pageblock b, whose type is *type, to t if that is better, or by chance at this temperature. */
+static void consider(struct search *s, const struct brief *b, uint8_t *type, unsigned t, double temperature, struct rng *rng)
+{
+    unsigned from = *type;
+    double gain = misfit(s, b, t, false) - misfit(s, b, from, true) + b->cost[t] - b->cost[from];
+    if (gain < 0 || (temperature > 0 && by_chance(gain, temperature, rng))) {
+        count(s, b, from, -1);
+        count(s, b, t, 1);
+        *type = (uint8_t)t;
+    }
+}
+
+static void brief_of(struct brief *out, const struct infer_block *b)
+{
+    for (unsigned t = 0; t < TYPES; t++)
+        out->cost[t] = content_cost(b, t);
+    out->orders = 0;
+    for (unsigned o = 0; o < SNAP_ORDERS; o++) {
+        out->free[o] = b->free[o];
+        out->orders |= (uint16_t)((b->free[o] != 0) << o);
+    }
 }
 
 uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
 {
-    struct search s = {.b = b, .z = z};
+    struct search s = {.has_blocks = z->has_blocks};
     uint64_t unlike = 0;
     struct rng rng;
     rng_init(&rng, 1, "pageblock types");
     unsigned types = z->has_blocks && z->blocks[MIGRATE_HIGHATOMIC] ? TYPES : MIGRATE_PCPTYPES;
-    size_t *loose = calloc(n ? n : 1, sizeof *loose), n_loose = 0; /* where the search has a choice that matters */
-    s.cost = calloc(n ? n : 1, sizeof *s.cost);
-    for (size_t i = 0; i < n; i++) {
-        for (unsigned t = 0; s.cost && t < TYPES; t++)
-            s.cost[i][t] = content_cost(&b[i], t);
+    size_t *loose = calloc(n ? n : 1, sizeof *loose), n_loose = 0; /* where the search has a choice */
+    struct brief *brief = calloc(n ? n : 1, sizeof *brief);
+    for (unsigned t = 0; t < TYPES; t++) {
+        s.over_blocks[t] = -(int64_t)z->blocks[t];
+        for (unsigned o = 0; o < SNAP_ORDERS; o++)
+            s.over[t][o] = -(int64_t)z->nr_free_mt[o][t];
+    }
+    for (size_t i = 0; brief && loose && i < n; i++) {
+        brief_of(&brief[i], &b[i]);
         if (!b[i].fixed) {
             b[i].type = 0;
             for (unsigned t = 1; t < types; t++)
-                if (content_cost(&b[i], t) < content_cost(&b[i], b[i].type))
+                if (brief[i].cost[t] < brief[i].cost[b[i].type])
                     b[i].type = (uint8_t)t;
-            if (loose && s.cost)
-                loose[n_loose++] = i;
+            loose[n_loose++] = i;
         }
         if (b[i].type < TYPES)
-            count(&s, &b[i], b[i].type, 1);
+            count(&s, &brief[i], b[i].type, 1);
     }
     if (z->has_types && n_loose) {
         uint64_t steps = (uint64_t)n_loose * STEPS_A_BLOCK;
@@ -97,22 +122,22 @@ uint64_t infer_types(struct infer_block *b, size_t n, const struct snap_zone *z)
             steps = STEPS_MOST;
         double temperature = hot, cooling = pow(cold / hot, 1.0 / (double)steps);
         for (uint64_t k = 0; k < steps; k++) {
-            struct infer_block *x = &b[loose[rng_below(&rng, n_loose)]];
+            size_t i = loose[rng_below(&rng, n_loose)];
             unsigned t = (unsigned)rng_below(&rng, types);
-            if (t != x->type)
-                consider(&s, x, t, temperature, &rng);
+            if (t != b[i].type)
+                consider(&s, &brief[i], &b[i].type, t, temperature, &rng);
             temperature *= cooling;
         }
         for (unsigned pass = 0; pass < 4; pass++)
-            for (size_t i = 0; i < n_loose; i++)
+            for (size_t k = 0; k < n_loose; k++)
                 for (unsigned t = 0; t < types; t++)
-                    if (t != b[loose[i]].type)
-                        consider(&s, &b[loose[i]], t, 0, &rng);
+                    if (t != b[loose[k]].type)
+                        consider(&s, &brief[loose[k]], &b[loose[k]].type, t, 0, &rng);
     }
     free(loose);
-    free(s.cost);
+    free(brief);
     for (unsigned o = 0; z->has_types && o < SNAP_ORDERS; o++)
         for (unsigned t = 0; t < TYPES; t++)
-            unlike += (uint64_t)llabs(s.free[o][t] - (int64_t)z->nr_free_mt[o][t]);
+            unlike += (uint64_t)llabs(s.over[t][o]);
     return unlike;
 }

@@ -169,21 +169,35 @@ static int parse_head(const char *line, const char *end, struct perf_line *out, 
 enum field {
     F_PFN, F_ORDER, F_MIGRATETYPE, F_GFP, F_REFILL, F_ALLOC_ORDER, F_FALLBACK_ORDER, F_ALLOC_TYPE, F_FALLBACK_TYPE, F_OWNER,
     F_PTR, F_SITE, F_NAME, F_REQ, F_ALLOC, F_ACCOUNTED, F_ZONE_START, F_ZONE_END, F_MIGRATE_PFN, F_FREE_PFN, F_MODE, F_STATUS,
+    F_UNUSED, /* stands in every line of its event, and says nothing that is kept */
     N_FIELDS
 };
 #define F(name) (1u << F_##name)
 
+/* As they follow each other in the lines, so that the next one is most often the one behind the last. */
 static const struct { const char *name; uint8_t len; uint8_t field; } fields_known[] = {
 #define FIELD(name, field) {name, sizeof name - 1, field}
-    FIELD("pfn", F_PFN), FIELD("order", F_ORDER), FIELD("migratetype", F_MIGRATETYPE), FIELD("gfp_flags", F_GFP),
-    FIELD("ptr", F_PTR), FIELD("call_site", F_SITE), FIELD("name", F_NAME), FIELD("bytes_req", F_REQ),
-    FIELD("bytes_alloc", F_ALLOC), FIELD("accounted", F_ACCOUNTED), FIELD("percpu_refill", F_REFILL),
-    FIELD("alloc_order", F_ALLOC_ORDER), FIELD("fallback_order", F_FALLBACK_ORDER),
-    FIELD("alloc_migratetype", F_ALLOC_TYPE), FIELD("fallback_migratetype", F_FALLBACK_TYPE),
-    FIELD("change_ownership", F_OWNER), FIELD("zone_start", F_ZONE_START), FIELD("zone_end", F_ZONE_END),
-    FIELD("migrate_pfn", F_MIGRATE_PFN), FIELD("free_pfn", F_FREE_PFN), FIELD("mode", F_MODE), FIELD("status", F_STATUS),
+    FIELD("call_site", F_SITE), FIELD("ptr", F_PTR), FIELD("name", F_NAME), FIELD("bytes_req", F_REQ), FIELD("bytes_alloc", F_ALLOC),
+    FIELD("gfp_flags", F_GFP), FIELD("node", F_UNUSED), FIELD("accounted", F_ACCOUNTED), FIELD("page", F_UNUSED), FIELD("pfn", F_PFN),
+    FIELD("order", F_ORDER), FIELD("migratetype", F_MIGRATETYPE), FIELD("percpu_refill", F_REFILL), FIELD("alloc_order", F_ALLOC_ORDER),
+    FIELD("fallback_order", F_FALLBACK_ORDER), FIELD("alloc_migratetype", F_ALLOC_TYPE),
+    FIELD("fallback_migratetype", F_FALLBACK_TYPE), FIELD("change_ownership", F_OWNER), FIELD("zone_start", F_ZONE_START),
+    FIELD("zone_end", F_ZONE_END), FIELD("migrate_pfn", F_MIGRATE_PFN), FIELD("free_pfn", F_FREE_PFN), FIELD("mode", F_MODE),
+    FIELD("status", F_STATUS),
 #undef FIELD
 };
+enum { FIELDS_KNOWN = sizeof fields_known / sizeof fields_known[0] };
+
+/* Index of the field called key, looked for from index `from` on; FIELDS_KNOWN if there is none. */
+static size_t find_field(const char *key, size_t n, size_t from)
+{
+    for (size_t k = 0, i = from; k < FIELDS_KNOWN; k++, i++) {
+        i = i < FIELDS_KNOWN ? i : 0;
+        if (fields_known[i].len == n && fields_known[i].name[0] == *key && !memcmp(fields_known[i].name, key, n))
+            return i;
+    }
+    return FIELDS_KNOWN;
+}
 
 /* What an event must have, in every version of the kernel. */
 static const uint32_t needed[PERF_EVENTS] = {
@@ -246,6 +260,7 @@ static bool take(struct perf_line *l, enum field f, const char *s, const char *e
     case F_FREE_PFN: return value(s, end, false, &l->free_pfn);
     case F_MODE: l->sync = end - s == 4 && !memcmp(s, "sync", 4); return true;
     case F_STATUS: l->status = (struct perf_text){s, (size_t)(end - s)}; return true;
+    case F_UNUSED: return true;
     case N_FIELDS: break;
     }
     return false;
@@ -255,36 +270,35 @@ static bool take(struct perf_line *l, enum field f, const char *s, const char *e
 static const char *parse_fields(const char *s, const char *end, struct perf_line *l)
 {
     uint32_t have = 0;
+    size_t next = 0;
     for (;;) {
         scan_blanks(&s, end);
         if (s >= end)
             break;
         const char *key = s;
-        while (s < end && !is_blank(*s) && *s != '=')
-            s++;
+        s = scan_until(s, end, ' ', '\t', '=');
         if (s == end || *s != '=') /* no field: trace-cmd repeats the call site in parentheses */
             continue;
         size_t n = (size_t)(s - key);
         const char *v = ++s;
-        while (s < end && !is_blank(*s))
-            s++;
-        for (size_t i = 0; i < sizeof fields_known / sizeof fields_known[0]; i++)
-            if (fields_known[i].len == n && fields_known[i].name[0] == *key && !memcmp(fields_known[i].name, key, n)) {
-                if (fields_known[i].field == F_NAME) /* up to the next word with a '=' */
-                    for (const char *w = s; w < end; ) {
-                        scan_blanks(&w, end);
-                        const char *word = w;
-                        while (w < end && !is_blank(*w) && *w != '=')
-                            w++;
-                        if (w == word || (w < end && *w == '='))
-                            break;
-                        s = w;
-                    }
-                if (!take(l, (enum field)fields_known[i].field, v, s))
-                    return "a field's value is not of its form";
-                have |= 1u << fields_known[i].field;
-                break;
+        s = scan_until(s, end, ' ', '\t', ' ');
+        size_t found = find_field(key, n, next);
+        if (found == FIELDS_KNOWN)
+            continue;
+        next = found + 1;
+        if (fields_known[found].field == F_NAME) /* up to the next word with a '=' */
+            for (const char *w = s; w < end; ) {
+                scan_blanks(&w, end);
+                const char *word = w;
+                while (w < end && !is_blank(*w) && *w != '=')
+                    w++;
+                if (w == word || (w < end && *w == '='))
+                    break;
+                s = w;
             }
+        if (!take(l, (enum field)fields_known[found].field, v, s))
+            return "a field's value is not of its form";
+        have |= 1u << fields_known[found].field;
     }
     /* order of mm_page_alloc_extfrag is alloc_order; mm_page_free_batched may do without. */
     if ((have & needed[l->event]) != needed[l->event])

@@ -31,9 +31,7 @@ static uint64_t get_cell(const void *ctx, uint64_t cell)
     const struct memory_series *ms = ctx;
     const struct survey *s = &ms->survey;
     uint64_t n[N_SURVEY_CLASSES] = {0}, ram = 0, used = 0;
-    for (uint64_t b = cell * ms->per_cell; b < (cell + 1) * ms->per_cell && b < s->n_blocks; b++)
-        for (unsigned c = 0; c < N_SURVEY_CLASSES; c++)
-            n[c] += s->block[b][c];
+    survey_sum(s, cell * ms->per_cell, (cell + 1) * ms->per_cell, n);
     unsigned most = SURVEY_FREE;
     for (unsigned c = SURVEY_RESERVED; c < N_SURVEY_CLASSES; c++) {
         ram += n[c];
