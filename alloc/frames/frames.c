@@ -103,6 +103,7 @@ static int init_pcps(struct frame_map *map, const struct memory_config *mem, con
     map->pcp_high_fraction = mem->percpu_pagelist_high_fraction;
     map->pcp_scale_max = buddy->pcp_batch_scale_max;
     map->pcp_cache_pages = buddy->pcp_cache_bytes >> PAGE_SHIFT;
+    map->pcp_decay_ps = map->pcp_decay_next = mem->stat_interval_ps;
     if (!buddy->pcp || !map->ops->pcp)
         return 0;
     map->pcps = calloc((size_t)map->n_zones * map->cpus, sizeof *map->pcps);

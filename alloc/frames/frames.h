@@ -76,6 +76,12 @@ _Static_assert(sizeof(struct frame) == 32, "a touched frame costs 32 bytes");
     X(fallback_claims_whole, "allocations", "... by retyping whole free pageblocks") \
     X(fallback_claims_part, "allocations", "... by retyping a pageblock that is partly in use") \
     X(fallback_steals, "allocations", "... by taking frames and leaving the pageblock's type") \
+    X(fallback_unmovable_from_reclaimable, "allocations", "... unmovable, out of reclaimable pageblocks") \
+    X(fallback_unmovable_from_movable, "allocations", "... unmovable, out of movable pageblocks") \
+    X(fallback_movable_from_reclaimable, "allocations", "... movable, out of reclaimable pageblocks") \
+    X(fallback_movable_from_unmovable, "allocations", "... movable, out of unmovable pageblocks") \
+    X(fallback_reclaimable_from_unmovable, "allocations", "... reclaimable, out of unmovable pageblocks") \
+    X(fallback_reclaimable_from_movable, "allocations", "... reclaimable, out of movable pageblocks") \
     X(slow_paths, "requests", "requests that no zone could satisfy above its low watermark") \
     X(failures, "requests", "requests that no zone could satisfy: out of memory, or an optional huge page not had") \
     X(kswapd_wakes, "requests", "slow paths that wake kswapd") \
@@ -146,6 +152,7 @@ struct frame_map {
     struct pcp *pcps;                /* [n_zones][cpus], or NULL: no per-CPU lists */
     uint32_t pcp_high_fraction, pcp_scale_max;
     uint64_t pcp_cache_pages;        /* a CPU's share of the last-level cache */
+    tick_t pcp_decay_ps, pcp_decay_next; /* frames_tick; 0: never */
     struct frame_range ram[FRAME_RAM];       /* where RAM is, ascending; `zone` is not used */
     struct frame_range *ranges;              /* what the allocator got at boot, ascending; each lies in one zone */
     unsigned n_ram, n_ranges;
@@ -163,6 +170,8 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
                   struct err *err);
 void frame_map_free(struct frame_map *map); /* NULL is fine */
 
+/* Time goes on: the per-CPU lists decay when it is due (pcp.h). For callers that have time. */
+void frames_tick(struct frame_map *map, tick_t now);
 
 /*
  * First frame of a naturally aligned block of 2^order frames for `tag`, or PFN_NONE: running out is a result, counted

@@ -64,6 +64,9 @@ const struct param memory_params[MEMORY_PARAMS_N] = {
      .flags = PARAM_OR_ZERO,
      .help = "how much of a zone all CPUs' page lists may hold, 1/fraction (vm.percpu_pagelist_high_fraction); 0: tuned "
              "between the low watermark and an eighth of the zone"},
+    {"stat_interval", P_TIME, MEM(stat_interval_ps), .def = 1000000000000ull,
+     .help = "simulated or recorded time after which each CPU's page lists give back what they do not need (vm.stat_interval: 1 s); "
+             "0: never"},
     {"lowmem_reserve_ratio_dma", P_U32, MEM(lowmem_reserve_ratio_dma), .def = 256, .max = 1000000,
      .help = "vm.lowmem_reserve_ratio of zone DMA: 1/ratio of the higher zones is kept from their requests; 0: none"},
     {"lowmem_reserve_ratio_dma32", P_U32, MEM(lowmem_reserve_ratio_dma32), .def = 256, .max = 1000000,
@@ -158,7 +161,7 @@ static void fill(void *base, const struct param *t, size_t n)
             *(struct param_list *)at = (struct param_list){0}; /* empty by default */
             break;
         default:
-            assert(t[i].type == P_SIZE);
+            assert(t[i].type == P_SIZE || t[i].type == P_TIME);
             *(uint64_t *)at = t[i].def;
         }
     }

@@ -43,6 +43,7 @@ struct memory_config {
     struct param_list node_sizes, node_distances;
     struct param_list reserved;   /* struct memory_reserved */
     uint32_t percpu_pagelist_high_fraction; /* vm.percpu_pagelist_high_fraction; 0: tuned automatically */
+    uint64_t stat_interval_ps; /* vm.stat_interval; 0: the page lists never decay */
     uint32_t lowmem_reserve_ratio_dma, lowmem_reserve_ratio_dma32, lowmem_reserve_ratio_normal;
     struct ageing_config ageing;
 };
@@ -64,7 +65,7 @@ struct buddy_config {
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 20, BUDDY_PARAMS_N = 13, AGEING_PARAMS_N = 5 };
+enum { MEMORY_PARAMS_N = 21, BUDDY_PARAMS_N = 13, AGEING_PARAMS_N = 5 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 extern const struct param ageing_params[AGEING_PARAMS_N]; /* describes struct ageing_config */

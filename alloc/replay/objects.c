@@ -7,12 +7,18 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { PS_A_NS = 1000, PER_CENT = 100, PER_CENT_MILLI = 100000 };
-
 struct caller {
     uint64_t site;
     char *name; /* NULL: an address, or not told */
-    uint64_t hits, requested, allocated;
+    uint64_t hits, requested, allocated, pingpong;
+    UT_hash_handle hh;
+};
+
+/* Who allocated at a pointer last, and where: for the ping-pongs. Kept after the free, as perf kmem does. */
+struct place {
+    uint64_t pointer;
+    struct caller *caller;
+    int64_t cpu; /* -1: freed */
     UT_hash_handle hh;
 };
 
@@ -22,6 +28,7 @@ struct objects {
     struct slab_replay *replay;
     struct slab_calls *calls;
     struct caller *callers;
+    struct place *places;
     struct objects_stats st;
 };
 
@@ -56,6 +63,12 @@ void objects_free(struct objects *o)
         free(c);
     }
     slab_calls_free(o->calls);
+    struct place *p = o->places, *after;
+    HASH_CLEAR(hh, o->places);
+    for (; p; p = after) {
+        after = p->hh.next;
+        free(p);
+    }
     slab_replay_free(o->replay);
     slab_sys_free(o->slab);
     frame_map_free(o->map);
@@ -101,8 +114,15 @@ void objects_site(struct objects *o, const struct trace_rec *r)
         c->name = strndup(text, len);
 }
 
+/* perf's default: --sort frag,hit,bytes. */
 static int more_first(const struct caller *a, const struct caller *b)
 {
+    double fa = a->allocated ? 1 - (double)a->requested / (double)a->allocated : 0;
+    double fb = b->allocated ? 1 - (double)b->requested / (double)b->allocated : 0;
+    if (fa < fb || fb < fa)
+        return fa < fb ? 1 : -1;
+    if (a->hits != b->hits)
+        return a->hits < b->hits ? 1 : -1;
     if (a->allocated != b->allocated)
         return a->allocated < b->allocated ? 1 : -1;
     return a->site < b->site ? -1 : a->site > b->site;
@@ -110,20 +130,24 @@ static int more_first(const struct caller *a, const struct caller *b)
 
 void objects_print_callers(const struct objects *o, FILE *f)
 {
-    const char *rule = "---------------------------------------------------------------------------------------------";
+    const char *rule = "---------------------------------------------------------------------------------------------------------";
     struct objects *own = (struct objects *)(uintptr_t)o; /* the order of its own table, which nothing else shows */
     HASH_SRT(hh, own->callers, more_first);
-    fprintf(f, "%s\n %-38s | Total_alloc/Per   | Total_req/Per     | Hit      | Frag\n%s\n", rule, "Callsite", rule);
+    fprintf(f, "%s\n %-34s | Total_alloc/Per | Total_req/Per   | Hit      | Ping-pong | Frag\n%s\n", rule, "Callsite", rule);
     for (const struct caller *c = o->callers; c; c = c->hh.next) {
-        char site[24];
+        char site[128];
         if (!c->hits)
             continue;
-        snprintf(site, sizeof site, "0x%" PRIx64, c->site);
-        uint64_t waste = c->allocated > c->requested ? c->allocated - c->requested : 0;
-        uint64_t milli = c->allocated ? waste * PER_CENT_MILLI / c->allocated : 0;
-        fprintf(f, " %-38s | %9" PRIu64 "/%-7" PRIu64 " | %9" PRIu64 "/%-7" PRIu64 " | %8" PRIu64 " | %3" PRIu64 ".%03" PRIu64 "%%\n",
-                c->name ? c->name : site, c->allocated, c->allocated / c->hits, c->requested, c->requested / c->hits, c->hits,
-                milli / (PER_CENT_MILLI / PER_CENT), milli % (PER_CENT_MILLI / PER_CENT));
+        const char *offset = c->name ? strstr(c->name, "+0x") : NULL; /* perf kmem writes it without 0x */
+        if (offset)
+            snprintf(site, sizeof site, "%.*s+%s", (int)(offset - c->name < 90 ? offset - c->name : 90), c->name, offset + strlen("+0x"));
+        else if (c->name)
+            snprintf(site, sizeof site, "%s", c->name);
+        else
+            snprintf(site, sizeof site, "0x%" PRIx64, c->site);
+        double frag = c->allocated ? 100.0 - 100.0 * (double)c->requested / (double)c->allocated : 0; /* as perf computes it */
+        fprintf(f, " %-34s | %9" PRIu64 "/%-5" PRIu64 " | %9" PRIu64 "/%-5" PRIu64 " | %8" PRIu64 " | %9" PRIu64 " | %6.3f%%\n",
+                site, c->allocated, c->allocated / c->hits, c->requested, c->requested / c->hits, c->hits, c->pingpong, frag);
     }
     fprintf(f, "%s\n", rule);
 }
@@ -136,12 +160,34 @@ static uint64_t word(const struct trace_rec *r, unsigned i)
     return i / 2 < r->slots ? s[i / 2].u[i % 2] : 0;
 }
 
-static void called(struct objects *o, const struct slab_event *e)
+static void called(struct objects *o, const struct slab_event *e, unsigned cpu)
 {
     struct caller *c = caller_of(o, e->call_site);
+    struct place *p;
     c->hits++;
     c->requested += e->size;
     c->allocated += e->slot ? e->slot : e->size;
+    HASH_FIND(hh, o->places, &e->pointer, sizeof e->pointer, p);
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p)
+            abort(); /* as the callers' own table */
+        p->pointer = e->pointer;
+        HASH_ADD(hh, o->places, pointer, sizeof p->pointer, p);
+    }
+    p->caller = c;
+    p->cpu = cpu;
+}
+
+/* Freed on another CPU than it was allocated on; also a second free, as perf counts them. */
+static void given_back(struct objects *o, uint64_t pointer, unsigned cpu)
+{
+    struct place *p;
+    HASH_FIND(hh, o->places, &pointer, sizeof pointer, p);
+    if (!p)
+        return;
+    p->caller->pingpong += p->cpu != cpu;
+    p->cpu = -1;
 }
 
 static const struct { uint8_t kind, call; } kinds[] = {
@@ -227,6 +273,7 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
         o->st.page_frees_left_out++;
     if (!call_of(r, &call, &e))
         return;
+    unsigned recorded_cpu = cpu;
     if (cpu >= cpus) {
         o->st.foreign_cpus++;
         cpu = cpus - 1;
@@ -237,11 +284,15 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
     const char *text = trace_rec_string(r, &len);
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
     slab_set_time(o->slab, ns * PS_A_NS);
+    frames_tick(o->map, ns * PS_A_NS);
     if (call == SLAB_CALL_MEMPOOL_ALLOC)
         e.size = slab_calls_element(o->calls, r->size);
     if (call == SLAB_CALL_ALLOC || call == SLAB_CALL_ALLOC_PAGES || call == SLAB_CALL_VMALLOC || call == SLAB_CALL_KVMALLOC ||
         call == SLAB_CALL_MEMPOOL_ALLOC)
-        called(o, &e);
+        called(o, &e, recorded_cpu);
+    else if (call == SLAB_CALL_FREE || call == SLAB_CALL_FREE_PAGES || call == SLAB_CALL_VFREE || call == SLAB_CALL_KVFREE ||
+             call == SLAB_CALL_MEMPOOL_FREE)
+        given_back(o, e.pointer, recorded_cpu);
     bool pool = call >= SLAB_CALL_MEMPOOL_CREATE;
     bool of_pool = call == SLAB_CALL_MEMPOOL_ALLOC || call == SLAB_CALL_MEMPOOL_FREE;
     slab_calls_play(o->calls, call, &e, pool ? of_pool ? r->size : r->addr : 0, r->size, ns);

@@ -334,6 +334,8 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_TIME:
         p->now_ns = p->began_ns + r->addr;
+        if (p->simulate)
+            frames_tick(simulate_map(p->simulate), r->addr * PS_A_NS);
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_SITE:
         return site(p, r, err);

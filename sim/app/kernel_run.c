@@ -11,6 +11,7 @@
 #include "app/result/series/memory_series.h"
 #include "app/result/series/run_columns.h"
 
+#include "replay/before/now.h"
 #include "replay/replay.h"
 #include "traces/native/hash.h"
 #include "traces/trace.h"
@@ -18,8 +19,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PS_A_NS = 1000 };
 
 #define ENTRY(type, name, help) {#name, "events", help, offsetof(struct type, name), false},
 #define X(name, help) ENTRY(follow_stats, name, help)
@@ -51,6 +50,7 @@ struct kernel_run {
     struct replay_result *replay; /* on the heap: the statistics point into it */
     struct result *result;
     struct series *series;
+    const struct snapshot *before;
     struct stats *stats;
     struct progress progress;
     uint64_t events, time_ps;
@@ -99,25 +99,39 @@ static int write_objects(const struct kernel_run *r, struct err *err)
     return o ? result_write(r->result, "proc/kmem_callers", write_callers, o, err) : 0;
 }
 
+static void walk_memory(void *ctx, struct survey *s, const struct frame_map *map)
+{
+    survey_now(s, map, ctx); /* which it only reads */
+}
+
 static void on_begin(void *self, const struct frame_map *map)
 {
     struct kernel_run *r = self;
     series_add_u64(r->series, "references", "events", &r->events); /* what pictures have for their x axis */
     series_add_u64(r->series, "time_ps", "ps", &r->time_ps);
     run_add_zone_columns(r->series, map);
+    if (r->k->placement == KERNEL_SIMULATED || r->from_memory)
+        run_add_fallback_columns(r->series, map);
     if (r->replay->objects) {
         run_add_slab_columns(r->series, objects_slab(r->replay->objects), false);
         run_add_calls_columns(r->series, objects_calls(r->replay->objects));
     }
-    if (r->from_memory) {
+    if (r->from_memory)
         slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
-        if (memory_series_new(&r->memory_series, map, r->memory_rows, &r->err) < 0)
-            r->memory_series = NULL; /* told with the result */
-        if (r->memory_series)
-            memory_series_sample(r->memory_series, 0, 0);
-    }
     series_sample(r->series, r->events);
     r->begun = true;
+    /* Of a recorded kernel nothing but the snapshot's map of frames tells what stands where. */
+    if (!r->from_memory && !r->before->has_map)
+        return;
+    if (memory_series_new(&r->memory_series, map, r->memory_rows, &r->err) < 0)
+        r->memory_series = NULL; /* told with the result */
+    if (r->memory_series && !r->from_memory) {
+        enum { FRAMES_AN_EVENT = 256 }; /* a walk takes as long as some thousand events: rows are apart in large memory */
+        memory_series_walk(r->memory_series, walk_memory, (void *)(uintptr_t)r->before);
+        memory_series_interval(r->memory_series, map->n_frames / FRAMES_AN_EVENT);
+    }
+    if (r->memory_series)
+        memory_series_sample(r->memory_series, r->events, r->time_ps);
 }
 
 static int on_tick(void *self, uint64_t events, uint64_t ns)
@@ -329,6 +343,7 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
     }
     if ((when && snapshot_read_times(&times, when, &err) < 0) || (prefix && snapshot_read(&before, prefix, &err) < 0))
         goto done;
+    r.before = before;
     out->end = SIMULATED_UNWRITTEN;
     if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
         stats_new(&r.stats, &err) < 0 || (r.from_memory && start_from_memory(&r, root, &err) < 0))

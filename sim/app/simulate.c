@@ -245,7 +245,7 @@ static void start_progress(struct run *r, const struct simulation *s, const stru
         total = root->m.sim.limit;
     /* A length known beforehand gives the rows' distance at once; else it doubles while the run goes on. */
     if (!root->m.sim.interval && total > SERIES_ROWS_MAX)
-        r->series->interval = r->series->next = total / (SERIES_ROWS_MAX / 2);
+        r->series->interval = total / (SERIES_ROWS_MAX / 2); /* `next` is still 0: the start is a row */
     if (root->output.memory_rows) {
         /* A walk takes some 10 ns a pageblock, a functional reference as long: in large memory rows are apart enough that
          * walks stay a few per cent of the run. */

@@ -24,6 +24,7 @@ typedef struct { uint64_t v; } iova_t;
 typedef uint64_t tick_t; /* picoseconds */
 typedef uint64_t cyc_t;  /* cycles of one core */
 
+#define PS_A_NS 1000ull /* tick_t counts picoseconds, recordings nanoseconds */
 #define TICK_NEVER UINT64_MAX
 #define CYC_NEVER UINT64_MAX
 

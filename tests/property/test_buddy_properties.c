@@ -431,6 +431,10 @@ static void against_lists(bool mobility, const char *name)
     check_map(m);
     printf("%s: claims of whole pageblocks %" PRIu64 ", of parts %" PRIu64 ", steals %" PRIu64 "\n", name,
            m->st.fallback_claims_whole, m->st.fallback_claims_part, m->st.fallback_steals);
+    const struct frames_stats *st = &m->st;
+    ck_assert_uint_eq(st->fallback_unmovable_from_reclaimable + st->fallback_unmovable_from_movable + st->fallback_movable_from_reclaimable +
+                          st->fallback_movable_from_unmovable + st->fallback_reclaimable_from_unmovable + st->fallback_reclaimable_from_movable,
+                      st->fallback_claims_whole + st->fallback_claims_part + st->fallback_steals);
     if (mobility)
         ck_assert(m->st.fallback_claims_whole && m->st.fallback_claims_part && m->st.fallback_steals);
     free(v);

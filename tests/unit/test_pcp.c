@@ -207,6 +207,53 @@ START_TEST(high_is_tuned)
 }
 END_TEST
 
+/* memory.stat_interval: nothing before it has passed, then what pcp_decay does, once a period on every CPU and zone. */
+START_TEST(decay_by_time)
+{
+    struct frame_map *m = map_cpus(2), *by_hand = map_cpus(2);
+    struct frame_map *const both[2] = {m, by_hand};
+    const tick_t s = 1000000000000ull;
+    ck_assert_uint_eq(m->pcp_decay_ps, s);
+    for (unsigned k = 0; k < 2; k++)
+        for (unsigned c = 0; c < 2; c++) {
+            static uint64_t a[3000];
+            frames_on_cpu(both[k], c);
+            for (size_t i = 0; i < ARRAY_LEN(a); i++)
+                a[i] = take(both[k], 0);
+            for (size_t i = 0; i < ARRAY_LEN(a); i++)
+                frames_free(both[k], (pfn_t){a[i]}, 0);
+        }
+    struct zone *z = &m->zones[ZONE_NORMAL], *hz = &by_hand->zones[ZONE_NORMAL];
+    const struct pcp *p = pcp_of(m, z, 1), *hp = pcp_of(by_hand, hz, 1);
+    uint32_t high = p->high;
+    ck_assert_uint_gt(high, z->pcp_high_min);
+    frames_tick(m, s - 1);
+    ck_assert_uint_eq(p->high, high);
+    static const struct { unsigned seconds, decays; } steps[] = {{1, 1}, {2, 1}, {5, 3}, {5, 0}, {100000, 256}};
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        frames_tick(m, steps[i].seconds * s);
+        for (unsigned k = 0; k < steps[i].decays; k++)
+            for (unsigned c = 0; c < 2; c++)
+                pcp_decay(by_hand, hz, c);
+        for (unsigned c = 0; c < 2; c++) {
+            ck_assert_uint_eq(pcp_of(m, z, c)->high, pcp_of(by_hand, hz, c)->high);
+            ck_assert_uint_eq(pcp_of(m, z, c)->count, pcp_of(by_hand, hz, c)->count);
+        }
+        ck_assert(i || p->high < high);
+    }
+    ck_assert_uint_eq(hp->high, hz->pcp_high_min);
+    check_map(m);
+    m->pcp_decay_ps = 0; /* never */
+    for (unsigned i = 0; i < 500; i++)
+        take(m, 0);
+    high = pcp_of(m, z, 1)->high;
+    frames_tick(m, 200000 * s);
+    ck_assert_uint_eq(pcp_of(m, z, 1)->high, high);
+    frame_map_free(m);
+    frame_map_free(by_hand);
+}
+END_TEST
+
 START_TEST(runs_of_larger_blocks_leave)
 {
     struct frame_map *m = map_cpus(8);
@@ -324,6 +371,7 @@ int main(void)
     tcase_add_test(t, each_cpu_its_own);
     tcase_add_test(t, drains_from_the_tail);
     tcase_add_test(t, high_is_tuned);
+    tcase_add_test(t, decay_by_time);
     tcase_add_test(t, runs_of_larger_blocks_leave);
     tcase_add_test(t, take_and_put);
     tcase_add_test(t, lists_come_back_under_pressure);

@@ -99,6 +99,20 @@ static bool claim_part(struct frame_map *map, struct zone *z, uint64_t pfn, enum
     return true;
 }
 
+/* Who took from whom, as mm_page_alloc_extfrag tells it. */
+static void count_types(struct frame_map *map, enum migratetype mt, enum migratetype from)
+{
+    struct frames_stats *st = &map->st;
+    uint64_t *const by[MIGRATE_PCPTYPES][MIGRATE_PCPTYPES] = {
+        [MIGRATE_UNMOVABLE] = {[MIGRATE_MOVABLE] = &st->fallback_unmovable_from_movable,
+                               [MIGRATE_RECLAIMABLE] = &st->fallback_unmovable_from_reclaimable},
+        [MIGRATE_MOVABLE] = {[MIGRATE_UNMOVABLE] = &st->fallback_movable_from_unmovable,
+                             [MIGRATE_RECLAIMABLE] = &st->fallback_movable_from_reclaimable},
+        [MIGRATE_RECLAIMABLE] = {[MIGRATE_UNMOVABLE] = &st->fallback_reclaimable_from_unmovable,
+                                 [MIGRATE_MOVABLE] = &st->fallback_reclaimable_from_movable}};
+    ++*by[mt][from];
+}
+
 static uint64_t claim(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
 {
     unsigned least = order;
@@ -116,10 +130,12 @@ static uint64_t claim(struct frame_map *map, struct zone *z, unsigned order, enu
             for (uint64_t p = pfn; p < pfn + (1ull << have); p += 1ull << map->pageblock_order)
                 pageblock_set(map, p, mt);
             map->st.fallback_claims_whole++;
+            count_types(map, mt, from);
             return buddy_take(map, z, pfn, order, have, from, mt);
         }
         if (claim_part(map, z, pfn, from, mt, flags)) {
             map->st.fallback_claims_part++;
+            count_types(map, mt, from);
             return buddy_smallest(map, z, order, mt);
         }
     }
@@ -133,6 +149,7 @@ static uint64_t steal(struct frame_map *map, struct zone *z, unsigned order, enu
         if (from == MIGRATE_TYPES)
             continue;
         map->st.fallback_steals++;
+        count_types(map, mt, from);
         return buddy_take(map, z, buddy_first(map, z, o, from), order, o, from, from);
     }
     return PFN_NONE.v;

@@ -71,7 +71,7 @@ unsigned pcp_refill(struct frame_map *map, struct zone *z, unsigned cpu, unsigne
 /* free_pcppages_bulk: at least `pages` pages (all, if fewer) back to the zone; list `first` is emptied first, from the
  * tail, then the others round robin. */
 void pcp_drain(struct frame_map *map, struct zone *z, unsigned cpu, uint32_t pages, unsigned first);
-/* decay_pcp_high: what vmstat work does on each CPU once a second (vm.stat_interval). */
+/* decay_pcp_high: what vmstat work does on each CPU once a second (vm.stat_interval; frames_tick calls it for all). */
 void pcp_decay(struct frame_map *map, struct zone *z, unsigned cpu);
 /* drain_all_pages: all lists of all CPUs, or of one zone (z not NULL). */
 void pcp_drain_all(struct frame_map *map, struct zone *z);

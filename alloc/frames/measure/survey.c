@@ -211,9 +211,9 @@ static uint64_t virgin_end(const struct zone *z, uint64_t p)
     return p;
 }
 
-static enum survey_class class_of(uint8_t tag)
+enum survey_class survey_class_of_tag(enum frame_tag tag)
 {
-    switch ((enum frame_tag)tag) {
+    switch (tag) {
     case FRAME_TAG_ANON:
     case FRAME_TAG_SHMEM:
     case FRAME_TAG_BALLAST: return SURVEY_ANON;
@@ -258,7 +258,7 @@ void survey_frames(struct survey *s, const struct frame_map *map)
         case FRAME_IS_ALLOCATED:
         case FRAME_IS_PCP:
             pages = b.head.v + (1ull << b.order) - p;
-            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : b.kind == FRAME_IS_PCP ? SURVEY_PCP : class_of(frame_at(map, b.head)->tag);
+            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : b.kind == FRAME_IS_PCP ? SURVEY_PCP : survey_class_of_tag((enum frame_tag)frame_at(map, b.head)->tag);
             break;
         case FRAME_IS_RESERVED:
             c = SURVEY_RESERVED;

@@ -74,6 +74,7 @@ double survey_potential(const struct survey *s);
 /* Largest run of free frames over all free frames; 1 - this is the textbooks' external fragmentation. 0 if none is free. */
 double survey_largest_share(const struct survey *s);
 
+enum survey_class survey_class_of_tag(enum frame_tag tag); /* of an allocated frame */
 /* Walks the whole of a frame map. */
 void survey_frames(struct survey *s, const struct frame_map *map);
 

@@ -73,6 +73,7 @@ static void decide(struct machine *m, unsigned k, tick_t now)
     cyc_t seen = (now + m->period - 1) / m->period + m->cfg.bus.response_latency_cycles;
     m->os_locked = true;
     c->os_sent = false;
+    frames_tick(m->frames, now);
     if (c->os_is_call) {
         machine_add_action(m, seen, k, ACTION_CALL);
         return;

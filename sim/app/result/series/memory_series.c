@@ -12,7 +12,9 @@ struct memory_series {
     struct survey survey;
     struct series *numbers, *cells;
     uint64_t references, time_ps;
-    uint64_t per_cell; /* pageblocks in a cell of the map */
+    void (*walk)(void *ctx, struct survey *s, const struct frame_map *map); /* NULL: survey_frames */
+    void *ctx;
+    uint64_t per_cell, cell_pages; /* pageblocks and frames in a cell of the map */
 };
 
 /* ---- columns ---- */
@@ -74,6 +76,7 @@ static void add_columns(struct memory_series *ms)
         snprintf(name, sizeof name, "free_run_pages_%u", k);
         series_add_u64(ms->numbers, name, "pages", &ms->survey.run_frames[k]);
     }
+    series_add_u64(ms->cells, "cell_pages", "pages", &ms->cell_pages);
     for (uint64_t c = 0; c * ms->per_cell < ms->survey.n_blocks; c++) {
         snprintf(name, sizeof name, "cell_%03u", (unsigned)c);
         series_add(ms->cells, name, "class and use", SERIES_U64, get_cell, ms, c);
@@ -97,6 +100,7 @@ int memory_series_new(struct memory_series **out, const struct frame_map *map, u
         return -1;
     }
     ms->per_cell = (ms->survey.n_blocks + MEMORY_CELLS_MAX - 1) / MEMORY_CELLS_MAX;
+    ms->cell_pages = ms->per_cell << map->pageblock_order;
     add_columns(ms);
     series_limit_rows(ms->numbers, 2 * rows); /* between the half and all of them are there in the end */
     series_limit_rows(ms->cells, 2 * rows);
@@ -114,6 +118,12 @@ void memory_series_free(struct memory_series *ms)
     free(ms);
 }
 
+void memory_series_walk(struct memory_series *ms, void (*walk)(void *ctx, struct survey *s, const struct frame_map *map), void *ctx)
+{
+    ms->walk = walk;
+    ms->ctx = ctx;
+}
+
 bool memory_series_due(const struct memory_series *ms, uint64_t references) { return ms && series_due(ms->numbers, references); }
 
 static void walk(struct memory_series *ms, uint64_t references, uint64_t time_ps)
@@ -121,7 +131,10 @@ static void walk(struct memory_series *ms, uint64_t references, uint64_t time_ps
     ms->references = references;
     ms->time_ps = time_ps;
     survey_clear(&ms->survey);
-    survey_frames(&ms->survey, ms->map);
+    if (ms->walk)
+        ms->walk(ms->ctx, &ms->survey, ms->map);
+    else
+        survey_frames(&ms->survey, ms->map);
 }
 
 void memory_series_sample(struct memory_series *ms, uint64_t references, uint64_t time_ps)

@@ -22,6 +22,9 @@ enum {
 struct memory_series;
 int memory_series_new(struct memory_series **out, const struct frame_map *map, uint64_t rows, struct err *err);
 void memory_series_free(struct memory_series *ms);
+struct survey;
+/* Another walk than survey_frames; it ends with survey_finish. */
+void memory_series_walk(struct memory_series *ms, void (*walk)(void *ctx, struct survey *s, const struct frame_map *map), void *ctx);
 bool memory_series_due(const struct memory_series *ms, uint64_t references);
 /* A walk over memory, and a row. `time_ps` 0 where there is no time. */
 void memory_series_sample(struct memory_series *ms, uint64_t references, uint64_t time_ps);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 static uint64_t get_time(const void *ctx, uint64_t arg)
 {
@@ -53,6 +54,18 @@ void run_add_columns(struct series *s, struct machine *m)
     series_add_defaults(s, st);
     if (machine_slab(m))
         run_add_slab_columns(s, machine_slab(m), true);
+}
+
+/* Fallbacks of a recorded kernel's simulated allocator; a machine's come with its statistics. */
+void run_add_fallback_columns(struct series *s, const struct frame_map *f)
+{
+    char name[64];
+#define COLUMN(field, unit, help) \
+    snprintf(name, sizeof name, "buddy_%s", #field); \
+    if (strncmp(#field, "fallback", strlen("fallback")) == 0) \
+        series_add_u64(s, name, unit, &f->st.field);
+    FRAMES_STATS(COLUMN)
+#undef COLUMN
 }
 
 void run_add_zone_columns(struct series *s, const struct frame_map *f)

@@ -10,6 +10,7 @@
 void run_add_columns(struct series *s, struct machine *m);
 /* Those of the zones alone; the map must stand until the series is written. */
 void run_add_zone_columns(struct series *s, const struct frame_map *f);
+void run_add_fallback_columns(struct series *s, const struct frame_map *f);
 /* Memory in slabs and where its bytes are, objects, operations and cycles of each path; the system must stand likewise.
  * `may_be_none`: without any object there are no columns. */
 void run_add_slab_columns(struct series *s, const struct slab_sys *slab, bool may_be_none);
