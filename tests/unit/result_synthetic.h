@@ -26,9 +26,10 @@ struct synthetic {
     struct { uint64_t reads, writes, row_hits, row_misses, row_conflicts; } dram;
     struct { uint64_t faults_minor, faults_major, faults_zero; } vm;
     struct { uint64_t ins, outs; } swap;
-    struct { uint64_t fallback_steals, fallbacks; } buddy;
+    struct { uint64_t fallback_steals, fallbacks, fallback_unmovable_from_movable; } buddy;
     struct { uint64_t pages, requested_bytes; } slab;
-    uint64_t slab_bytes, slab_milli;
+    struct { uint64_t operations, p50, p99; } path;
+    uint64_t slab_bytes, slab_milli, slab_part[3];
     uint64_t free[SYN_ZONES][SYN_ORDERS];
 };
 
@@ -45,9 +46,10 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     static const struct stat_desc core[] = PAIR(__typeof__(((struct synthetic *)0)->cpu[0]), instructions, cycles);
     static const struct stat_desc walk[] = PAIR(__typeof__(((struct synthetic *)0)->walker[0]), walks, cycles);
     static const struct stat_desc swap[] = PAIR(__typeof__(((struct synthetic *)0)->swap), ins, outs);
-    static const struct stat_desc buddy[] = PAIR(__typeof__(((struct synthetic *)0)->buddy), fallback_steals, fallbacks);
     static const struct stat_desc slab[] = PAIR(__typeof__(((struct synthetic *)0)->slab), pages, requested_bytes);
 #define ONE(member, name) {#name, "events", "made up", offsetof(__typeof__(((struct synthetic *)0)->member), name), false}
+    static const struct stat_desc buddy[] = {ONE(buddy, fallback_steals), ONE(buddy, fallbacks), ONE(buddy, fallback_unmovable_from_movable)};
+    static const struct stat_desc route[] = {ONE(path, operations), ONE(path, p50), ONE(path, p99)};
     static const struct stat_desc sim[] = {ONE(sim, references), ONE(sim, instructions), ONE(sim, cycles)};
     static const struct stat_desc dram[] = {ONE(dram, reads), ONE(dram, writes), ONE(dram, row_hits), ONE(dram, row_misses),
                                             ONE(dram, row_conflicts)};
@@ -76,9 +78,11 @@ static inline void synthetic_register(struct synthetic *s, struct stats *st)
     stats_add(st, "llc", &s->llc, cache, 2);
     stats_add(st, "dram", &s->dram, dram, ARRAY_LEN(dram));
     stats_add(st, "vm", &s->vm, vm, ARRAY_LEN(vm));
-    stats_add(st, "buddy", &s->buddy, buddy, 2);
+    stats_add(st, "buddy", &s->buddy, buddy, ARRAY_LEN(buddy));
     stats_add(st, "swap", &s->swap, swap, 2);
     stats_add(st, "slab.dentry", &s->slab, slab, 2);
+    stats_add(st, "slab.latency.alloc_fast", &s->path, route, ARRAY_LEN(route));
+    stats_add(st, "slab.latency.free_slab", &s->path, route, ARRAY_LEN(route));
     stats_freeze(st);
 }
 
@@ -91,6 +95,9 @@ static inline void synthetic_columns(struct synthetic *s, struct stats *st, stru
     series_add_u64(series, "slab_bytes", "bytes", &s->slab_bytes);
     series_add_u64(series, "slab_requested_bytes", "bytes", &s->slab.requested_bytes);
     series_add_u64(series, "slab_utilisation", "ratio", &s->slab_milli);
+    series_add_u64(series, "slab_rounding_bytes", "bytes", &s->slab_part[0]);
+    series_add_u64(series, "slab_free_bytes", "bytes", &s->slab_part[1]);
+    series_add_u64(series, "slab_tail_bytes", "bytes", &s->slab_part[2]);
     for (unsigned z = 0; z < SYN_ZONES; z++)
         for (unsigned o = 0; o < SYN_ORDERS; o++) {
             char name[64];
@@ -152,6 +159,12 @@ static inline void synthetic_step(struct synthetic *s, uint64_t references)
     s->slab_bytes = s->slab.pages * 4096;
     s->slab.requested_bytes = s->slab_bytes * (100 - part / 2) / 100;
     s->slab_milli = part < 50;
+    for (unsigned i = 0; i < 3; i++)
+        s->slab_part[i] = (s->slab_bytes - s->slab.requested_bytes) / 3;
+    s->path.operations += d / 10;
+    s->path.p50 = 25;
+    s->path.p99 = 25 + part;
+    s->buddy.fallback_unmovable_from_movable += d / 5000;
     s->swap.ins += part > 70 ? d / 2500 : 0;
     s->swap.outs += part > 65 ? d / 1500 : 0;
     for (unsigned z = 0; z < SYN_ZONES && !s->zones_empty; z++)

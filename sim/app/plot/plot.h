@@ -70,10 +70,11 @@ int plot_column(struct plot *p, struct err *err);
 int plot_histogram(struct plot *p, struct err *err); /* walk_latency, histogram */
 int plot_miss_ratios(struct plot *p, struct err *err);
 int plot_memory_map(struct plot *p, struct err *err);
-int plot_memory_parts(struct plot *p, struct err *err); /* memory_use, pageblocks: stacked columns */
+int plot_memory_parts(struct plot *p, struct err *err); /* memory_use, pageblocks, slab_bytes: stacked columns */
 int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, largest_run, proactive_score, slab_utilisation: a table of columns */
 int plot_free_runs(struct plot *p, struct err *err);
 int plot_slab_caches(struct plot *p, struct err *err);
+int plot_slab_latency(struct plot *p, struct err *err);
 int plot_order_surface(struct plot *p, struct err *err);
 int plot_sweep_lines(struct plot *p, struct err *err);
 int plot_sweep_bars(struct plot *p, struct err *err);
@@ -121,6 +122,8 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run);
 double plot_x(const struct plot *p, const struct plot_axis *a, size_t run, size_t row);
 /* "references" or "sim_references": the first that the run has, else -1. */
 int plot_find(const struct plot_run *r, const char *a, const char *b);
+/* The run replayed a recorded kernel: what its series calls references are events. */
+bool plot_counts_events(const struct plot_run *r);
 /* Rows that a picture of about `points` points takes: every step-th. */
 size_t plot_step(size_t rows, size_t points);
 

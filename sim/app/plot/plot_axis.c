@@ -6,17 +6,23 @@
 #include <string.h>
 
 static const struct choice {
-    const char *name, *column, *column2, *label;
+    const char *name, *column, *column2, *label, *recorded; /* recorded: of a kernel's replay, whose "references" are events */
 } choices[] = {
-    {"time", "time_ps", "sim_time_ps", "simulated time"},
-    {"references", "references", "sim_references", "references"},
-    {"instructions", "instructions", "sim_instructions", "instructions"},
+    {"time", "time_ps", "sim_time_ps", "simulated time", "recorded time"},
+    {"references", "references", "sim_references", "references", "recorded events"},
+    {"instructions", "instructions", "sim_instructions", "instructions", "instructions"},
 };
 
 int plot_find(const struct plot_run *r, const char *a, const char *b)
 {
     int c = table_column(&r->table, a);
     return c >= 0 || !b ? c : table_column(&r->table, b);
+}
+
+bool plot_counts_events(const struct plot_run *r)
+{
+    const char *unit = json_flat_get(&r->stats, "series.columns.references");
+    return unit && strstr(unit, "events");
 }
 
 void plot_axis_want(struct plot *p)
@@ -82,7 +88,7 @@ int plot_axis_pick(struct plot *p, struct plot_axis *a, struct err *err)
         u++;
     a->scale = time ? times[u].scale : counts[u].scale;
     const char *unit = time ? times[u].unit : counts[u].unit;
-    snprintf(a->label, sizeof a->label, *unit ? "%s (%s)" : "%s", c->label, unit);
+    snprintf(a->label, sizeof a->label, *unit ? "%s (%s)" : "%s", plot_counts_events(&p->run[0]) ? c->recorded : c->label, unit);
     a->max = max * a->scale;
     for (size_t i = 0; i < p->n_runs; i++)
         read_marks(&p->run[i], a, time);

@@ -20,6 +20,15 @@ static const char *class_colour(enum survey_class c)
     return colour[c];
 }
 
+static const char *class_label(enum survey_class c)
+{
+    static const char *const label[N_SURVEY_CLASSES] = {
+        [SURVEY_HOLE] = "no RAM", [SURVEY_RESERVED] = "reserved", [SURVEY_FREE] = "free", [SURVEY_PCP] = "per-CPU lists",
+        [SURVEY_ANON] = "anonymous", [SURVEY_FILE] = "file", [SURVEY_PGTABLE] = "page tables", [SURVEY_SLAB] = "slab",
+        [SURVEY_KERNEL] = "kernel"};
+    return label[c];
+}
+
 struct part { const char *column, *label, *colour; };
 
 static int need(struct plot *p, size_t run, const char *column, struct err *err)
@@ -50,7 +59,7 @@ static unsigned write_columns(struct plot *p, const struct plot_axis *a, size_t 
     }
 }
 
-/* ---- stacked: memory_use, pageblocks ---- */
+/* ---- stacked: memory_use, pageblocks, slab_bytes ---- */
 
 static const struct stack {
     const char *kind, *title, *ylabel;
@@ -64,6 +73,9 @@ static const struct stack {
     {"pageblocks", "Pageblocks by what they hold", "pageblocks", 1,
      {{"pageblocks_unmovable", "unmovable only", "#d55e00"}, {"pageblocks_mixed", "mixed", "#e69f00"},
       {"pageblocks_movable", "movable only", "#0072b2"}, {"pageblocks_free", "free", "#e8e8e8"}}},
+    {"slab_bytes", "Where the memory in slabs is", "memory (KiB)", 1 / 1024.0,
+     {{"slab_requested_bytes", "asked for", "#0072b2"}, {"slab_rounding_bytes", "rounding up", "#56b4e9"},
+      {"slab_tail_bytes", "ends of slabs", "#d55e00"}, {"slab_free_bytes", "free slots", "#e8e8e8"}}},
 };
 
 int plot_memory_parts(struct plot *p, struct err *err)
@@ -285,6 +297,24 @@ static unsigned write_map(struct plot *p, const struct plot_axis *a, size_t run,
     return block;
 }
 
+/* Marks of physical address: four to eight, at round ones. */
+static void address_tics(struct plot *p, unsigned cells, double cell_bytes)
+{
+    static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+    double total = cells * cell_bytes, step = 4096;
+    while (total / step > 8)
+        step *= 2;
+    fputs("set ytics (", p->gp);
+    for (double at = 0; at <= total; at += step) {
+        unsigned u = 0;
+        double v = at / 1024;
+        for (; v >= 1024 && u + 1 < ARRAY_LEN(unit); u++)
+            v /= 1024;
+        fprintf(p->gp, at > 0 ? ", '%.4g %s' %.6g" : "'%.0f%s' %.6g", at > 0 ? v : 0, at > 0 ? unit[u] : "", at / cell_bytes - 0.5);
+    }
+    fputs(")\n", p->gp);
+}
+
 int plot_memory_map(struct plot *p, struct err *err)
 {
     if (p->format == PLOT_TERM) {
@@ -293,7 +323,7 @@ int plot_memory_map(struct plot *p, struct err *err)
     }
     unsigned cells[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++) {
-        if (need(p, i, "cell_000", err))
+        if (need(p, i, "cell_000", err) || need(p, i, "cell_pages", err))
             return -1;
         for (cells[i] = 0; cells[i] < MEMORY_CELLS_MAX; cells[i]++) {
             char name[24];
@@ -314,14 +344,15 @@ int plot_memory_map(struct plot *p, struct err *err)
         if (p->n_runs > 1)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
-        gp_ylabel(p, "physical address: pageblocks from the lowest");
-        fprintf(p->gp, "set format y ''\nset yrange [-0.5:%.1f]\nplot \\\n  ", cells[i] - 0.5);
+        gp_ylabel(p, "physical address");
+        address_tics(p, cells[i], table_cell(&p->run[i].table, 0, table_column(&p->run[i].table, "cell_pages")) * PAGE_BYTES);
+        fprintf(p->gp, "set yrange [-0.5:%.1f]\nplot \\\n  ", cells[i] - 0.5);
         gp_data(p, block);
         fputs(" using 1:2:3:4:5 with rgbimage notitle", p->gp);
         for (unsigned c = N_SURVEY_CLASSES; c-- > SURVEY_RESERVED;)
             fprintf(p->gp, ", \\\n  NaN with points pointtype 5 pointsize 1.6 linecolor '%s' title '%s'", class_colour((enum survey_class)c),
-                    survey_class_name((enum survey_class)c));
-        fputs("\n", p->gp);
+                    class_label((enum survey_class)c));
+        fputs("\nset ytics autofreq\n", p->gp);
     }
     gp_end(p);
     return 0;

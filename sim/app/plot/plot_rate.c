@@ -27,8 +27,12 @@ static const struct rate {
      {{"vm_faults_zero", "new zeroed page"}, {"vm_faults_file", "file page"}, {"vm_faults_cow", "copy on write"},
       {"vm_faults_minor", "minor, all"}, {"vm_faults_major", "major"}}},
     {"fallbacks", "Allocations that took memory of another migratetype", "allocations per 1,000 references",
-     {{"buddy_fallback_claims_whole", "claimed, whole pageblocks"}, {"buddy_fallback_claims_part", "claimed, in part in use"},
+     {{"buddy_fallback_claims_whole", "claimed a whole block"}, {"buddy_fallback_claims_part", "claimed one in use"},
       {"buddy_fallback_steals", "stolen"}, {"buddy_fallbacks", "all"}}},
+    {"fallback_types", "Who took memory of which other migratetype", "allocations per 1,000 references",
+     {{"buddy_fallback_unmovable_from_movable", "unmovable of movable"}, {"buddy_fallback_unmovable_from_reclaimable", "unmovable of reclaimable"},
+      {"buddy_fallback_movable_from_unmovable", "movable of unmovable"}, {"buddy_fallback_movable_from_reclaimable", "movable of reclaimable"},
+      {"buddy_fallback_reclaimable_from_movable", "reclaimable of movable"}, {"buddy_fallback_reclaimable_from_unmovable", "reclaimable of unmov."}}},
 };
 
 /* The columns that a line adds up in one run. */
@@ -149,6 +153,8 @@ static int draw_curves(struct plot *p, struct curve *curve, size_t n, const char
         plot_axis_write(p, &a, p->n_runs == 1 ? 0 : PLOT_NO_MARKS);
         gp_ylabel(p, ylabel);
         range_from_zero(p, max);
+        if (!(max > 0))
+            fputs("set label 'this did not happen' at graph 0.5, graph 0.5 center textcolor '#606060'\n", p->gp);
         fputs("plot \\\n", p->gp);
         for (size_t l = 0; l < lines; l++)
             line_of(p, block[l], l, p->n_runs == 1 ? curve[l].label : p->run[l].name, l + 1 == lines);
@@ -201,7 +207,10 @@ int plot_rates(struct plot *p, struct err *err)
         rc = no_column(&p->run[0], "references", err);
     else {
         plot_axis_want(p);
-        rc = plot_read(p, err) ? -1 : draw_curves(p, curve, n, rate->title, rate->ylabel, 1000, err);
+        char ylabel[80];
+        const char *of = plot_counts_events(&p->run[0]) ? strstr(rate->ylabel, "references") : NULL; /* a kernel's replay */
+        snprintf(ylabel, sizeof ylabel, "%.*s%s", of ? (int)(of - rate->ylabel) : 79, rate->ylabel, of ? "recorded events" : "");
+        rc = plot_read(p, err) ? -1 : draw_curves(p, curve, n, rate->title, ylabel, 1000, err);
     }
     free(curve);
     return rc;
