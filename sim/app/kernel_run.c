@@ -13,6 +13,7 @@
 
 #include "replay/before/now.h"
 #include "replay/replay.h"
+#include "slab/vmalloc/vmalloc.h"
 #include "traces/native/hash.h"
 #include "traces/trace.h"
 
@@ -207,6 +208,8 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
                                .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
                                .n_inputs = n_inputs};
     struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL};
+    const struct vmalloc *v = p->objects ? slab_calls_vmalloc(objects_calls(p->objects)) : NULL;
+    source.vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL;
     r->written = config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
                  proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_objects(r, &r->err) == 0 &&

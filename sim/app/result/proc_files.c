@@ -4,6 +4,7 @@
 #include "engine/types.h"
 #include "frames/measure/fragmentation.h"
 #include "frames/zones/zoneinfo.h"
+#include "slab/vmalloc/vmalloc.h"
 
 #define OF_MAP(name) \
     static void print_##name(const struct proc_source *s, FILE *f) { frames_print_##name(s->map, f); }
@@ -14,17 +15,18 @@ OF_MAP(unusable_index)
 OF_MAP(extfrag_index)
 #undef OF_MAP
 static void print_slabinfo(const struct proc_source *s, FILE *f) { slab_print_slabinfo(s->slab, f); }
+static void print_vmallocinfo(const struct proc_source *s, FILE *f) { slab_print_vmallocinfo(s->vmalloc, f); }
 static void print_page_users(const struct proc_source *s, FILE *f) { page_users_print(s->users, f); }
 
 static const struct proc_file {
     const char *name;
     void (*print)(const struct proc_source *s, FILE *out);
-    enum { OF_FRAMES, OF_SLABS, OF_USERS } of;
+    enum { OF_FRAMES, OF_SLABS, OF_VMALLOC, OF_USERS } of;
 } files[] = {
     {"buddyinfo", print_buddyinfo, OF_FRAMES},         {"pagetypeinfo", print_pagetypeinfo, OF_FRAMES},
     {"zoneinfo", print_zoneinfo, OF_FRAMES},           {"unusable_index", print_unusable_index, OF_FRAMES},
     {"extfrag_index", print_extfrag_index, OF_FRAMES}, {"slabinfo", print_slabinfo, OF_SLABS},
-    {"page_users", print_page_users, OF_USERS},
+    {"vmallocinfo", print_vmallocinfo, OF_VMALLOC},    {"page_users", print_page_users, OF_USERS},
 };
 
 struct job { const struct proc_file *file; const struct proc_source *source; };
@@ -42,7 +44,7 @@ int proc_files_write(struct result *r, const char *folder, const struct proc_sou
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         char name[512];
         struct job j = {&files[i], s};
-        if ((files[i].of == OF_SLABS && !s->slab) || (files[i].of == OF_USERS && !s->users))
+        if ((files[i].of == OF_SLABS && !s->slab) || (files[i].of == OF_VMALLOC && !s->vmalloc) || (files[i].of == OF_USERS && !s->users))
             continue;
         snprintf(name, sizeof name, "%.400s/%s", folder, files[i].name);
         if (result_write(r, name, write_one, &j, err) < 0)
