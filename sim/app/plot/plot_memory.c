@@ -298,19 +298,19 @@ static unsigned write_map(struct plot *p, const struct plot_axis *a, size_t run,
 }
 
 /* Marks of physical address: four to eight, at round ones. */
-static void address_tics(struct plot *p, unsigned cells, double cell_bytes)
+static void address_tics(struct plot *p, unsigned cells, uint64_t cell_bytes)
 {
     static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
-    double total = cells * cell_bytes, step = 4096;
+    uint64_t total = cells * cell_bytes, step = PAGE_BYTES;
     while (total / step > 8)
         step *= 2;
     fputs("set ytics (", p->gp);
-    for (double at = 0; at <= total; at += step) {
+    for (uint64_t at = 0; at <= total; at += step) {
         unsigned u = 0;
-        double v = at / 1024;
+        double v = (double)at / 1024;
         for (; v >= 1024 && u + 1 < ARRAY_LEN(unit); u++)
             v /= 1024;
-        fprintf(p->gp, at > 0 ? ", '%.4g %s' %.6g" : "'%.0f%s' %.6g", at > 0 ? v : 0, at > 0 ? unit[u] : "", at / cell_bytes - 0.5);
+        fprintf(p->gp, at > 0 ? ", '%.4g %s' %.6g" : "'%.0f%s' %.6g", at > 0 ? v : 0, at > 0 ? unit[u] : "", (double)at / (double)cell_bytes - 0.5);
     }
     fputs(")\n", p->gp);
 }
@@ -345,7 +345,8 @@ int plot_memory_map(struct plot *p, struct err *err)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
         gp_ylabel(p, "physical address");
-        address_tics(p, cells[i], table_cell(&p->run[i].table, 0, table_column(&p->run[i].table, "cell_pages")) * PAGE_BYTES);
+        double pages = table_cell(&p->run[i].table, 0, table_column(&p->run[i].table, "cell_pages"));
+        address_tics(p, cells[i], pages >= 1 ? (uint64_t)pages * PAGE_BYTES : PAGE_BYTES);
         fprintf(p->gp, "set yrange [-0.5:%.1f]\nplot \\\n  ", cells[i] - 0.5);
         gp_data(p, block);
         fputs(" using 1:2:3:4:5 with rgbimage notitle", p->gp);
