@@ -120,8 +120,8 @@ static const struct lines {
     struct { const char *title, *ylabel; double scale; struct part part[2]; } panel[2];
 } line_kinds[] = {
     {"huge_pages", "Huge pages that could be had",
-     {{"2 MiB areas", "areas", 1, {{"free_2m", "free", ""}, {"could_2m", "free or movable", ""}}},
-      {"1 GiB areas", "areas", 1, {{"free_1g", "free", ""}, {"could_1g", "free or movable", ""}}}}},
+     {{"2 MiB areas", "areas", 1, {{"free_2m", "free", ""}, {"could_2m", "with moving", ""}}},
+      {"1 GiB areas", "areas", 1, {{"free_1g", "free", ""}, {"could_1g", "with moving", ""}}}}},
     {"largest_run", "Longest run of free memory", {{NULL, "MiB", 1 / 256.0, {{"largest_free_run", "longest run", ""}}}}},
     {"proactive_score", "Proactive compaction: fragmentation score of the node",
      {{NULL, "score (0 to 100)", 1, {{"proactive_score", "score", ""}}}}},

@@ -425,9 +425,12 @@ int plot_column(struct plot *p, struct err *err)
     gp_begin(p, name, 1);
     plot_axis_write(p, &a, p->n_runs == 1 ? 0 : PLOT_NO_MARKS);
     unsigned block[PLOT_RUNS_MAX] = {0};
+    bool any = false;
     for (size_t i = 0; i < p->n_runs; i++) {
         const struct plot_run *r = &p->run[i];
         size_t step = plot_step(r->table.rows, 1000);
+        for (size_t row = 0; row < r->table.rows && !any; row++)
+            any = sum_at(r, row, &c[i]) < 0 || sum_at(r, row, &c[i]) > 0;
         block[i] = gp_block(p, "x, value");
         for (size_t row = 0;; row = row + step < r->table.rows ? row + step : r->table.rows - 1) {
             fprintf(p->dat, "%.9g %.17g\n", plot_x(p, &a, i, row), sum_at(r, row, &c[i]));
@@ -436,7 +439,7 @@ int plot_column(struct plot *p, struct err *err)
         }
     }
     gp_ylabel(p, name);
-    fputs("plot \\\n", p->gp);
+    fputs(any ? "plot \\\n" : "set yrange [0:1]\nplot \\\n", p->gp);
     for (size_t i = 0; i < p->n_runs; i++)
         line_of(p, block[i], i, p->run[i].name, i + 1 == p->n_runs);
     gp_end(p);

@@ -246,7 +246,7 @@ int plot_miss_ratios(struct plot *p, struct err *err)
         return err_set(err, ERR_USAGE, "%.300s/stats.json: no TLB or cache was accessed in the measured part", p->run[0].dir);
     gp_begin(p, "Miss ratios, all cores", 1);
     gp_ylabel(p, "misses per access (%)");
-    fputs("set yrange [0:*]\nset offsets 0, 0, graph 0.08, 0\nset xtics (", p->gp);
+    fputs("set yrange [0:*]\nset autoscale yfixmax\nset offsets 0, 0, graph 0.08, 0\nset xtics (", p->gp);
     for (size_t k = 0; k < n; k++)
         fprintf(p->gp, "%s'%s' %zu", k ? ", " : "", shown[k]->label, k);
     fprintf(p->gp, ") scale 0\nset xrange [-0.6:%zu.6]\n", n - 1);

@@ -262,10 +262,10 @@ int plot_order_surface(struct plot *p, struct err *err)
             gp_panel(p, p->run[i].name);
         plot_axis_write(p, &a, i);
         gp_ylabel(p, "block order");
-        fprintf(p->gp, "set yrange [-0.5:%u.5]\nset ytics 1\nset cblabel 'free memory in blocks of the order (MiB, 0 is grey)'\n"
+        fprintf(p->gp, "set yrange [-0.5:%u.5]\nset ytics 1\nset cblabel '%s'\n"
                        "set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')\nset logscale cb\n"
                        "set object 1 rectangle from graph 0, graph 0 to graph 1, graph 1 behind fillcolor '#e8e8e8' fillstyle solid noborder\n"
-                       "plot ", sel[i].orders - 1);
+                       "plot ", sel[i].orders - 1, p->n_runs == 1 ? "free memory in blocks of the order (MiB, 0 is grey)" : "MiB free (0: grey)");
         gp_data(p, block);
         fputs(" using 1:2:($3 > 0 ? $3 : NaN) with image notitle\nset ytics autofreq\n", p->gp);
     }
