@@ -1,20 +1,8 @@
 #!/bin/sh
 # `mmulab diff`: what differs is said and nothing else, conditions decide the exit code. $1: the program; $2: the samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-expect() {
-    code=$1; shift
-    "$prog" "$@" >out 2>err; got=$?
-    [ "$got" = "$code" ] || { fail "$*: exit $got, not $code"; cat out err; }
-}
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-hasnt() { ! grep -qF -- "$2" "$1" || { fail "\"$2\" in:"; cat "$1"; }; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 
 for n in a b; do "$prog" run -q -t "$samples/small.lackey" -o $n || fail "run"; done
 "$prog" run -q -t "$samples/small.lackey" -s mmu.dtlb.entries=4 -s mmu.dtlb.ways=4 -o c || fail "run"
@@ -49,4 +37,4 @@ import json, sys
 d = json.load(open("out"))
 assert any(p["name"] == "mmu.dtlb.entries" and p["a"] == 64 and p["b"] == 4 for p in d["parameters"])
 assert any(s["name"] == "cpu0.dtlb.misses" and s["b"] == int(sys.argv[1]) for s in d["statistics"])' "$c" || fail "json"
-exit $failed
+verdict diff

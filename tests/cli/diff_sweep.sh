@@ -1,20 +1,8 @@
 #!/bin/sh
 # `mmulab diff` of two sweeps: points by axes, trace and seed; parameters, changes, conditions that name the point. $1: the program; $2: the samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-expect() {
-    code=$1; shift
-    "$prog" "$@" >out 2>err; got=$?
-    [ "$got" = "$code" ] || { fail "$*: exit $got, not $code"; cat out err; }
-}
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-hasnt() { ! grep -qF -- "$2" "$1" || { fail "\"$2\" in:"; cat "$1"; }; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 sweep() { # NAME ENTRIES ... : options
     name=$1; entries=$2; shift 2
     printf '{ "sim": {"mode": "functional"}, "sweep": { "axes": {"mmu.dtlb.entries": [%s]}, "traces": ["%s/small.lackey"], "seeds": 2 } }\n' \
@@ -78,4 +66,4 @@ expect 2 diff a b --fail-if 'cpu0.dtlb.mises>2'; has err 'did you mean "cpu0.dtl
 "$prog" run -q -t "$samples/small.lackey" -o run || fail run
 expect 2 diff a run; has err 'a is a sweep, run is not'
 expect 2 diff run a; has err 'a is a sweep, run is not'
-exit $failed
+verdict diff_sweep

@@ -1,92 +1,13 @@
 /* Every kind of plot makes a picture of ordinary, short and odd results, or says what is missing; no name in a result
  * is ever interpreted. Pictures need gnuplot: without it those tests say that they are skipped. */
 #include "result_synthetic.h"
+#include "scratch.h"
 
 #include "app/plot/cmd_plot.h"
 #include "app/plot/plot.h"
 
-#include <check.h>
-#include <dirent.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static char folder[64];
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/mmulab-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char sub[1024];
-        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlink(sub))
-            remove_tree(sub);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
-static void teardown(void) { remove_tree(folder); }
-
-static bool have_gnuplot(void)
-{
-    const char *path = getenv("PATH");
-    char *copy = strdup(path ? path : ""), *rest = copy;
-    bool found = false;
-    for (char *part; !found && (part = strsep(&rest, ":"));) {
-        char file[4096];
-        snprintf(file, sizeof file, "%s/gnuplot", part);
-        found = !access(file, X_OK);
-    }
-    free(copy);
-    if (!found)
-        fputs("skipped: gnuplot is not installed\n", stderr);
-    return found;
-}
-
-/* cmd_plot with stdout and stderr in files "out" and "err". */
-static int plot(const char *const *words)
-{
-    char *argv[24] = {(char *)(uintptr_t) "plot"};
-    int argc = 1;
-    for (; words[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    fflush(NULL);
-    int out = dup(1), err = dup(2);
-    ck_assert(freopen("out", "w", stdout) && freopen("err", "w", stderr));
-    int rc = cmd_plot(argc, argv);
-    fflush(NULL);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
-    return rc;
-}
-#define PLOT(...) plot((const char *const[]){__VA_ARGS__, NULL})
-
-static char *text_of(const char *path)
-{
-    static char text[1 << 16];
-    FILE *f = fopen(path, "r");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    text[n] = '\0';
-    if (f)
-        fclose(f);
-    return text;
-}
-
-static long size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) ? -1 : (long)st.st_size;
-}
+#define PLOT(...) run_verb(cmd_plot, "plot", (const char *const[]){__VA_ARGS__, NULL})
 
 static void make(const char *dir, struct synthetic_options o)
 {
@@ -120,7 +41,7 @@ START_TEST(every_kind)
                 words[w++] = stat_for(k[i].name);
             }
             unlink("p.svg");
-            ck_assert_msg(!plot(words), "%s of %d: %s", k[i].name, runs, text_of("err"));
+            ck_assert_msg(!run_verb(cmd_plot, "plot", words), "%s of %d: %s", k[i].name, runs, text_of("err"));
             ck_assert_str_eq(text_of("out"), "p.svg\n");
             ck_assert_str_eq(text_of("err"), ""); /* no warning of gnuplot either */
             ck_assert_int_gt(size_of("p.svg"), 2000);
@@ -222,7 +143,7 @@ START_TEST(mistakes)
         {{NULL}, "which kind"},
     };
     for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-        ck_assert_msg(plot(t[i].words) == 2, "case %zu: %s", i, text_of("err"));
+        ck_assert_msg(run_verb(cmd_plot, "plot", t[i].words) == 2, "case %zu: %s", i, text_of("err"));
         ck_assert_msg(strstr(text_of("err"), t[i].says) != NULL, "case %zu: %s", i, text_of("err"));
         ck_assert_str_eq(text_of("out"), "");
     }
@@ -273,7 +194,7 @@ int main(void)
     Suite *suite = suite_create("plot");
     TCase *t = tcase_create("plot");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, scratch_enter, scratch_remove);
     tcase_add_test(t, every_kind);
     tcase_add_test(t, formats_and_places);
     tcase_add_loop_test(t, odd_results, 0, 6);

@@ -1,84 +1,13 @@
 /* Pictures of sweeps: every kind of ordinary and odd tables, which axis goes where, what the data files hold, mistakes. */
+#include "scratch.h"
 #include "sweep_synthetic.h"
 
 #include "app/plot/cmd_plot.h"
 #include "engine/types.h"
 
-#include <dirent.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-static char folder[64];
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/mmulab-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char sub[1024];
-        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlink(sub))
-            remove_tree(sub);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
-static void teardown(void) { remove_tree(folder); }
-
-static bool have_gnuplot(void)
-{
-    bool found = system("command -v gnuplot > /dev/null 2>&1") == 0;
-    if (!found)
-        fputs("skipped: gnuplot is not installed\n", stderr);
-    return found;
-}
-
-/* cmd_plot with stdout and stderr in files "out" and "err". */
-static int plot(const char *const *words)
-{
-    char *argv[32] = {(char *)(uintptr_t) "plot"};
-    int argc = 1;
-    for (; words[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    fflush(NULL);
-    int out = dup(1), err = dup(2);
-    ck_assert(freopen("out", "w", stdout) && freopen("err", "w", stderr));
-    int rc = cmd_plot(argc, argv);
-    fflush(NULL);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
-    return rc;
-}
-#define PLOT(...) plot((const char *const[]){__VA_ARGS__, NULL})
-
-static char *text_of(const char *path)
-{
-    static char text[1 << 16];
-    FILE *f = fopen(path, "r");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    text[n] = '\0';
-    if (f)
-        fclose(f);
-    return text;
-}
-
-static long size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) ? -1 : (long)st.st_size;
-}
+#define PLOT(...) run_verb(cmd_plot, "plot", (const char *const[]){__VA_ARGS__, NULL})
 
 static void has(const char *file, const char *text)
 {
@@ -270,7 +199,7 @@ START_TEST(mistakes)
         {{"tlb_misses", "s", "--by", "trace"}, "are for sweeps"},
     };
     for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-        ck_assert_msg(plot(t[i].words) == 2, "case %zu: %s", i, text_of("err"));
+        ck_assert_msg(run_verb(cmd_plot, "plot", t[i].words) == 2, "case %zu: %s", i, text_of("err"));
         ck_assert_msg(strstr(text_of("err"), t[i].says) != NULL, "case %zu: %s", i, text_of("err"));
         ck_assert_str_eq(text_of("out"), "");
         ck_assert(access("s/plots/sweep_lines.gp", F_OK) != 0); /* no half script */
@@ -299,7 +228,7 @@ int main(void)
     Suite *suite = suite_create("plot_sweep");
     TCase *t = tcase_create("plot_sweep");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, scratch_enter, scratch_remove);
     tcase_add_loop_test(t, every_kind, 0, 3);
     tcase_add_test(t, data);
     tcase_add_test(t, odd_tables);

@@ -1,38 +1,11 @@
 /* Result folders: exact JSON, series, replacement, and no half file whatever happens. */
 #include "result_synthetic.h"
+#include "scratch.h"
 
 #include "app/result/json/result_json.h"
 
-#include <check.h>
-#include <dirent.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-static char folder[64]; /* of one test; removed at its end */
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/mmulab-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char sub[1024];
-        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlink(sub))
-            remove_tree(sub);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
-static void teardown(void) { remove_tree(folder); }
 
 static char *in(const char *name)
 {
@@ -439,7 +412,7 @@ int main(void)
     Suite *suite = suite_create("result");
     TCase *t = tcase_create("result");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, scratch_make, scratch_remove);
     tcase_add_test(t, json_is_exact);
     tcase_add_test(t, ratios_are_exact);
     tcase_add_test(t, broken_json_is_an_error);

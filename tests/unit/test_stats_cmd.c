@@ -1,62 +1,22 @@
 /* mmulab stats: the list of a machine, the exact numbers of a result, errors that help. */
 #include "result_synthetic.h"
+#include "scratch.h"
 
 #include "app/result/cmd_stats.h"
 
-#include <check.h>
-#include <string.h>
-#include <unistd.h>
 
-static char folder[64], said[1 << 16], complained[4096];
-
-static void read_into(const char *path, char *to, size_t size)
-{
-    FILE *f = fopen(path, "r");
-    ck_assert_ptr_nonnull(f);
-    size_t n = fread(to, 1, size - 1, f);
-    to[n] = '\0';
-    fclose(f);
-}
+static char said[1 << 16], complained[4096];
 
 static int stats(const char *const *words)
 {
-    char *argv[16] = {(char *)(uintptr_t) "stats"};
-    int argc = 1;
-    for (; words[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    fflush(NULL);
-    int out = dup(1), err = dup(2);
-    ck_assert(freopen("out", "w", stdout) && freopen("err", "w", stderr));
-    int rc = cmd_stats(argc, argv);
-    fflush(NULL);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
-    read_into("out", said, sizeof said);
-    read_into("err", complained, sizeof complained);
+    int rc = run_verb(cmd_stats, "stats", words);
+    snprintf(said, sizeof said, "%s", text_of("out"));
+    snprintf(complained, sizeof complained, "%.4095s", text_of("err"));
     return rc;
 }
 #define STATS(...) stats((const char *const[]){__VA_ARGS__, NULL})
 #define says(text) ck_assert_msg(strstr(said, text) != NULL, "%s", said)
 #define complains(text) ck_assert_msg(strstr(complained, text) != NULL, "%s", complained)
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/mmulab-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
-}
-
-static void teardown(void)
-{
-    static const char *const files[] = {"run/stats.json", "run/config.json", "run/host.json", "run/series.csv",
-                                        "run/events.jsonl", "out", "err"};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        unlink(files[i]);
-    rmdir("run");
-    rmdir(folder);
-}
 
 START_TEST(list)
 {
@@ -116,7 +76,7 @@ int main(void)
 {
     Suite *suite = suite_create("stats command");
     TCase *t = tcase_create("stats command");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, scratch_enter, scratch_remove);
     tcase_add_test(t, list);
     tcase_add_test(t, show);
     tcase_add_test(t, mistakes);
