@@ -2,6 +2,7 @@
 #include "app/cmd_config.h"
 #include "app/cmd_run.h"
 #include "app/cmd_validate.h"
+#include "app/code_hash.h"
 #include "app/diff/cmd_diff.h"
 #include "app/plot/cmd_plot.h"
 #include "app/record/cmd_record.h"
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (!strcmp(argv[1], "--version")) {
-        printf("mmulab %s (%s, %s)\n", MMULAB_VERSION, MMULAB_COMPILER, MMULAB_BUILD_TYPE);
+        printf("mmulab %s (code %s, %s, %s)\n", MMULAB_VERSION, code_hash, MMULAB_COMPILER, MMULAB_BUILD_TYPE);
         return 0;
     }
     const char *names[sizeof verbs / sizeof verbs[0] + 1] = {0};

@@ -2,21 +2,8 @@
 # `mmulab sweep`, point, status, collect: what is simulated again and what is not, failures, exit codes, other paths.
 # $1: the program; $2: the folder of samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-expect() { # expect CODE ARG...: runs, leaves the streams in out and err
-    code=$1; shift
-    "$prog" "$@" >out 2>err; got=$?
-    [ "$got" = "$code" ] || { fail "$*: exit $got, not $code"; cat out err; }
-}
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-hasnt() { ! grep -qF -- "$2" "$1" || { fail "\"$2\" in:"; cat "$1"; }; }
-empty() { [ ! -s "$1" ] || { fail "$1 is not empty:"; cat "$1"; }; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 same() { diff -r -x host.json "$1" "$2" >d || { fail "$1 and $2 differ"; head -n 20 d; }; }
 point() { echo "$1"/points/"$2"-*; }
 cp "$samples/small.din" "$samples/small.pin" .
@@ -153,5 +140,4 @@ wait $pid
 has o1 'goes on'
 expect 0 sweep s.json -t long.mtr -j 2 -o ended
 same calm ended
-[ $failed = 0 ] && echo 'sweep: ok'
-exit $failed
+verdict sweep

@@ -1,4 +1,5 @@
 #include "app/checkpoint/checkpoint.h"
+#include "app/code_hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ char *checkpoint_warm(const struct config *c, const char *const *trace_hash, uin
     FILE *f = open_memstream(&text, &len);
     if (!f)
         return NULL;
-    fprintf(f, "mmulab %s\nstate %d-%zu-%zu-%zu\n", MMULAB_VERSION, CHECKPOINT_FORMAT, sizeof(struct core), sizeof(struct frame_map),
+    fprintf(f, "mmulab %s %s\nstate %d-%zu-%zu-%zu\n", MMULAB_VERSION, code_hash, CHECKPOINT_FORMAT, sizeof(struct core), sizeof(struct frame_map),
             sizeof(struct vm_stats));
     for (size_t i = 0; trace_hash[i]; i++)
         fprintf(f, "trace%zu %s\n", i, trace_hash[i]);

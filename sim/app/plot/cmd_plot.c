@@ -34,6 +34,7 @@ static const char help_text[] =
     "\n"
     "Of sweeps (sweep_lines, sweep_bars, sweep_heatmap), with axes by key, by the end of a key (stlb.entries), or \"trace\":\n"
     "  -s, --stat NAME  any statistic; a shell pattern adds up: 'cpu*.dtlb.misses' (default: as fits the axes)\n"
+    "                   series.COLUMN: a column of each point's series.csv at its end (mmulab plot list DIR/points/POINT)\n"
     "      --per NAME   per 1,000 of another statistic: sim.references, sim.instructions\n"
     "      --by AXIS    a line or bar for each of its values; --y AXIS is the same, for heat maps\n"
     "      --panel AXIS a panel for each of its values\n"

@@ -32,7 +32,7 @@ static void help(FILE *f)
           "  -t, --trace TRACE     a trace; several are an axis. They replace the section's\n"
           "  -s, --set KEY=VALUE   override a configuration value of all points\n"
           "  -o, --output DIR      the folder of the sweep (default: mmulab-sweep)\n"
-          "      --dry-run         list the points, estimate time and memory, run nothing\n"
+          "      --dry-run         list the points, estimate time, memory and disk space, run nothing\n"
           "      --retry           simulate points again that failed before\n"
           "      --backend NAME    local: processes here (default); commands: print a command for each point that is left\n"
           "  -q, --quiet           no progress, no summary\n"
@@ -265,8 +265,10 @@ static int sweep(const struct options *o, const char *text, const char *host)
         code = cmd_error("sweep", &err);
     } else if (o->dry_run) {
         bool there = access(o->output, F_OK) == 0 && folder_open(&f, o->output, false, &err) == 0;
+        if (there)
+            folder_find(&f, &p, point);
         todo = list_todo(there ? &f : NULL, &p, point, o->retry, &n);
-        report_plan(&p, point, there ? &f : NULL, todo, n, o->jobs);
+        report_plan(&p, point, there ? &f : NULL, o->output, todo, n, o->jobs);
     } else if (folder_open(&f, o->output, true, &err) < 0 || install(&f, &p, point, host, o->quiet, &err) < 0) {
         code = cmd_error("sweep", &err);
     } else {

@@ -476,6 +476,22 @@ int folder_arrange(struct sweep_folder *f, const struct sweep_plan *p, const str
     return rc;
 }
 
+void folder_find(struct sweep_folder *f, const struct sweep_plan *p, struct sweep_point *point)
+{
+    struct found_list l = {0};
+    look(f, "points", false, &l);
+    if (l.n)
+        qsort(l.v, l.n, sizeof *l.v, by_hash);
+    for (size_t i = 0; i < p->n; i++) {
+        size_t at = first_of(&l, point_hash(&point[i])), k = at;
+        while (has_hash(&l, k, point_hash(&point[i])) && strcmp(l.v[k].name, point[i].name) != 0)
+            k++;
+        if (has_hash(&l, at, point_hash(&point[i])) && !has_hash(&l, k, point_hash(&point[i])) && strlen(l.v[at].name) < POINT_NAME)
+            memcpy(point[i].name, l.v[at].name, strlen(l.v[at].name) + 1);
+    }
+    free(l.v);
+}
+
 int plan_load(struct sweep_plan *out, const char *dir, struct err *err)
 {
     char *text = NULL, *host = NULL, name[4200];

@@ -41,6 +41,9 @@ void folder_clean(struct sweep_folder *f);
 int folder_arrange(struct sweep_folder *f, const struct sweep_plan *p, const struct sweep_point *point, size_t *kept,
                    struct err *err);
 
+/* For who only looks (--dry-run): a point whose result stands in points/ under the number of an earlier plan gets that name. */
+void folder_find(struct sweep_folder *f, const struct sweep_plan *p, struct sweep_point *point);
+
 enum point_state { POINT_MISSING, POINT_PARTIAL, POINT_FAILED, POINT_OK };
 #define POINT_STATES {"missing", "partial", "failed", "ok"}
 /* *reason (may be NULL): why it failed or is partial, to be freed; NULL otherwise. */

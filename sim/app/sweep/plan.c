@@ -2,6 +2,7 @@
 #include "app/sweep/plan.h"
 
 #include "app/cmd_config.h"
+#include "app/code_hash.h"
 #include "app/machine_root.h"
 #include "app/sweep/must.h"
 
@@ -119,9 +120,13 @@ static void identify(const struct sweep_plan *p, struct sweep_point *pt, const i
     char *text = NULL, *canonical = pt->config ? must(config_canonical(pt->config)) : plan_point_label(p, pt->index);
     size_t len = 0;
     FILE *f = must(open_memstream(&text, &len));
-    fprintf(f, "mmulab %s\nseed %" PRIu64 "\n%s\n%s\n", MMULAB_VERSION, pt->seed, pt->config ? "" : p->config_hash, canonical);
-    for (; *file >= 0; file++)
+    fprintf(f, "mmulab %s %s\nseed %" PRIu64 "\n%s\n%s\n", MMULAB_VERSION, code_hash, pt->seed, pt->config ? "" : p->config_hash, canonical);
+    for (; *file >= 0; file++) {
+        int beside = p->file[*file].beside;
         fprintf(f, "%s\n", p->file[*file].hash);
+        if (beside >= 0)
+            fprintf(f, "beside %s\n", p->file[beside].hash);
+    }
     must_text(f, &text);
     XXH128_hash_t h = XXH3_128bits(text, len);
     snprintf(pt->name, sizeof pt->name, "%04zu-%016" PRIx64, pt->index, (uint64_t)h.high64);
@@ -138,6 +143,16 @@ static void name_trace(const struct sweep_plan *p, const char *path, FILE *name,
             fprintf(hash, "%s%s", ftell(hash) > 0 ? "+" : "", p->file[k].hash);
             return;
         }
+}
+
+/* Of a point without configuration. */
+static uint64_t seed_of(const struct sweep_plan *p, size_t index)
+{
+    for (size_t a = 0; a < p->axes.n; a++)
+        for (size_t k = 0; k < p->axes.axis[a].n_keys; k++)
+            if (!strcmp(p->axes.axis[a].key[k], "sim.seed"))
+                return strtoull(plan_value(p, index, a, k), NULL, 10);
+    return p->seed;
 }
 
 void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *out)
@@ -157,9 +172,7 @@ void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *ou
         if (root->workload.kernel.events && *root->workload.kernel.events)
             name_trace(p, root->workload.kernel.events, f, h);
     } else {
-        for (size_t a = 0; a < p->axes.n; a++)
-            if (p->axes.axis[a].kind == AXIS_SEED)
-                out->seed = strtoull(plan_value(p, index, a, 0), NULL, 10);
+        out->seed = seed_of(p, index);
     }
     if (trace >= 0) {
         bool more = ftell(f) > 0;
@@ -211,19 +224,31 @@ char *plan_point_label(const struct sweep_plan *p, size_t index)
     return must_text(f, &text);
 }
 
+static int check_file(const struct sweep_file *s, struct err *err)
+{
+    uint64_t size = 0, mtime_ns = 0;
+    struct stat st;
+    if (s->group) {
+        plan_group(s->path, NULL, &size, &mtime_ns);
+    } else if (stat(s->path, &st)) {
+        return err_set(err, ERR_RUN, "%s: %s", s->name, strerror(errno));
+    } else {
+        size = (uint64_t)st.st_size;
+        mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+    }
+    if (size == s->size && mtime_ns == s->mtime_ns)
+        return 0;
+    err_set(err, ERR_RUN, "%s was changed after the sweep was planned", s->name);
+    return err_remedy(err, "run mmulab sweep again");
+}
+
 int plan_check_files(const struct sweep_plan *p, const struct sweep_point *pt, struct err *err)
 {
     int *file = point_files(p, pt->index, pt->config), rc = 0;
     for (const int *f = file; *f >= 0 && !rc; f++) {
-        const struct sweep_file *s = &p->file[*f];
-        struct stat st;
-        if (stat(s->path, &st)) {
-            rc = err_set(err, ERR_RUN, "%s: %s", s->name, strerror(errno));
-        } else if ((uint64_t)st.st_size != s->size ||
-                   (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec != s->mtime_ns) {
-            err_set(err, ERR_RUN, "%s was changed after the sweep was planned", s->name);
-            rc = err_remedy(err, "run mmulab sweep again");
-        }
+        rc = check_file(&p->file[*f], err);
+        if (rc == 0 && p->file[*f].beside >= 0)
+            rc = check_file(&p->file[p->file[*f].beside], err);
     }
     free(file);
     return rc;

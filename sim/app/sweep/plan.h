@@ -4,7 +4,7 @@
  * says and the axes; the points follow from these. No folder is in it: where its files lie stands in host.json.
  *
  * A point is identified by the hash of its effective configuration, of the files it reads, its seed and the program's
- * version. Its folder is points/INDEX-HASH.
+ * version and code (code_hash.h). Its folder is points/INDEX-HASH.
  */
 #ifndef APP_SWEEP_PLAN_H
 #define APP_SWEEP_PLAN_H
@@ -20,7 +20,11 @@ struct sweep_file {
     char *name, *path; /* without its folder; absolute */
     char hash[17];     /* a .mtr's own (traces/trace.h), else of its bytes and of NAME.maps.txt beside it */
     uint64_t size, mtime_ns;
+    bool group; /* a kernel's snapshot: path is what stands before .buddyinfo and so on; size of all, the newest time */
+    int beside; /* the snapshot that lies beside a kernel's events: number of a file; -1: none */
 };
+/* The files of a snapshot, with times.json beside them: their contents' hash (NULL: not wanted), size, newest time. False: none. */
+bool plan_group(const char *prefix, uint64_t *hash, uint64_t *size, uint64_t *mtime_ns);
 struct sweep_base_path { /* a file that the base configuration names */
     char *key;
     size_t element, file;
@@ -37,6 +41,7 @@ struct sweep_plan {
     size_t n_paths;
     uint32_t *combo; /* n * axes.n value numbers */
     size_t n;        /* points */
+    uint64_t seed;   /* of the base configuration */
 };
 
 /* The texts of sweep.json and host.json, to be freed. Reads the files' hashes. `c` is not changed. */

@@ -1,4 +1,5 @@
 /* The texts of sweep.json and host.json. */
+#include "app/code_hash.h"
 #include "app/result/json/json_out.h"
 #include "app/sweep/must.h"
 #include "app/sweep/plan.h"
@@ -61,28 +62,92 @@ static int hash_file(struct sweep_file *s, struct err *err)
     return 0;
 }
 
-/* The number of a file, -1 if it cannot be read. */
-static int file_number(struct compose *c, const char *path, struct err *err)
+/* `path` with its folder made absolute; NULL: the folder is not there. */
+static char *absolute_prefix(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = must_dup(path), *real, *out = NULL;
+    size_t len = 0;
+    folder[slash ? slash - path : 0] = 0;
+    real = realpath(*folder ? folder : slash ? "/" : ".", NULL);
+    if (real) {
+        FILE *f = must(open_memstream(&out, &len));
+        fprintf(f, "%s/%s", strcmp(real, "/") ? real : "", slash ? slash + 1 : path);
+        must_text(f, &out);
+    }
+    free(folder);
+    free(real);
+    return out;
+}
+
+static int add_file(struct compose *c, const char *path, struct sweep_file s)
+{
+    const char *slash = strrchr(path, '/');
+    s.name = must_dup(slash ? slash + 1 : path);
+    s.beside = -1;
+    c->file = must_grow(c->file, c->n, sizeof *c->file);
+    c->file[c->n] = s;
+    return (int)c->n++;
+}
+
+static int known_file(const struct compose *c, const char *real)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!strcmp(c->file[i].path, real))
+            return (int)i;
+    return -1;
+}
+
+/* The number of a snapshot, -1 if there is none of that prefix. */
+static int group_number(struct compose *c, const char *prefix)
+{
+    char *real = absolute_prefix(prefix);
+    struct sweep_file s = {.path = real, .group = true};
+    uint64_t hash;
+    int known = real ? known_file(c, real) : -1;
+    if (known < 0 && real && plan_group(real, &hash, &s.size, &s.mtime_ns)) {
+        snprintf(s.hash, sizeof s.hash, "%016" PRIx64, hash);
+        return add_file(c, prefix, s);
+    }
+    free(real);
+    return known;
+}
+
+/* The number of a file that the value of `key` names, -1 if it cannot be read. */
+static int file_number(struct compose *c, const char *key, const char *path, struct err *err)
 {
     struct stat st;
+    int n;
+    if (!strcmp(key, "workload.kernel.before")) {
+        if ((n = group_number(c, path)) < 0)
+            err_set(err, ERR_USAGE, "%.400s: there is no snapshot of that name (%.200s.buddyinfo and so on)", path, path);
+        return n;
+    }
     char *real = realpath(path, NULL);
     if (!real || stat(real, &st) || access(real, R_OK)) {
         err_set(err, ERR_USAGE, "%.400s: %s", path, strerror(errno));
         free(real);
         return -1;
     }
-    for (size_t i = 0; i < c->n; i++)
-        if (!strcmp(c->file[i].path, real)) {
-            free(real);
-            return (int)i;
-        }
-    const char *slash = strrchr(path, '/');
-    struct sweep_file s = {.name = must_dup(slash ? slash + 1 : path), .path = real, .size = (uint64_t)st.st_size,
-                           .mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec};
-    c->file = must_grow(c->file, c->n, sizeof *c->file);
-    c->file[c->n++] = s;
-    return S_ISREG(st.st_mode) ? hash_file(&c->file[c->n - 1], err) < 0 ? -1 : (int)c->n - 1
-                               : err_set(err, ERR_USAGE, "%.400s is no file", path);
+    if ((n = known_file(c, real)) >= 0) {
+        free(real);
+        return n;
+    }
+    n = add_file(c, path, (struct sweep_file){.path = real, .size = (uint64_t)st.st_size,
+                           .mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec});
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_USAGE, "%.400s is no file", path);
+    if (hash_file(&c->file[n], err) < 0)
+        return -1;
+    if (!strcmp(key, "workload.kernel.events")) { /* kernel_run.c starts from it unless another is named */
+        char *before = must_dup(c->file[n].path);
+        strrchr(before, '/')[1] = 0;
+        before = must(realloc(before, strlen(before) + sizeof "before"));
+        int beside = group_number(c, strcat(before, "before"));
+        c->file[n].beside = beside;
+        free(before);
+    }
+    return n;
 }
 
 /* ---- sweep.json ---- */
@@ -106,7 +171,7 @@ static int put_axis(struct json_out *j, struct compose *c, const struct sweep_ax
     if (files) {
         json_begin_array(j, "files");
         for (size_t i = 0; i < x->n_values * x->n_keys; i++) {
-            int f = x->path[i] ? file_number(c, x->path[i], err) : -1;
+            int f = x->path[i] ? file_number(c, x->key[i % x->n_keys], x->path[i], err) : -1;
             if (x->path[i] && f < 0)
                 return -1;
             json_i64(j, NULL, f);
@@ -142,7 +207,12 @@ static int put_sweep(struct json_out *j, struct compose *c, struct config *confi
     json_begin_object(j, NULL);
     json_begin_object(j, "sweep");
     json_str(j, "tool", "mmulab");
+    struct config_item seed;
+    char text[24];
     json_str(j, "version", MMULAB_VERSION);
+    json_str(j, "code", code_hash);
+    snprintf(text, sizeof text, "%" PRIu64, config_find(config, "sim.seed", &seed) ? *(const uint64_t *)seed.at : 0);
+    json_str(j, "seed", text); /* of points that have no configuration */
     json_u64(j, "schema", 1);
     json_begin_array(j, "axes");
     for (size_t i = 0; i < a->n; i++)
@@ -152,7 +222,7 @@ static int put_sweep(struct json_out *j, struct compose *c, struct config *confi
     put_exclude(j, a);
     json_begin_array(j, "paths");
     for (struct config_path it = {0}; config_path_next(config, &it);) {
-        int f = file_number(c, *it.at, err);
+        int f = file_number(c, it.key, *it.at, err);
         if (f < 0)
             return -1;
         json_begin_object(j, NULL);
@@ -167,6 +237,10 @@ static int put_sweep(struct json_out *j, struct compose *c, struct config *confi
         json_begin_object(j, NULL);
         json_str(j, "name", c->file[i].name);
         json_str(j, "hash", c->file[i].hash);
+        if (c->file[i].group)
+            json_bool(j, "group", true);
+        if (c->file[i].beside >= 0)
+            json_i64(j, "beside", c->file[i].beside);
         json_end(j);
     }
     json_end_document(j);

@@ -1,4 +1,5 @@
 /* sweep.json and host.json read back. Whatever the texts hold, the plan is whole or there is an error. */
+#include "app/code_hash.h"
 #include "app/sweep/must.h"
 #include "app/sweep/plan.h"
 
@@ -91,9 +92,10 @@ static bool parse_exclude(struct sweep_exclude *x, const cJSON *o, const struct 
 static bool parse_files(struct sweep_plan *p, const cJSON *files, const cJSON *places)
 {
     const cJSON *e, *place = places ? places->child : NULL;
+    int n = cJSON_GetArraySize(files);
     if (cJSON_GetArraySize(files) != cJSON_GetArraySize(places))
         return false;
-    p->file = must_alloc((size_t)cJSON_GetArraySize(files), sizeof *p->file);
+    p->file = must_alloc((size_t)n, sizeof *p->file);
     cJSON_ArrayForEach(e, files)
     {
         const char *name = text_of(e, "name"), *hash = text_of(e, "hash"), *path = text_of(place, "path"),
@@ -102,8 +104,12 @@ static bool parse_files(struct sweep_plan *p, const cJSON *files, const cJSON *p
             return false;
         struct sweep_file *s = &p->file[p->n_files++];
         *s = (struct sweep_file){.name = must_dup(name), .path = must_dup(path), .size = strtoull(size, NULL, 10),
-                                 .mtime_ns = strtoull(mtime, NULL, 10)};
+                                 .mtime_ns = strtoull(mtime, NULL, 10), .group = cJSON_IsTrue(member(e, "group")), .beside = -1};
         memcpy(s->hash, hash, strlen(hash) + 1);
+        long beside = -1;
+        if (member(e, "beside") && (!whole_number(member(e, "beside"), n, &beside) || beside < 0))
+            return false;
+        s->beside = member(e, "beside") ? (int)beside : -1;
         place = place->next;
     }
     return true;
@@ -147,7 +153,7 @@ int plan_parse(struct sweep_plan *out, const char *text, const char *host, const
     *out = (struct sweep_plan){.text = must_dup(text), .len = strlen(text)};
     cJSON *o = cJSON_ParseWithLength(text, out->len), *h = cJSON_ParseWithLength(host, strlen(host));
     const cJSON *sweep = member(o, "sweep");
-    const char *version = text_of(sweep, "version"), *digest = text_of(h, "plan"), *base = text_of(o, "config_hash");
+    const char *version = text_of(sweep, "version"), *code = text_of(sweep, "code"), *seed = text_of(sweep, "seed"), *digest = text_of(h, "plan"), *base = text_of(o, "config_hash");
     char want[20];
     int rc = 0;
     snprintf(want, sizeof want, "%016" PRIx64, (uint64_t)XXH3_64bits(text, out->len));
@@ -156,6 +162,9 @@ int plan_parse(struct sweep_plan *out, const char *text, const char *host, const
     } else if (strcmp(version, MMULAB_VERSION) != 0) {
         err_set(err, ERR_RUN, "%.400s was planned by version %.40s; this is %s", name, version, MMULAB_VERSION);
         rc = err_remedy(err, "mmulab sweep plans it anew");
+    } else if (code && strcmp(code, code_hash) != 0) {
+        err_set(err, ERR_RUN, "%.400s was planned by other code (%.40s) than this program's (%s)", name, code, code_hash);
+        rc = err_remedy(err, "mmulab sweep plans it anew; or use the program that planned it");
     } else if (!digest || strcmp(digest, want) != 0) {
         err_set(err, ERR_RUN, "%.400s: host.json is missing or of another plan", name);
         rc = err_remedy(err, "mmulab sweep writes it anew");
@@ -163,6 +172,7 @@ int plan_parse(struct sweep_plan *out, const char *text, const char *host, const
         rc = err_set(err, ERR_RUN, "%.400s: this is no whole plan of a sweep", name);
     } else {
         snprintf(out->config_hash, sizeof out->config_hash, "%s", base);
+        out->seed = seed ? strtoull(seed, NULL, 10) : 0;
         out->n = sweep_axes_combine(&out->axes, &out->combo);
         if (out->n == SIZE_MAX) {
             out->n = 0;

@@ -4,8 +4,10 @@
 #include "app/sweep/must.h"
 
 #include <inttypes.h>
+#include <sys/statvfs.h>
 
 enum { LINES_MAX = 20 }; /* of one list in a summary */
+#define TABLES 1.6       /* bytes of a point with its share of results.csv, summary.csv, results.sqlite: 1.5 measured (docs/sweep.md) */
 
 static char *duration(char *buf, size_t size, double seconds)
 {
@@ -73,33 +75,63 @@ void report_impossible(const struct sweep_plan *p, const struct sweep_point *poi
     free(l);
 }
 
-static void report_estimate(const struct estimate *e, size_t n_todo, unsigned jobs)
+static char *bytes_text(char *buf, size_t size, double bytes)
 {
-    char one[40], all[40];
+    static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB"};
+    unsigned u = 0;
+    for (bytes /= 1024; bytes >= 1024 && u < 3; u++)
+        bytes /= 1024;
+    snprintf(buf, size, bytes < 10 && u ? "%.1f %s" : "%.0f %s", bytes, unit[u]);
+    return buf;
+}
+
+/* Free bytes where a folder is or will be; 0: not known. */
+static double free_bytes(const char *output)
+{
+    char *path = must_dup(output);
+    struct statvfs v;
+    int got;
+    while ((got = statvfs(path, &v)) != 0 && strchr(path, '/') && strcmp(path, "/") != 0)
+        *(strrchr(path, '/') == path ? path + 1 : strrchr(path, '/')) = 0;
+    if (got != 0)
+        got = statvfs(".", &v);
+    free(path);
+    return got == 0 ? (double)v.f_bavail * (double)v.f_frsize : 0;
+}
+
+static void report_estimate(const struct estimate *e, const char *output, size_t n_todo, unsigned jobs)
+{
+    char one[40], all[40], disk[40], left[40];
     if (!n_todo)
         return;
-    if (!e->from) {
+    if (!e->finished && !e->tried) {
         printf("no estimate: none of the points that were tried ran\n");
         return;
     }
     unsigned at_once = jobs < n_todo ? jobs : (unsigned)n_todo;
-    duration(one, sizeof one, e->seconds);
-    size_t rounds = (n_todo + at_once - 1) / at_once;
-    duration(all, sizeof all, e->seconds * (double)rounds);
+    duration(one, sizeof one, e->seconds / (double)n_todo);
+    size_t turns = (n_todo + at_once - 1) / at_once;
+    double time = e->seconds / at_once, rounds = (double)turns * e->seconds / (double)n_todo;
+    duration(all, sizeof all, time < e->longest ? e->longest : time < rounds ? rounds : time);
+    printf("estimate from");
     if (e->finished)
-        printf("estimate from %zu finished points (their host.json): %s a point\n", e->from, one);
-    else
-        printf("estimate from trying %zu points for up to %" PRIu64 " references, scaled to their traces' length: %s a point\n",
-               e->from, e->references, one);
+        printf(" %zu finished points (their host.json)%s", e->finished, e->tried ? " and" : "");
+    if (e->tried)
+        printf(" trying %zu points for up to %" PRIu64 " references, scaled to their traces' length", e->tried, e->references);
+    printf(": %s a point\n", one);
     if (e->unknown)
-        printf("  at %zu of these the trace does not tell its length: they take longer\n", e->unknown);
+        printf("  %zu of these were not tried to their end, and their length is not known: they take longer\n", e->unknown);
     printf("  time    %s for %zu points with -j %u\n", all, n_todo, jobs);
     printf("  memory  %.0f MiB a process, %.0f MiB with -j %u%s\n", (double)e->memory_bytes / 1048576,
-           (double)e->memory_bytes / 1048576 * at_once, jobs, e->finished ? "" : ", and more where a trace touches more later");
+           (double)e->memory_bytes / 1048576 * at_once, jobs, e->tried ? ", and more where a trace touches more later" : "");
+    double need = (double)e->disk_bytes * (double)n_todo, there = free_bytes(output);
+    printf("  disk    %s a point, %s for %zu points and the tables; %s are free there%s\n",
+           bytes_text(disk, sizeof disk, (double)e->disk_bytes), bytes_text(one, sizeof one, need * TABLES), n_todo,
+           bytes_text(left, sizeof left, there), there < need * TABLES ? ": NOT ENOUGH" : "");
 }
 
-void report_plan(const struct sweep_plan *p, const struct sweep_point *point, const struct sweep_folder *f, const size_t *todo,
-                 size_t n_todo, unsigned jobs)
+void report_plan(const struct sweep_plan *p, const struct sweep_point *point, const struct sweep_folder *f, const char *output,
+                 const size_t *todo, size_t n_todo, unsigned jobs)
 {
     static const char *const states[] = POINT_STATES;
     struct estimate e;
@@ -113,7 +145,7 @@ void report_plan(const struct sweep_plan *p, const struct sweep_point *point, co
     printf("%zu points, %zu to simulate\n", p->n, n_todo);
     fflush(stdout);
     estimate_points(&e, f, p, point, todo, n_todo);
-    report_estimate(&e, n_todo, jobs);
+    report_estimate(&e, output, n_todo, jobs);
 }
 
 static void counts(const struct collection *c)

@@ -5,9 +5,9 @@
 #include "app/sweep/collect.h"
 #include "app/sweep/pool.h"
 
-/* --dry-run, on stdout. `f` may be NULL. */
-void report_plan(const struct sweep_plan *p, const struct sweep_point *point, const struct sweep_folder *f, const size_t *todo,
-                 size_t n_todo, unsigned jobs);
+/* --dry-run, on stdout. `f` may be NULL: `output` is not there yet. */
+void report_plan(const struct sweep_plan *p, const struct sweep_point *point, const struct sweep_folder *f, const char *output,
+                 const size_t *todo, size_t n_todo, unsigned jobs);
 /* Before anything runs, on stderr: combinations that cannot work. */
 void report_impossible(const struct sweep_plan *p, const struct sweep_point *point, size_t n);
 void report_sweep(const struct collection *c, const struct sweep_folder *f, const struct pool *pool);
