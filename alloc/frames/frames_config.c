@@ -129,6 +129,14 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
     {"extfrag_threshold", P_U32, BUD(extfrag_threshold), .def = 500, .max = 1000,
      .help = "a request above order 3 is not compacted for where the fragmentation index is at most this: memory is short, "
              "not fragmented (vm.extfrag_threshold)"},
+    {"kcompactd", P_BOOL, BUD(kcompactd), .def = 1,
+     .help = "with compaction: kswapd and kcompactd of each node are woken and compact in the background"},
+    {"compaction_proactiveness", P_U32, BUD(compaction_proactiveness), .def = 20, .max = 100,
+     .help = "kcompactd compacts a node whose fragmentation score is above 110 minus this, until it is 100 minus this; 0: never by "
+             "itself (vm.compaction_proactiveness)"},
+    {"compaction_interval", P_TIME, BUD(compaction_interval_ps), .def = UINT64_C(500000000000), .min = 1000,
+     .help = "simulated time between two looks at the score (HPAGE_FRAG_CHECK_INTERVAL_MSEC); functional mode counts a core cycle a "
+             "reference of each core"},
     {"compact_scan_cycles", P_CYC, BUD(compact_scan_cycles), .def = 20, .max = 100000, .flags = PARAM_NOT_WARM,
      .help = "core cycles for a page that a scanner of compaction looks at (assumed; docs/model/compaction.md)"},
     {"migrate_cycles", P_CYC, BUD(migrate_cycles), .def = 2000, .max = 1000000, .flags = PARAM_NOT_WARM,

@@ -60,12 +60,15 @@ struct buddy_config {
     uint64_t pcp_cache_bytes; /* a CPU's share of the last-level cache */
     bool compaction;          /* direct compaction in the slow path */
     uint32_t extfrag_threshold; /* vm.extfrag_threshold */
+    bool kcompactd;             /* and compaction in the background */
+    uint32_t compaction_proactiveness; /* vm.compaction_proactiveness */
+    uint64_t compaction_interval_ps;
     uint32_t compact_scan_cycles; /* of a page that a scanner looks at */
     uint32_t migrate_cycles;  /* software for a block that moves, without its memory operations */
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 21, BUDDY_PARAMS_N = 13, AGEING_PARAMS_N = 5 };
+enum { MEMORY_PARAMS_N = 21, BUDDY_PARAMS_N = 16, AGEING_PARAMS_N = 5 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 extern const struct param ageing_params[AGEING_PARAMS_N]; /* describes struct ageing_config */

@@ -6,9 +6,11 @@
 #ifndef FRAMES_HOOKS_H
 #define FRAMES_HOOKS_H
 
+#include "frames/zones/gfp.h"
 #include "frames/zones/zone.h"
 
 struct frame_map;
+struct compact_stats;
 
 /* enum compact_priority, COMPACT_PRIO_*: a lower number tries harder. */
 enum compact_priority { COMPACT_SYNC_FULL, COMPACT_SYNC_LIGHT, COMPACT_ASYNC };
@@ -34,8 +36,8 @@ struct frames_hooks {
     void *self;
     enum frames_task (*task)(void *self); /* NULL: all are plain */
     /* The node of z is to be balanced for this order; also when a claim boosted z's marks (order 0). The hook takes the boost
-     * back with frames_unboost when it has reclaimed (linux-mm 9.5). */
-    void (*wake_kswapd)(void *self, struct zone *z, unsigned order, enum zone_type highest);
+     * back with frames_unboost when it has reclaimed (linux-mm 9.5). `gfp`: of the request that asks. */
+    void (*wake_kswapd)(void *self, struct zone *z, unsigned order, enum zone_type highest, gfp_t gfp);
     /* try_to_free_pages: how many pages came free. */
     uint64_t (*reclaim)(void *self, const struct frame_request *r);
     /* Pages of z that reclaim could still free (zone_reclaimable_pages): should_reclaim_retry asks. */
@@ -48,6 +50,7 @@ struct frames_hooks {
     bool (*compact_suitable)(void *self, const struct frame_request *r);
     /* After a compaction that was not skipped the request was tried again: z served it, or NULL. May be NULL by itself. */
     void (*compact_done)(void *self, const struct frame_request *r, struct zone *z);
+    const struct compact_stats *compact_stats; /* of the compactor, for proc/vmstat; NULL: there is none */
     /* __alloc_pages_may_oom: true if something was killed or is dying, so that trying again makes sense. */
     bool (*oom)(void *self, const struct frame_request *r);
 };

@@ -206,6 +206,7 @@ struct core {
     bool fe_busy;         /* an instruction's fetch has begun, its entry not yet */
     uint32_t parked;      /* faulted parts */
     struct plist parked_list;
+    bool daemon_due, daemon_asked; /* kcompactd is to run here; the question to the operating system is its */
     bool draining;        /* waits for an empty window to make a call or to change the thread */
     bool finished;
     struct trace_batch held; /* of another thread, until the core has drained */

@@ -136,6 +136,7 @@ static bool fault(struct core *c, va_t va, unsigned error)
     machine_remap(c->machine, c->asid, va, &a);
     machine_compact_pay(c->machine, c);
     functional_perform(c, a.ops, a.n);
+    machine_daemon_functional(c->machine, c);
     return true;
 }
 
@@ -428,6 +429,7 @@ static void call(struct core *c, const struct trace_rec *r)
 {
     machine_call(c->machine, c, r);
     machine_compact_pay(c->machine, c);
+    machine_daemon_functional(c->machine, c);
 }
 
 /* The records up to `end`, or until the process is gone. Returns the next one. */

@@ -51,6 +51,12 @@ void supply_drained(struct core *c)
 {
     if (c->os != OS_IDLE)
         return;
+    if (unlikely(c->daemon_due)) {
+        c->daemon_due = false;
+        c->daemon_asked = true;
+        os_ask_call(c);
+        return;
+    }
     if (c->has_held && c->rec == c->rec_end) {
         /* A process that nobody has seen gets its tables from the operating system; else the change is the core's own. */
         if (c->mmu_on && (c->held.process >= c->machine->n_process ||

@@ -67,6 +67,34 @@ done
 awk -v a="$(stat timed sim.cycles)" -v b="$(stat slow sim.cycles)" -v n="$(stat timed compact.migrated)" 'BEGIN { d = (b - a) / (n * 18000); exit !(d > 0.999 && d < 1.001) }' ||
     fail "migration that costs 18,000 cycles more a page: $(stat timed sim.cycles), $(stat slow sim.cycles) cycles"
 
+# in the background: aged memory whose score is above the mark is compacted until it is not, in both modes
+{
+    echo '# mmulab trace 1'
+    echo "T 0 1"
+    i=0
+    while [ $i -lt 3000 ]; do
+        printf 'S %x 8\n' $((0x40000000 + i % 300 * 4096))
+        i=$((i + 1))
+    done
+} >idle.mtt
+aged() { "$prog" run -q -t idle.mtt -s sim.checks=true -s memory.size=256MiB -s memory.ageing.recipe=holes -s memory.ageing.target=0.97 \
+    -s memory.ageing.free=0.4 -s buddy.compaction=true -s buddy.compaction_interval=100ns "$@"; }
+score() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "zone_dma32_unusable_9") c = i; next } NR == 2 { print $c } END { print $c }' "$1/series.csv" | tr '\n' ' '; }
+for mode in functional timed; do
+    aged -s sim.mode=$mode -o aged_$mode || fail "aged, $mode"
+    aged -s sim.mode=$mode -s buddy.compaction_proactiveness=0 -o idle_$mode || fail "aged, proactiveness 0, $mode"
+    aged -s sim.mode=$mode -s buddy.kcompactd=false -o none_$mode || fail "aged, no kcompactd, $mode"
+    [ "$(stat aged_$mode compact.proactive_runs)" -ge 1 ] || fail "$mode: no proactive compaction"
+    [ "$(stat aged_$mode compact.migrated)" -gt 1000 ] || fail "$mode: proactive compaction moved nothing"
+    [ "$(stat aged_$mode compact.daemon_migrate_scanned)" = "$(stat aged_$mode compact.migrate_scanned)" ] || fail "$mode: not all was kcompactd's"
+    [ "$(stat idle_$mode compact.proactive_runs)" = 0 ] || fail "$mode: proactiveness 0"
+    [ "$(stat none_$mode compact.migrated)" = 0 ] || fail "$mode: kcompactd is off"
+    score aged_$mode >score.txt
+    awk '{ exit !($1 > 0.9 && $2 <= 0.81) }' score.txt || { cat score.txt; fail "$mode: the unusable index at the start and the end"; }
+done
+[ "$(stat aged_timed sim.cycles)" -gt "$(stat idle_timed sim.cycles)" ] || fail "kcompactd on the program's only core costs nothing"
+grep -q "^compact_migrate_scanned $(stat aged_timed compact.migrate_scanned)\$" aged_timed/proc/vmstat || fail "proc/vmstat"
+
 refused() { what=$1; shift; run "$@" -o refused 2>err.txt && fail "$what was accepted"; grep -q "$what" err.txt || { cat err.txt; fail "$what: not said"; }; }
 refused vm.huge_defrag -s vm.huge_defrag=true
 refused compaction -s buddy.compaction=true -s buddy.allocator=textbook

@@ -12,6 +12,8 @@
 
 enum { NOBODY = 0, HANDLES = 1 << 16 };
 struct block { uint64_t pfn; unsigned order; bool live, pinned, movable; };
+#define HALF_SECOND UINT64_C(500000000000)
+
 struct world {
     struct frame_map *m;
     struct compaction *c;
@@ -271,8 +273,8 @@ START_TEST(huge_page_by_compaction)
             compaction_attach(w->c);
         uint32_t h = take(w, GFP_TRANSHUGE_LIGHT | __GFP_DIRECT_RECLAIM, 9, FRAME_TAG_ANON, false);
         ck_assert_int_eq(h != NOBODY, on);
-        ck_assert_uint_eq(w->c->st.stalls, (unsigned)on);
-        ck_assert_uint_eq(w->c->st.successes, (unsigned)on);
+        ck_assert_uint_eq(w->c->st.stall, (unsigned)on);
+        ck_assert_uint_eq(w->c->st.success, (unsigned)on);
         verify(w);
         world_free(w);
     }
@@ -344,7 +346,7 @@ END_TEST
 START_TEST(proactive)
 {
     struct world *w = world_new(256 * MIB, false, "proactive");
-    ck_assert_uint_eq(compact_proactive(w->c, 0), 500);
+    ck_assert_uint_eq(compact_proactive(w->c, 0), HALF_SECOND);
     ck_assert_uint_eq(w->c->st.proactive_runs, 0);
     while (take(w, GFP_ALL, 0, FRAME_TAG_ANON, false) != NOBODY)
         ;
@@ -355,7 +357,7 @@ START_TEST(proactive)
     compact_proactive(w->c, 0);
     ck_assert_uint_eq(w->c->st.proactive_runs, 0);
     w->m->zones[ZONE_DMA32].flags &= ~(unsigned)ZONE_RECLAIM_ACTIVE;
-    ck_assert_uint_eq(compact_proactive(w->c, 0), 500);
+    ck_assert_uint_eq(compact_proactive(w->c, 0), HALF_SECOND);
     ck_assert_uint_eq(w->c->st.proactive_runs, 1);
     unsigned score = compact_score_zone(&w->m->zones[ZONE_DMA32]);
     ck_assert_uint_le(score, 80);
@@ -363,7 +365,7 @@ START_TEST(proactive)
     for (uint32_t h = 1; h < w->n; h++)
         w->b[h].pinned = true;
     w->c->config.proactiveness = 90;
-    ck_assert_uint_eq(compact_proactive(w->c, 0), 500u << 6);
+    ck_assert_uint_eq(compact_proactive(w->c, 0), HALF_SECOND << 6);
     verify(w);
     world_free(w);
 }

@@ -164,8 +164,9 @@ struct watch {
 };
 
 static void note(struct watch *w, const char *what) { strncat(w->log, what, sizeof w->log - strlen(w->log) - 1); }
-static void on_wake(void *self, struct zone *z, unsigned order, enum zone_type highest)
+static void on_wake(void *self, struct zone *z, unsigned order, enum zone_type highest, gfp_t gfp)
 {
+    (void)gfp;
     (void)z, (void)order, (void)highest;
     note(self, "w");
 }

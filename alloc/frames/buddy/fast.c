@@ -33,7 +33,7 @@ static inline pfn_t rmqueue(struct frame_map *map, struct zone *z, unsigned orde
     if (unlikely(z->flags & ZONE_BOOSTED) && (flags & ALLOC_KSWAPD)) {
         z->flags &= ~(unsigned)ZONE_BOOSTED;
         if (map->hooks.wake_kswapd)
-            map->hooks.wake_kswapd(map->hooks.self, z, 0, z->type);
+            map->hooks.wake_kswapd(map->hooks.self, z, 0, z->type, GFP_ATOMIC); /* order 0 wakes nobody else */
     }
     if (unlikely(flags & ALLOC_HIGHATOMIC) && !pfn_is_none(pfn))
         highatomic_reserve(map, z, pfn.v, order);

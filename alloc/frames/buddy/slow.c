@@ -66,7 +66,7 @@ static void wake_kswapds(struct slow *s)
         if ((int)z->node == node)
             continue;
         node = (int)z->node;
-        h->wake_kswapd(h->self, z, s->r->order, s->r->highest);
+        h->wake_kswapd(h->self, z, s->r->order, s->r->highest, s->r->gfp);
     }
 }
 

@@ -13,7 +13,7 @@
 
 void compact_config_defaults(struct compact_config *c)
 {
-    *c = (struct compact_config){.extfrag_threshold = 500, .proactiveness = 20, .proactive_ms = 500};
+    *c = (struct compact_config){.extfrag_threshold = 500, .proactiveness = 20, .interval_ps = UINT64_C(500) * 1000 * 1000 * 1000};
 }
 
 int compaction_new(struct compaction **out, struct frame_map *map, const struct compact_config *config, struct err *err)
@@ -161,15 +161,15 @@ enum compact_result compact_direct(struct compaction *c, const struct frame_requ
 
 void compact_done(struct compaction *c, const struct frame_request *r, struct zone *z)
 {
-    c->st.stalls++;
+    c->st.stall++;
     if (!z) {
-        c->st.fails++;
+        c->st.fail++;
         return;
     }
     struct compact_zone *cz = &c->zone[z - c->map->zones];
     cz->skip_flush = false;
     compact_defer_reset(cz, r->order, true);
-    c->st.successes++;
+    c->st.success++;
 }
 
 /* compaction_zonelist_suitable: with what reclaim could free, would there be room? */
@@ -200,13 +200,22 @@ void compaction_attach(struct compaction *c)
     h->compact = on_compact;
     h->compact_suitable = on_suitable;
     h->compact_done = on_done;
+    h->compact_stats = &c->st;
 }
 
 /* ---- in the background ---------------------------------------------------------------------------------------------------- */
 
+/* What kcompactd scanned since the statistics were `before`. */
+static void count_daemon(struct compaction *c, const struct compact_stats *before)
+{
+    c->st.daemon_migrate_scanned += c->st.migrate_scanned - before->migrate_scanned;
+    c->st.daemon_free_scanned += c->st.free_scanned - before->free_scanned;
+}
+
 void compact_daemon(struct compaction *c, unsigned node, unsigned order, enum zone_type highest)
 {
-    c->st.daemon_wakes++;
+    struct compact_stats before = c->st;
+    c->st.daemon_wake++;
     for (unsigned t = 0; t <= highest && t < N_ZONES; t++) {
         struct zone *z = &c->map->zones[node * N_ZONES + t];
         struct compact_zone *cz = &c->zone[z - c->map->zones];
@@ -230,6 +239,7 @@ void compact_daemon(struct compaction *c, unsigned node, unsigned order, enum zo
             compact_defer(cz, order);
         }
     }
+    count_daemon(c, &before);
 }
 
 /* compact_node: whole zones, to the end or until the proactive score is good. */
@@ -275,17 +285,18 @@ unsigned compact_score_mark(const struct compact_config *c, bool low)
 uint64_t compact_proactive(struct compaction *c, unsigned node)
 {
     if (!c->config.proactiveness)
-        return c->config.proactive_ms;
+        return c->config.interval_ps;
     for (unsigned t = 0; t < N_ZONES; t++)
         if (c->map->zones[node * N_ZONES + t].flags & ZONE_RECLAIM_ACTIVE)
-            return c->config.proactive_ms;
+            return c->config.interval_ps;
     unsigned before = compact_score_node(c->map, node);
     if (before <= compact_score_mark(&c->config, false))
-        return c->config.proactive_ms;
+        return c->config.interval_ps;
+    struct compact_stats scanned = c->st;
     c->st.proactive_runs++;
     whole_node(c, node, true);
-    return compact_score_node(c->map, node) < before ? c->config.proactive_ms
-                                                     : (uint64_t)c->config.proactive_ms << COMPACT_MAX_DEFER_SHIFT;
+    count_daemon(c, &scanned);
+    return compact_score_node(c->map, node) < before ? c->config.interval_ps : c->config.interval_ps << COMPACT_MAX_DEFER_SHIFT;
 }
 
 /* ---- books ---------------------------------------------------------------------------------------------------------------- */
@@ -295,6 +306,26 @@ void compaction_add_stats(const struct compaction *c, struct stats *s)
 #define COMPACT_STAT_DESC(name, unit, help) STAT_ENTRY(struct compact_stats, name, unit, help)
     static const struct stat_desc descs[] = {COMPACT_STATS(COMPACT_STAT_DESC)};
     stats_add(s, "compact", &c->st, descs, ARRAY_LEN(descs));
+}
+
+static void node_state(struct compact_node *n, struct state_io *io)
+{
+    uint32_t order[2] = {n->kswapd_order, n->order}, highest[2] = {n->kswapd_highest, n->highest};
+    state_bool(io, &n->kswapd_wanted);
+    state_bool(io, &n->hopeless);
+    state_bool(io, &n->wanted);
+    for (unsigned i = 0; i < 2; i++) {
+        state_u32(io, &order[i]);
+        state_u32(io, &highest[i]);
+        state_check(io, order[i] < FRAME_ORDERS && highest[i] < N_ZONES, "kcompactd is asked for what does not exist");
+    }
+    state_u64(io, &n->due_ps);
+    if (!io->loading || state_bad(io))
+        return;
+    n->kswapd_order = order[0];
+    n->order = order[1];
+    n->kswapd_highest = (enum zone_type)highest[0];
+    n->highest = (enum zone_type)highest[1];
 }
 
 void compaction_state(struct compaction *c, struct state_io *io)
@@ -315,6 +346,8 @@ void compaction_state(struct compaction *c, struct state_io *io)
         z->order_failed = (int)failed;
         state_bool(io, &z->skip_flush);
     }
+    for (unsigned i = 0; i < c->map->n_nodes; i++)
+        node_state(&c->node[i], io);
     state_same(io, c->n_blocks, "number of pageblocks");
     state_sparse(io, c->skip, 0, c->n_blocks, 1);
     state_bytes(io, &c->st, sizeof c->st);

@@ -18,15 +18,17 @@
 #include "frames/frames.h"
 #include "frames/hooks.h"
 
+#include <stdio.h>
+
 enum { COMPACT_CLUSTER_MAX = 32, COMPACT_MAX_DEFER_SHIFT = 6, COMPACT_HPAGE_ORDER = 9 };
 enum { COMPACT_WHOLE = -1 }; /* an order: none is wanted, all memory is to be compacted (vm.compact_memory) */
 
 struct compact_config {
     uint32_t extfrag_threshold; /* vm.extfrag_threshold, 0..1000 */
     uint32_t proactiveness;     /* vm.compaction_proactiveness, 0..100 */
-    uint32_t proactive_ms;      /* HPAGE_FRAG_CHECK_INTERVAL_MSEC */
+    uint64_t interval_ps;       /* HPAGE_FRAG_CHECK_INTERVAL_MSEC */
 };
-/* 500, 20, 500. */
+/* 500, 20, 500 ms. */
 void compact_config_defaults(struct compact_config *c);
 
 /* What the moves of a call came to: who charges time and traffic asks for it (compact_take_cost). */
@@ -49,9 +51,9 @@ struct compact_owner {
 };
 
 #define COMPACT_STATS(X) \
-    X(stalls, "requests", "direct compactions after which the request was tried again (compact_stall)") \
-    X(successes, "requests", "... and got its block (compact_success)") \
-    X(fails, "requests", "... and did not (compact_fail)") \
+    X(stall, "requests", "direct compactions after which the request was tried again (compact_stall)") \
+    X(success, "requests", "... and got its block (compact_success)") \
+    X(fail, "requests", "... and did not (compact_fail)") \
     X(runs, "runs", "compactions of a zone that began to scan") \
     X(skipped, "zones", "zones not compacted: too little is free, or it would not help") \
     X(deferred, "zones", "zones not compacted because it failed lately") \
@@ -63,7 +65,10 @@ struct compact_owner {
     X(migrate_failed, "pages", "pages that could not be moved: no target, or the owner refused (pgmigrate_fail)") \
     X(pte_stores, "stores", "page-table entries changed by moves") \
     X(invalidations, "translations", "translations dropped by moves") \
-    X(daemon_wakes, "wakes", "kcompactd was woken") \
+    X(batches, "rounds", "rounds of moves, each with one flush of translations") \
+    X(daemon_wake, "wakes", "kcompactd was woken and looked at its zones (compact_daemon_wake)") \
+    X(daemon_migrate_scanned, "pages", "... of migrate_scanned, those of kcompactd") \
+    X(daemon_free_scanned, "pages", "... of free_scanned, those of kcompactd") \
     X(proactive_runs, "runs", "proactive compactions of a node")
 struct compact_stats {
 #define COMPACT_STAT_FIELD(name, unit, help) uint64_t name;
@@ -79,11 +84,21 @@ struct compact_zone {
     bool skip_flush; /* a whole pass is over: the skip bits go when kswapd sleeps next */
 };
 
+/* Of each node: kcompactd, and what its kswapd was asked for (background.c). */
+struct compact_node {
+    bool kswapd_wanted, hopeless; /* hopeless: it balanced nothing, and is not woken again until a request finds the node balanced */
+    bool wanted;                  /* kcompactd was woken */
+    unsigned kswapd_order, order;
+    enum zone_type kswapd_highest, highest;
+    uint64_t due_ps;              /* the next proactive check */
+};
+
 struct compaction {
     struct frame_map *map;
     struct compact_config config;
     struct compact_owner owner; /* zero: blocks without tables */
     struct compact_zone zone[FRAME_ZONES];
+    struct compact_node node[FRAME_NODES];
     uint8_t *skip; /* of each pageblock: scanning it gave nothing */
     size_t n_blocks;
     struct compact_stats st;
@@ -117,8 +132,19 @@ void compact_kswapd_sleeps(struct compaction *c, unsigned node);
 unsigned compact_score_zone(const struct zone *z);
 unsigned compact_score_node(const struct frame_map *map, unsigned node);
 unsigned compact_score_mark(const struct compact_config *c, bool low);
-/* The node's check that is due every proactive_ms. Milliseconds until the next one. */
+/* The node's check that is due every interval_ps. Picoseconds until the next one. */
 uint64_t compact_proactive(struct compaction *c, unsigned node);
+
+/*
+ * In the background. After compact_background_attach the slow path wakes kswapd and kcompactd (unless another wake_kswapd is
+ * there already); the caller runs compact_background now and then: when somebody is wanted, or a check is due, by a clock of its own.
+ */
+void compact_background_attach(struct compaction *c, uint64_t now_ps);
+bool compact_background_wanted(const struct compaction *c);
+uint64_t compact_background_due(const struct compaction *c); /* of the earliest check; UINT64_MAX: none (proactiveness 0) */
+void compact_background(struct compaction *c, uint64_t now_ps);
+void compact_background_rest(struct compaction *c, uint64_t now_ps); /* its work took until now: the next checks are an interval away */
+void compact_background_restart_clock(struct compaction *c, uint64_t now_ps); /* what was now_ps is 0 from here on */
 
 /* Deferral of one zone (linux-mm 4.5). */
 bool compact_deferred(struct compact_zone *z, unsigned order); /* also counts the attempt */
@@ -128,6 +154,8 @@ void compact_defer_reset(struct compact_zone *z, unsigned order, bool allocated)
 /* Registers "compact.*". */
 struct stats;
 void compaction_add_stats(const struct compaction *c, struct stats *s);
+/* The whole machine's counters in the form of /proc/vmstat; those of compaction are 0 where nothing compacts. */
+void frames_print_vmstat(const struct frame_map *map, FILE *out);
 /* Positions, skip bits, deferral, statistics as bytes; compaction_check tells whether they are possible. */
 struct state_io;
 void compaction_state(struct compaction *c, struct state_io *io);

@@ -56,7 +56,10 @@ static bool migrate(struct control *k, bool *failed)
     k->move_pages = 0;
     k->c->st.pte_stores += k->c->cost.pte_stores - before.pte_stores;
     k->c->st.invalidations += k->c->cost.invalidations - before.invalidations;
-    if (k->c->owner.batch && k->c->cost.pages != before.pages)
+    if (k->c->cost.pages == before.pages)
+        return enough;
+    k->c->st.batches++;
+    if (k->c->owner.batch)
         k->c->owner.batch(k->c->owner.self, compact_scanned_untold(k->c));
     return enough;
 }

@@ -2,6 +2,7 @@
 
 #include "app/result/page_users.h"
 #include "engine/types.h"
+#include "frames/compact/compaction.h"
 #include "frames/measure/fragmentation.h"
 #include "frames/zones/zoneinfo.h"
 #include "slab/vmalloc/vmalloc.h"
@@ -13,6 +14,7 @@ OF_MAP(pagetypeinfo)
 OF_MAP(zoneinfo)
 OF_MAP(unusable_index)
 OF_MAP(extfrag_index)
+OF_MAP(vmstat)
 #undef OF_MAP
 static void print_slabinfo(const struct proc_source *s, FILE *f) { slab_print_slabinfo(s->slab, f); }
 static void print_vmallocinfo(const struct proc_source *s, FILE *f) { slab_print_vmallocinfo(s->vmalloc, f); }
@@ -27,6 +29,7 @@ static const struct proc_file {
     {"zoneinfo", print_zoneinfo, OF_FRAMES},           {"unusable_index", print_unusable_index, OF_FRAMES},
     {"extfrag_index", print_extfrag_index, OF_FRAMES}, {"slabinfo", print_slabinfo, OF_SLABS},
     {"vmallocinfo", print_vmallocinfo, OF_VMALLOC},    {"page_users", print_page_users, OF_USERS},
+    {"vmstat", print_vmstat, OF_FRAMES},
 };
 
 struct job { const struct proc_file *file; const struct proc_source *source; };

@@ -52,6 +52,10 @@ static void drop_parts(struct core *c)
 static void drop_question(struct core *c)
 {
     struct machine *m = c->machine;
+    if (c->daemon_asked && c->os_sent) { /* kcompactd has not ended: it asks again */
+        c->daemon_asked = false;
+        c->daemon_due = true;
+    }
     if (!c->os_sent) {
         if (c->os_is_call) /* a call has been made, only its time was not over: the hop is void by its epoch */
             c->os = OS_IDLE;

@@ -504,7 +504,12 @@ static void run_functional(struct machine *m, bool warm_up)
             boundary = s->warmup;
         if (s->limit && s->limit < boundary)
             boundary = s->limit;
+        uint64_t daemon = machine_daemon_due_references(m);
+        if (daemon < boundary)
+            boundary = daemon > total ? daemon : total + 1;
         more = take_turns(m, &total, boundary);
+        if (total >= daemon)
+            machine_daemon_functional(m, &m->core[m->turn]);
         if (!m->warm && total >= s->warmup && !m->failed) {
             machine_totals(m);
             stats_snapshot(m->stats);

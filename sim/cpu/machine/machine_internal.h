@@ -13,7 +13,8 @@ struct process { /* of the traces, by number */
     bool exits; /* ends when the run ends (CORE_EXIT_LATER) */
 };
 
-enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK, ACTION_FAULT, ACTION_REMAP };
+enum action_kind { ACTION_CALL, ACTION_KILL, ACTION_SAMPLE, ACTION_WARMUP, ACTION_MARK, ACTION_FAULT, ACTION_REMAP,
+                   ACTION_DAEMON_TIMER, ACTION_DAEMON_END };
 struct action { /* global action of docs/model/timing.md section 1 */
     cyc_t when;
     unsigned core;
@@ -24,12 +25,13 @@ struct action { /* global action of docs/model/timing.md section 1 */
 
 /* What compactions have done and nobody has paid for yet (machine_compact.c). */
 struct compact_moved;
+struct compact_entry;
 struct compact_work {
     struct os_list list;
     struct compact_moved *moved; /* blocks of the present round */
     uint32_t n_moved, cap_moved;
-    pa_t entry; /* of the block that is being moved; 0: none */
-    uint32_t asid;
+    struct compact_entry *entry; /* that changed in this round */
+    uint32_t n_entries, cap_entries;
     cyc_t *stall; /* of each core, for the interrupts that flush its TLBs */
 };
 
@@ -47,6 +49,7 @@ struct machine {
     struct compaction *compaction; /* NULL: off */
     struct vm_mover mover;
     struct compact_work compact;
+    bool daemon_timer, daemon_runs, daemon_locked; /* kcompactd.c: a timer is set, a core has its work, it holds the lock */
     struct slab_sys *slab;       /* NULL without an MMU */
     struct slab_replay *objects; /* the kernel objects of the traces */
     bool has_objects;            /* a record of theirs was met */
@@ -116,6 +119,15 @@ void machine_compact_free(struct machine *m);
  * next operations it is given (c->work); cores whose TLBs were flushed stand still. Or nobody does: the process is killed. */
 void machine_compact_pay(struct machine *m, struct core *c);
 void machine_compact_discard(struct machine *m);
+/* kcompactd.c: compaction in the background. */
+void machine_daemon_functional(struct machine *m, struct core *c); /* if it is wanted or due: at once, on c */
+uint64_t machine_daemon_due_references(const struct machine *m);   /* UINT64_MAX: never */
+void machine_daemon_begin(struct machine *m);                      /* of the timed part */
+void machine_daemon_look(struct machine *m, cyc_t now);            /* in a global action: a core gets the work */
+void machine_daemon_timer(struct machine *m, cyc_t now);
+cyc_t machine_daemon_run(struct machine *m, struct core *c, cyc_t now);
+void machine_daemon_end(struct machine *m, cyc_t now);
+void os_list_add(struct os_list *l, enum os_op_kind kind, pa_t pa, uint64_t value, uint32_t repeat);
 void machine_forget_asid(struct machine *m, uint32_t asid); /* every TLB and paging-structure cache */
 bool is_slab_record(const struct trace_rec *r);
 /* Plays the record; core cycles that it takes. */

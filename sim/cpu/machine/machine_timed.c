@@ -75,6 +75,7 @@ static void decide(struct machine *m, unsigned k, tick_t now)
     c->os_sent = false;
     frames_tick(m->frames, now);
     if (c->os_is_call) {
+        m->daemon_locked = c->daemon_asked;
         machine_add_action(m, seen, k, ACTION_CALL);
         return;
     }
@@ -104,6 +105,7 @@ static void fault_action(struct machine *m, const struct action *a)
         machine_compact_pay(m, c);
     }
     hop_at(c, a->when, HOP_OS_ANSWER, 0);
+    machine_daemon_look(m, a->when);
 }
 
 static void os_event(struct machine *m, const struct event *e)
@@ -119,6 +121,10 @@ static void os_event(struct machine *m, const struct event *e)
         return;
     }
     m->os_locked = false;
+    if (m->daemon_locked) {
+        m->daemon_locked = false;
+        machine_add_action(m, (e->tick + m->period - 1) / m->period + m->cfg.bus.response_latency_cycles, 0, ACTION_DAEMON_END);
+    }
     if (m->os_n) {
         unsigned k = m->os_queue[m->os_head];
         m->os_head = (m->os_head + 1) % m->cores;
@@ -131,12 +137,20 @@ static void call_action(struct machine *m, const struct action *a)
 {
     struct core *c = &m->core[a->core];
     cyc_t cost = 0;
-    if (!c->call)
+    bool daemon = c->daemon_asked;
+    if (daemon)
+        cost = machine_daemon_run(m, c, a->when);
+    else if (!c->call)
         machine_process(m, c->held.process); /* the thread changes when the core goes on */
     else
         cost = machine_call(m, c, c->call);
     machine_compact_pay(m, c);
-    if (c->work.n) { /* the lock is kept until all of it is done */
+    c->daemon_asked = false;
+    if (!daemon)
+        machine_daemon_look(m, a->when);
+    if (daemon || c->work.n) { /* the lock is kept until all of it is done */
+        if (daemon && cost)
+            os_list_add(&c->work, OS_WAIT, (pa_t){0}, cost, 1);
         hop_at(c, a->when + cost, HOP_OS_BEGIN, 0);
         return;
     }
@@ -196,6 +210,12 @@ static void run_action(struct machine *m, const struct action *a)
             set_mark(m);
         }
         break;
+    case ACTION_DAEMON_TIMER:
+        machine_daemon_timer(m, a->when);
+        break;
+    case ACTION_DAEMON_END:
+        machine_daemon_end(m, a->when);
+        break;
     case ACTION_MARK:
         m->hooks.mark(m->hooks.self, m, a->number, a->text);
         free(a->text);
@@ -231,7 +251,8 @@ static cyc_t action_next(void *self)
 {
     struct machine *m = self;
     for (unsigned i = 0; i < m->n_action; i++)
-        if ((m->action[i].kind != ACTION_SAMPLE && m->action[i].kind != ACTION_WARMUP) || !all_finished(m))
+        if ((m->action[i].kind != ACTION_SAMPLE && m->action[i].kind != ACTION_WARMUP && m->action[i].kind != ACTION_DAEMON_TIMER) ||
+            !all_finished(m))
             return m->action[i].when;
     return CYC_NEVER;
 }
@@ -291,6 +312,7 @@ int machine_run_timed(struct machine *m)
         if (!m->warm)
             machine_add_action(m, WARMUP_CHECK_CYCLES, 0, ACTION_WARMUP);
     }
+    machine_daemon_begin(m);
     bool ended = windows_run(&wc, &ops);
     if (ended) {
         assert(all_finished(m));

@@ -1,7 +1,6 @@
 /* The operating system as a core sees it: it asks, waits, performs the handler's stores, goes on (timing.md section 7). */
 #include "cpu/machine/machine_internal.h"
 #include "cpu/timed.h"
-#include "engine/grow.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -99,14 +98,14 @@ void os_answer(struct core *c)
 
 static void choose_ops(struct core *c)
 {
-    c->ops = c->answer.ops;
-    c->n_ops = c->answer.n;
-    if (!c->work.n)
+    if (!c->work.n && !c->os_is_call) {
+        c->ops = c->answer.ops;
+        c->n_ops = c->answer.n;
         return;
+    }
     for (uint32_t i = 0; i < c->answer.n && !c->os_is_call; i++) {
-        if (c->work.n == c->work.cap)
-            c->work.run = grow_array(c->work.run, &c->work.cap, 256, sizeof *c->work.run);
-        c->work.run[c->work.n++] = c->answer.ops[i];
+        const struct os_run *r = &c->answer.ops[i];
+        os_list_add(&c->work, r->op.kind, r->op.pa, r->op.value, r->repeat);
     }
     c->ops = c->work.run;
     c->n_ops = c->work.n;

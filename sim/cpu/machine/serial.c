@@ -92,6 +92,8 @@ void serial_cycle(struct core *c)
     store_buffer_drain(c);
     if (c->pending_store != NIL && place_store(c))
         c->resume = c->now;
+    if (unlikely(c->daemon_due) && c->s_addr >= c->s_end && !c->part_busy && c->resume <= c->now)
+        c->draining = true;
     while (!c->part_busy && c->resume <= c->now && c->stall <= c->now && !c->draining) {
         if (c->s_addr < c->s_end) {
             if (!step(c) || (c->pending_store != NIL && !place_store(c)))

@@ -200,6 +200,8 @@ void window_cycle(struct core *c)
             issue(c, c->woken[i]);
     }
     store_buffer_drain(c);
+    if (unlikely(c->daemon_due) && !c->fe_busy)
+        c->draining = true;
     if (c->stall <= c->now)
         window_dispatch(c);
     bool drained = c->draining && c->os == OS_IDLE && window_empty(c);
