@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { PROCESSES = 3, PAGES = 6000 };
+enum { PROCESSES = 3, PAGES = 6000, CPUS = 4 };
 #define BASE 0x10000000ull
 
 struct seen { bool mapped; uint64_t tlb, flags; }; /* tlb: frame, 0: none */
@@ -54,7 +54,7 @@ static struct world *world_new(bool huge_defrag)
     struct err e = {0};
     vm_config_defaults(&vc);
     vc.huge_defrag = huge_defrag;
-    machine_init(&w->m, 64ull << 20, 4, &vc);
+    machine_init_cpus(&w->m, 64ull << 20, 4, &vc, CPUS);
     ck_assert_int_eq(compaction_new(&w->c, w->m.frames, NULL, &e), 0);
     w->mover = (struct vm_mover){.vm = w->m.vm, .drop = {.self = w, .page = on_drop}, .self = w, .copied = on_copied};
     w->c->owner = vm_owner(&w->mover);
@@ -119,6 +119,7 @@ START_TEST(addresses_keep_their_contents)
     for (unsigned round = 0; round < 40; round++) {
         for (unsigned i = 0; i < 3000; i++) {
             unsigned a = (unsigned)rng_below(&r, PROCESSES), p = (unsigned)rng_below(&r, PAGES);
+            frames_on_cpu(w->m.frames, (unsigned)rng_below(&r, CPUS)); /* each has lists of its own */
             if (rng_below(&r, 100) < (round % 4 < 2 ? 65u : 35u)) {
                 touch(w, a, p);
             } else {

@@ -47,9 +47,9 @@ static void same_books(const struct frame_map *a, const struct frame_map *b)
     }
 }
 
-static void on_wake(void *self, struct zone *z, unsigned order, enum zone_type highest)
+static void on_wake(void *self, struct zone *z, unsigned order, enum zone_type highest, gfp_t gfp)
 {
-    (void)z, (void)order, (void)highest;
+    (void)z, (void)order, (void)highest, (void)gfp;
     ++*(unsigned *)self;
 }
 

@@ -14,7 +14,7 @@ struct vm_machine {
     uint64_t free_at_start;
 };
 
-static inline void machine_init(struct vm_machine *m, uint64_t bytes, unsigned levels, const struct vm_config *config)
+static inline void machine_init_cpus(struct vm_machine *m, uint64_t bytes, unsigned levels, const struct vm_config *config, unsigned cpus)
 {
     struct memory_config mc;
     struct buddy_config bc;
@@ -22,10 +22,16 @@ static inline void machine_init(struct vm_machine *m, uint64_t bytes, unsigned l
     struct paging_root p = {.levels = (uint8_t)levels, .max_phys_bits = 46, .flags = PAGING_DEFAULT};
     frames_config_defaults(&mc, &bc);
     mc.size_bytes = bytes;
+    bc.cpus = cpus;
     ck_assert_msg(frame_map_new(&m->frames, &mc, &bc, &err) == 0, "%s", err.message);
     ck_assert_int_eq(phys_mem_init(&m->mem, m->frames->n_frames << PAGE_SHIFT, &err), 0);
     m->free_at_start = frames_free_pages(m->frames) + frames_pcp_pages(m->frames);
     ck_assert_msg(vm_new(&m->vm, config, m->frames, &m->mem, &p, &err) == 0, "%s", err.message);
+}
+
+static inline void machine_init(struct vm_machine *m, uint64_t bytes, unsigned levels, const struct vm_config *config)
+{
+    machine_init_cpus(m, bytes, levels, config, 1);
 }
 
 static inline void machine_check(const struct vm_machine *m)
