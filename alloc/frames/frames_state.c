@@ -14,7 +14,7 @@
 
 /* A member added to one of these is part of the state, or fixed by the configuration: decide, then correct the size. */
 _Static_assert(sizeof(struct zone) == 896, "zone_state moves or compares every member");
-_Static_assert(sizeof(struct frame_map) - FRAME_ZONES * sizeof(struct zone) == 6664, "frames_state moves or compares every member");
+_Static_assert(sizeof(struct frame_map) - FRAME_ZONES * sizeof(struct zone) == 6672, "frames_state moves or compares every member");
 _Static_assert(sizeof(struct pcp) == 128, "pcp_state moves every member");
 
 static void zone_state(struct zone *z, struct state_io *io)
