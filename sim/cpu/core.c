@@ -18,6 +18,9 @@ static int init_timed(struct core *c, struct err *err)
     c->l1d_client0 = cfg->cache.l1i.mshrs;
     c->walk_client0 = c->l1d_client0 + cfg->cache.l1d.mshrs;
     c->n_client = c->walk_client0 + cfg->mmu.walkers;
+    c->l1_free[0] = cfg->cache.l1i.mshrs;
+    c->l1_free[1] = cfg->cache.l1d.mshrs;
+    c->l2_free = cfg->cache.l2.mshrs;
     c->client = calloc(c->n_client, sizeof *c->client);
     c->l2_mshr = calloc(cfg->cache.l2.mshrs, sizeof *c->l2_mshr);
     c->client_line = malloc(c->n_client * sizeof *c->client_line);

@@ -180,6 +180,7 @@ struct core {
     struct client *client;
     uint64_t *client_line, *l2_line; /* ASSOC_EMPTY: free */
     uint32_t n_client, l1d_client0, walk_client0;
+    uint32_t l1_free[2], l2_free; /* MSHRs */
     struct plist l1_fifo[2];
     struct l2_mshr *l2_mshr;
     uint32_t l2_fifo_head, l2_fifo_tail;

@@ -86,12 +86,13 @@ bool l1_access(struct core *c, uint32_t p, bool counted)
     if (cl != NIL) {
         l1->st.mshr_merges += counted;
     } else {
-        cl = find_line(c->client_line, from, to, ASSOC_EMPTY);
-        if (cl == NIL) {
+        if (!c->l1_free[which]) {
             l1->st.mshr_full += counted;
             plist_push(c, &c->l1_fifo[which], p);
             return false;
         }
+        cl = find_line(c->client_line, from, to, ASSOC_EMPTY);
+        c->l1_free[which]--;
         c->client_line[cl] = line;
         c->client[cl].write = false;
         c->client[cl].origin = (uint8_t)o;
@@ -104,9 +105,7 @@ bool l1_access(struct core *c, uint32_t p, bool counted)
 
 static void serve_l1_fifo(struct core *c, unsigned which)
 {
-    uint32_t from, to;
-    l1_range(c, which, &from, &to);
-    while (c->l1_fifo[which].head != NIL && find_line(c->client_line, from, to, ASSOC_EMPTY) != NIL) {
+    while (c->l1_fifo[which].head != NIL && c->l1_free[which]) {
         uint32_t p = plist_pop(c, &c->l1_fifo[which]);
         if (l1_access(c, p, false))
             part_served(c, p);
@@ -144,6 +143,8 @@ static void client_filled(struct core *c, uint32_t cl, enum line_state state)
         part_served(c, p);
     }
     c->client_line[cl] = ASSOC_EMPTY;
+    if (x->cache < 2)
+        c->l1_free[x->cache]++;
     while (aside.head != NIL) {
         uint32_t p = plist_pop(c, &aside);
         if (l1_access(c, p, false))
@@ -171,12 +172,13 @@ static void l2_lookup(struct core *c, uint32_t cl, bool counted)
     if (m != NIL) {
         c->l2.st.mshr_merges += counted;
     } else {
-        m = find_line(c->l2_line, 0, n, ASSOC_EMPTY);
-        if (m == NIL) {
+        if (!c->l2_free) {
             c->l2.st.mshr_full += counted;
             client_push(c, &c->l2_fifo_head, &c->l2_fifo_tail, cl);
             return;
         }
+        m = find_line(c->l2_line, 0, n, ASSOC_EMPTY);
+        c->l2_free--;
         c->l2_line[m] = line;
         c->l2_mshr[m] = (struct l2_mshr){NIL, NIL};
         send(c, line, x->write ? REQ_GETM : x->cache == 0 ? REQ_GETI : REQ_GETS, (enum req_origin)x->origin);
@@ -204,12 +206,13 @@ void on_grant(struct core *c, uint64_t line, enum line_state state)
     priv_l2_fill(c, line, state);
     uint32_t cl = c->l2_mshr[m].head;
     c->l2_line[m] = ASSOC_EMPTY;
+    c->l2_free++;
     while (cl != NIL) {
         uint32_t next = c->client[cl].next;
         client_filled(c, cl, state);
         cl = next;
     }
-    while (c->l2_fifo_head != NIL && find_line(c->l2_line, 0, n, ASSOC_EMPTY) != NIL) {
+    while (c->l2_fifo_head != NIL && c->l2_free) {
         cl = c->l2_fifo_head;
         c->l2_fifo_head = c->client[cl].next;
         l2_lookup(c, cl, false);

@@ -44,9 +44,10 @@ bool windows_run(const struct windows_config *c, const struct windows_ops *o)
         first = earliest(c, o);
         /* Shared events, while no core can still send something that comes before them. Cores that have run up to
          * `limit` may get messages for cycles from there on only; the bound assures it. */
-        while (o->shared_head(o->self) < out_tick(c, first) &&
-               (o->action_next(o->self) == CYC_NEVER ||
-                o->shared_head(o->self) < o->action_next(o->self) * c->period)) {
+        for (tick_t bound = out_tick(c, first), h; (h = o->shared_head(o->self)) < bound; bound = out_tick(c, first)) {
+            action = o->action_next(o->self); /* a step may have added one */
+            if (action != CYC_NEVER && h >= action * c->period)
+                break;
             o->shared_step(o->self);
             cyc_t f = earliest(c, o);
             if (f < first)
