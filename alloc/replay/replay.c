@@ -125,6 +125,7 @@ static void keep_all_free(struct pass *p)
 static void end_window(struct pass *p)
 {
     keep_all_free(p);
+    p->out->ns = p->now_ns - p->began_ns;
     if (p->follow) {
         p->out->follow = p->follow->st;
         p->out->lists = *lists_stats(p->lists);
@@ -133,7 +134,7 @@ static void end_window(struct pass *p)
     if (p->simulate)
         p->out->simulate = *simulate_stats(p->simulate);
     if (p->objects) {
-        objects_time(p->objects, p->now_ns - p->began_ns);
+        objects_time(p->objects, p->out->ns);
         p->out->objects_left = *objects_stats(p->objects);
     }
     if (p->recorded)

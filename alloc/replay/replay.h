@@ -83,6 +83,7 @@ struct replay_result {
     const struct objects *objects; /* from begin to end */
     struct objects_stats objects_left;
     bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
+    uint64_t ns; /* from the first record to the end of the window */
 };
 
 /* 0, or -1 and err; *out holds what was reached. */

@@ -164,6 +164,8 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     uint64_t value;
     struct err ignored;
     r->events = p->records[REPLAY_PRE] + p->records[REPLAY_SYNC] + p->records[REPLAY_WINDOW];
+    if (p->ns)
+        r->time_ps = p->ns * PS_A_NS;
     series_finish(r->series, r->events);
     memory_series_finish(r->memory_series, r->events, r->time_ps);
     stats_add(r->stats, "replay.lines", &p->lines, line_descs, ARRAY_LEN(line_descs));

@@ -88,7 +88,54 @@ def allocators(folder):
     return 5
 
 
-CLAIMS = {"slab-designs": slab_designs, "allocators": allocators, "tlb-reach": tlb_reach, "cache-sizes": cache_sizes, "memory-size": memory_size}
+def by(folder, name, *axes):
+    """{values of these axes: value}, keyed by the ends of the axes' names."""
+    db = sqlite3.connect(os.path.join(folder, "results.sqlite"))
+    columns = [c[1] for c in db.execute("PRAGMA table_info(points)")][5:]
+    wanted = ", ".join('"%s"' % next(c for c in columns if c.endswith(a)) for a in axes)
+    return {r[:-1]: r[-1] for r in db.execute(f"SELECT {wanted}, value FROM points JOIN statistics USING(run) WHERE name = ?", (name,))}
+
+
+def connections(folder):
+    lost, tail, held = (by(folder, "calls." + s, "connections", "blocks", "calls.name") for s in
+                        ("large_failures", "large_alloc.p99", "mean_held_bytes"))
+    small = by(folder, "calls.small_alloc.p50", "connections", "blocks", "calls.name")
+    for who in ("kmalloc", "cache", "mempool", "pages", "vmalloc"):
+        for blocks in ("kmalloc", "pages", "vmalloc", "kvmalloc"):
+            assert lost[who, blocks, "fresh"] == lost[who, blocks, "aged, compaction"] == 0
+            assert (lost[who, blocks, "aged"] > 50) == (blocks in ("kmalloc", "pages")), "who needs neighbours fails, the others do not"
+        for blocks in ("kmalloc", "pages"):
+            assert tail[who, blocks, "fresh"] < 1000 and tail[who, blocks, "aged, compaction"] > 1000000
+        assert tail[who, "kvmalloc", "fresh"] == tail[who, "kmalloc", "fresh"]
+        assert tail[who, "kvmalloc", "aged"] > tail[who, "vmalloc", "aged"] > 100000
+    asked = by(folder, "calls.mean_live_bytes", "connections", "blocks", "calls.name")["kmalloc", "kmalloc", "fresh"]
+    waste = {who: held[who, "kmalloc", "fresh"] - asked for who in ("kmalloc", "cache", "mempool", "pages", "vmalloc")}
+    assert waste["cache"] < waste["mempool"] < waste["kmalloc"] / 3 and waste["kmalloc"] < waste["pages"] / 2 < waste["vmalloc"] / 2, waste
+    assert small["vmalloc", "kmalloc", "fresh"] > 10 * small["kmalloc", "kmalloc", "fresh"]
+    assert lost["pages", "kmalloc", "aged"] > lost["cache", "kmalloc", "aged"] + 20
+    assert not any(by(folder, "mempool.from_reserve", "connections", "blocks", "calls.name").values())
+    return 60
+
+
+def fragmentation_ways(folder):
+    held, pinned, free = (by(folder, s, "calls.name") for s in ("calls.held_bytes", "fragmentation.blocks_with_unmovable",
+                                                               "fragmentation.free_2m"))
+    held, pinned, free = ({k[0]: v for k, v in d.items()} for d in (held, pinned, free))
+    alive = by(folder, "calls.live_bytes", "calls.name")["baseline",]
+    assert not any(by(folder, "calls.failures", "calls.name").values())
+    assert held["baseline"] > 10 * alive and held["chunks"] > 40 * alive and held["short lives"] < held["baseline"] / 20
+    assert held["powers of two"] == held["baseline"] and pinned["powers of two"] == pinned["baseline"]
+    assert abs(held["own CPU"] - held["baseline"]) < held["baseline"] / 100
+    assert pinned["a cache each"] < 0.75 * pinned["baseline"] and held["a cache each"] > 0.8 * held["baseline"]
+    assert held["pool"] == by(folder, "calls.peak_held_bytes", "calls.name")["pool",]
+    assert held["together"] < held["baseline"] / 3 and pinned["together"] == pinned["baseline"]
+    assert max(free, key=free.get) == "together, chunks" and min(free, key=free.get) == "chunks"
+    empty = by(folder, "fragmentation.blocks_free", "calls.name")["short lives",]
+    assert empty > free["short lives"] + 40, "pages on the CPUs' lists keep blocks from merging"
+    return 9
+
+
+CLAIMS = {"connections": connections, "fragmentation-ways": fragmentation_ways, "slab-designs": slab_designs, "allocators": allocators, "tlb-reach": tlb_reach, "cache-sizes": cache_sizes, "memory-size": memory_size}
 
 
 def main():
@@ -113,7 +160,9 @@ def main():
                                      text=True, check=False)
                 assert run.returncode == 0, f"{command}: exit {run.returncode}\n{run.stdout}"
                 if " plot " in command:
-                    assert os.path.getsize(os.path.join(folder, name + ".png")) > 10000, "the picture is empty"
+                    drawn = re.search(r"-o (\S+\.png)", command).group(1) if ".png" in command else name + ".png"
+                    assert os.path.getsize(os.path.join(folder, drawn)) > 10000, "the picture is empty"
+                    assert drawn in text.split("```", 2)[2], "a picture that the page does not show"
             points = claim(os.path.join(folder, name))
             result = os.path.join(folder, name)
             assert len(table(result, "sim.references") or table(result, "replay.lines.lines")) == points
