@@ -167,7 +167,7 @@ static struct pool *find_pool(struct slab_calls *c, uint64_t number)
 
 static void wait_for(struct pool *p, uint64_t pointer)
 {
-    if (p->first + p->n == p->cap) {
+    if (p->first && p->first + p->n == p->cap) {
         memmove(p->waiter, p->waiter + p->first, p->n * sizeof *p->waiter);
         p->first = 0;
     }
