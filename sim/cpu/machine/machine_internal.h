@@ -1,4 +1,4 @@
-/* What machine.c shares with the cores: processes, the operating system's side, global actions. */
+/* What the machine's files share with each other and with the cores: processes, the operating system's side, global actions. */
 #ifndef CPU_MACHINE_INTERNAL_H
 #define CPU_MACHINE_INTERNAL_H
 
@@ -92,6 +92,8 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
  * cycles. */
 cyc_t machine_call(struct machine *m, struct core *c, const struct trace_rec *r);
 void machine_kill(struct machine *m, struct core *c);
+/* A process has ended: no core runs it any more, nothing remembers its translations. */
+void machine_bury(struct machine *m, uint32_t number);
 /* If a fault's answer asks for it before its operations: va's entry is cleared, or its large page split; every core forgets. */
 void machine_remap(struct machine *m, uint32_t asid, va_t va, const struct fault_answer *a);
 static inline bool machine_remaps(const struct fault_answer *a) { return a->replaces || a->result == FAULT_SPLIT; }

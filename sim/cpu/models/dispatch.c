@@ -3,7 +3,7 @@
  * whose records hot.h knows to hit cost a few dozen instructions of the host.
  */
 #include "cpu/machine/machine_internal.h"
-#include "cpu/machine/window.h"
+#include "cpu/models/window.h"
 #include "cpu/remember.h"
 #include "cpu/supply.h"
 #include "cpu/timed.h"

@@ -1,6 +1,6 @@
 /* What the window core's two halves share: window.c (completion, issue, retirement, the cycle) and dispatch.c. */
-#ifndef CPU_MACHINE_WINDOW_H
-#define CPU_MACHINE_WINDOW_H
+#ifndef CPU_MODELS_WINDOW_H
+#define CPU_MODELS_WINDOW_H
 
 #include "cpu/core.h"
 

@@ -3,7 +3,7 @@
  * (timing.md section 6).
  */
 #include "cpu/machine/machine_internal.h"
-#include "cpu/machine/window.h"
+#include "cpu/models/window.h"
 #include "cpu/remember.h"
 #include "cpu/supply.h"
 #include "cpu/timed.h"
