@@ -218,6 +218,7 @@ static int run_live(uint64_t live, uint64_t n, uint64_t mib)
     mc.size_bytes = mib << 20;
     if (frame_map_new(&m, &mc, &bc, &err) < 0) {
         fprintf(stderr, "frames_bench: %s\n", err.message);
+        free(at);
         return 1;
     }
     rng_init(&r, 2, "frames_bench");
