@@ -94,6 +94,9 @@ const struct param ageing_params[AGEING_PARAMS_N] = {
      .help = "about this share of memory is free afterwards; the index comes first"},
     {"unmovable", P_F64, AGE(unmovable), .def_f = 0, .min_f = 0, .max_f = 1,
      .help = "share of what stays allocated that was asked for as kernel memory, which cannot be moved"},
+    {"snapshot", P_PATH, AGE(snapshot),
+     .help = "memory starts as a recorded kernel's: the name in front of the files .zoneinfo, .buddyinfo, .pagetypeinfo and "
+             ".pfnmap, for instance traces/samples/kernel/filetree/before; gives the size and the zones"},
 };
 #undef AGE
 
@@ -162,6 +165,9 @@ static void fill(void *base, const struct param *t, size_t n)
             break;
         case P_F64:
             *(double *)at = t[i].def_f;
+            break;
+        case P_PATH:
+            *(char **)at = NULL;
             break;
         case P_SIZE_LIST:
         case P_U64_LIST:

@@ -25,6 +25,7 @@ struct ageing_config {
     double target;     /* the index, 0..1 */
     double free;       /* about this share of memory is free afterwards */
     double unmovable;  /* share of what stays allocated that cannot be moved */
+    char *snapshot;    /* FOLDER/before of a recording as which memory starts; NULL: none. Who builds the machine reads it */
 };
 
 struct memory_config {
@@ -68,7 +69,7 @@ struct buddy_config {
     uint32_t cpus;            /* how many CPUs have lists; not a key: the machine gives cpu.count. 0: one */
 };
 
-enum { MEMORY_PARAMS_N = 21, BUDDY_PARAMS_N = 16, AGEING_PARAMS_N = 5 };
+enum { MEMORY_PARAMS_N = 21, BUDDY_PARAMS_N = 16, AGEING_PARAMS_N = 6 };
 extern const struct param memory_params[MEMORY_PARAMS_N]; /* describes struct memory_config */
 extern const struct param buddy_params[BUDDY_PARAMS_N];   /* describes struct buddy_config */
 extern const struct param ageing_params[AGEING_PARAMS_N]; /* describes struct ageing_config */

@@ -247,16 +247,11 @@ static int report_survey(const struct frame_map *map, struct ageing_report *r, s
     return 0;
 }
 
-/* Reached in all zones together and in each that takes part? */
-static int report(const struct ageing *a, uint64_t seed, struct ageing_report *r, struct err *err)
+int ageing_measure(const struct frame_map *map, const struct ageing_config *c, struct ageing_report *r, struct err *err)
 {
-    const struct frame_map *map = a->map;
-    double reached = ageing_index(map, a->c->order), worst = fabs(reached - a->c->target);
-    *r = (struct ageing_report){.recipe = ageing_recipe_name(a->c->recipe), .order = a->c->order, .target = a->c->target,
-                                .seed = seed, .allocs = a->allocs, .frees = a->frees, .managed = map->managed,
-                                .proactive_score = frag_proactive_score(map),
-                                .ballast_movable = map->tag_pages[FRAME_TAG_BALLAST],
-                                .ballast_unmovable = map->tag_pages[FRAME_TAG_KERNEL] - a->kernel_before};
+    r->order = c->order;
+    r->managed = map->managed;
+    r->proactive_score = frag_proactive_score(map);
     for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         if (!z->managed)
@@ -266,17 +261,37 @@ static int report(const struct ageing *a, uint64_t seed, struct ageing_report *r
         snprintf(r->zone[n].name, ZONE_LABEL, "%s", frames_zone_label(z, label));
         r->zone[n].managed = z->managed;
         r->zone[n].free_pages = z->free;
-        r->zone[n].unusable_pages = z->free - (frag_info(z->nr_free, a->c->order).suitable << a->c->order);
-        r->zone[n].aged = a->plan[i].aged;
+        r->zone[n].unusable_pages = z->free - (frag_info(z->nr_free, c->order).suitable << c->order);
+        r->zone[n].aged = true;
         r->free_pages += z->free;
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             r->nr_free[o] += z->nr_free[o];
+    }
+    return report_survey(map, r, err);
+}
+
+/* Reached in all zones together and in each that takes part? */
+static int report(const struct ageing *a, uint64_t seed, struct ageing_report *r, struct err *err)
+{
+    const struct frame_map *map = a->map;
+    double reached = ageing_index(map, a->c->order), worst = fabs(reached - a->c->target);
+    *r = (struct ageing_report){.recipe = ageing_recipe_name(a->c->recipe), .target = a->c->target, .seed = seed,
+                                .allocs = a->allocs, .frees = a->frees, .ballast_movable = map->tag_pages[FRAME_TAG_BALLAST],
+                                .ballast_unmovable = map->tag_pages[FRAME_TAG_KERNEL] - a->kernel_before};
+    if (ageing_measure(map, a->c, r, err) < 0)
+        return -1;
+    unsigned n = 0;
+    for (unsigned i = 0; i < map->n_zones; i++) {
+        const struct zone *z = &map->zones[i];
+        if (!z->managed)
+            continue;
         double u = z->free ? (double)r->zone[n].unusable_pages / (double)z->free : 1;
+        r->zone[n++].aged = a->plan[i].aged;
         if (a->plan[i].aged && fabs(u - a->c->target) > worst)
             worst = fabs(u - a->c->target);
     }
     if (worst <= AGEING_TOLERANCE && r->free_pages)
-        return report_survey(map, r, err);
+        return 0;
     err_set(err, ERR_USAGE, "memory.ageing: recipe %s cannot bring the unusable-free index of order %u to %.3f: reached was "
                             "%.3f with %llu of %llu pages free", r->recipe, a->c->order, a->c->target, reached,
             (unsigned long long)r->free_pages, (unsigned long long)map->managed);

@@ -28,11 +28,17 @@ struct ageing_report {
     /* of one survey (survey.h) */
     uint64_t free_2m, could_2m, free_1g, could_1g, largest_run;
     uint64_t blocks, blocks_free, blocks_movable, blocks_unmovable, blocks_mixed;
+    /* of memory that starts as a snapshot (recipe "snapshot"): how far the snapshot's files disagree */
+    bool from_map;
+    uint64_t differs, unlike, pcp_pages;
     unsigned n_zones; /* populated ones */
     struct { char name[ZONE_LABEL]; uint64_t managed, free_pages, unusable_pages; bool aged; } zone[FRAME_ZONES];
 };
 
 const char *ageing_recipe_name(int recipe); /* enum ageing_recipe */
+
+/* Fills the measures of *r: how memory stands now, at c->order. */
+int ageing_measure(const struct frame_map *map, const struct ageing_config *c, struct ageing_report *r, struct err *err);
 
 /*
  * Ages the map; nothing at all with recipe "none". ERR_USAGE if the target cannot be reached: the message says what was,

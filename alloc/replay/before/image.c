@@ -90,6 +90,12 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
     buddy.group_by_mobility = !opt->one_type;
     buddy.eager_init = false;
     buddy.pcp = false; /* what is on the kernel's per-CPU lists is followed apart (lists.c) */
+    if (opt->buddy) {
+        buddy = *opt->buddy;
+        buddy.max_order = FRAME_MAX_ORDER;
+        buddy.pageblock_order = s->pageblock_order;
+        buddy.eager_init = false;
+    }
     uint64_t least = memory_params[0].min + ((uint64_t)mem.nodes << (FRAME_MAX_ORDER + PAGE_SHIFT));
     if (mem.size_bytes < least)
         mem.size_bytes = least;
@@ -97,6 +103,7 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
         return -1;
     struct frame_map *map = *out;
     map->managed = map->present = 0;
+    madvise(map->frames, map->frames_bytes, MADV_DONTNEED); /* what building wrote: all reads as zeros again */
     for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
         const struct snap_zone *k = image_snap_zone(s, z);
@@ -177,7 +184,7 @@ static void mark_users(struct frame_map *map, uint64_t p, uint64_t end, enum fra
 }
 
 static void place(struct frame_map *map, const struct snapshot *s, struct zone *z, const struct blocks *bs,
-                  struct image_info *info)
+                  const struct image_options *opt, struct image_info *info)
 {
     unsigned shift = map->pageblock_order;
     uint64_t first = z->start >> shift;
@@ -190,7 +197,7 @@ static void place(struct frame_map *map, const struct snapshot *s, struct zone *
         end = end > z->end ? z->end : end;
         if (p >= end)
             continue;
-        if (class == CLASS_ANON || class == CLASS_FILE || class == CLASS_HUGE)
+        if (!opt->buddy && (class == CLASS_ANON || class == CLASS_FILE || class == CLASS_HUGE))
             for (uint64_t q = p; q < end;) {
                 uint64_t stop = ((q >> shift) + 1) << shift;
                 stop = stop < end ? stop : end;
@@ -238,7 +245,7 @@ int image_build(struct frame_map **out, const struct snapshot *s, const struct i
                 info->pageblocks++;
                 info->guessed += !bs.b[j].fixed;
             }
-        place(map, s, z, &bs, info);
+        place(map, s, z, &bs, opt, info);
         free(bs.b);
     }
     frames_rebuild(map); /* an allocator with an index looks at the lists anew */

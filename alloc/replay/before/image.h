@@ -12,6 +12,7 @@
 struct image_options {
     const uint8_t *witnessed; /* a pageblock's type + 1 where events before the snapshot showed it, else 0; NULL: none */
     int allocator;            /* enum frame_allocator */
+    const struct buddy_config *buddy; /* for a machine's memory: its lists and CPUs; every frame in use has its record. NULL: of a replay */
     bool one_type;            /* all pageblocks alike: an allocator without grouping by mobility */
 };
 struct image_info {

@@ -3,6 +3,7 @@
 #include "frames/measure/fragmentation.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { DECIMALS = 4, MILLIONTHS = 1000000 };
 
@@ -23,11 +24,19 @@ static void write_zones(struct json_out *j, const struct ageing_report *r)
 
 void aged_write(struct json_out *j, const struct ageing_report *r)
 {
+    bool snapshot = !strcmp(r->recipe, "snapshot");
     struct frag_info wanted = frag_info(r->nr_free, r->order);
     json_str(j, "recipe", r->recipe);
     json_u64(j, "seed", r->seed);
     json_u64(j, "order", r->order);
-    json_ratio(j, "target", (uint64_t)llround(r->target * MILLIONTHS), MILLIONTHS, 1, DECIMALS);
+    if (snapshot) {
+        json_str(j, "places", r->from_map ? "page map" : "by seed");
+        json_u64(j, "blocks_unlike_buddyinfo", r->differs);
+        json_u64(j, "blocks_unlike_pagetypeinfo", r->unlike);
+        json_u64(j, "pcp_pages", r->pcp_pages);
+    } else {
+        json_ratio(j, "target", (uint64_t)llround(r->target * MILLIONTHS), MILLIONTHS, 1, DECIMALS);
+    }
     json_ratio(j, "reached", r->free_pages - (wanted.suitable << r->order), r->free_pages, 1, DECIMALS);
     json_u64(j, "allocs", r->allocs);
     json_u64(j, "frees", r->frees);

@@ -127,8 +127,8 @@ static void begin(struct machine *m)
         return;
     m->begun = true;
     m->warm = m->cfg.sim.warmup == 0;
-    if (m->cfg.memory.ageing.recipe != AGEING_NONE && m->hooks.event)
-        m->hooks.event(m->hooks.self, &(struct machine_event){.kind = "aged", .aged = &m->aged});
+    if (m->aged.recipe && m->hooks.event)
+        m->hooks.event(m->hooks.self, &(struct machine_event){.kind = m->cfg.memory.ageing.snapshot ? "snapshot" : "aged", .aged = &m->aged});
     machine_sample(m);
     m->next_sample = m->interval;
 }

@@ -46,7 +46,7 @@ struct machine_event {
     uint64_t va;
     uint64_t pages; /* resident pages of the process, 4 KiB */
     const struct slab_finding *slab; /* "slab_double_free", ...: what was found; else NULL */
-    const struct ageing_report *aged; /* "aged": how memory stands at the start; else NULL */
+    const struct ageing_report *aged; /* "aged", "snapshot": how memory stands at the start; else NULL */
 };
 
 struct machine_hooks {
@@ -60,6 +60,11 @@ struct machine_hooks {
 };
 
 int machine_new(struct machine **out, const struct machine_config *cfg, struct err *err);
+/* ... with memory that the caller has built for cfg (and cfg->cpu.count CPUs): it becomes the machine's, also on error. `report`: how
+ * it stands, for the event "snapshot"; may be NULL. */
+struct frame_map;
+int machine_new_with(struct machine **out, const struct machine_config *cfg, struct frame_map *memory,
+                     const struct ageing_report *report, struct err *err);
 void machine_free(struct machine *m);
 void machine_set_source(struct machine *m, unsigned core, struct ref_source src);
 void machine_set_hooks(struct machine *m, const struct machine_hooks *h);

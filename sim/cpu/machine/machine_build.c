@@ -70,7 +70,7 @@ static const struct stat_desc oom_descs[] = {
 static int build(struct machine *m, struct err *err)
 {
     struct machine_config *cfg = &m->cfg;
-    bool timed = cfg->sim.mode == SIM_MODE_TIMED;
+    bool timed = cfg->sim.mode == SIM_MODE_TIMED, given = m->frames != NULL;
     cfg->buddy.cpus = cfg->cpu.count;
     m->cores = cfg->cpu.count;
     m->period = cpu_period_ps(&cfg->cpu);
@@ -79,14 +79,15 @@ static int build(struct machine *m, struct err *err)
     if (!m->core || !m->os_queue)
         return err_set(err, ERR_RUN, "out of host memory for %u cores", m->cores);
     if (machine_config_check(cfg, err) < 0 || stats_new(&m->stats, err) < 0 ||
-        frame_map_new(&m->frames, &cfg->memory, &cfg->buddy, err) < 0 ||
+        (!m->frames && frame_map_new(&m->frames, &cfg->memory, &cfg->buddy, err) < 0) ||
         phys_mem_init(&m->mem, m->frames->n_frames * PAGE_BYTES, err) < 0)
         return -1;
     struct paging_root paging = {.levels = (uint8_t)cfg->mmu.levels, .max_phys_bits = (uint8_t)cfg->mmu.max_phys_bits,
                                  .flags = mmu_config_paging_flags(&cfg->mmu)};
     if (vm_new(&m->vm, &cfg->vm, m->frames, &m->mem, &paging, err) < 0)
         return -1;
-    cfg->dram.ranks = dram_ranks_for(&cfg->dram, cfg->memory.size_bytes);
+    uint64_t top = m->frames->n_frames * PAGE_BYTES; /* memory that starts as a snapshot has its own size */
+    cfg->dram.ranks = dram_ranks_for(&cfg->dram, given ? top : cfg->memory.size_bytes);
     struct memsys_config mc = {.cache = &cfg->cache, .bus = &cfg->bus, .dram = &cfg->dram, .cores = m->cores,
                                .period = m->period, .seed = cfg->sim.seed, .timed = timed, .extra_sources = 1,
                                .ops = {.self = m, .deliver = deliver, .snoop = snoop,
@@ -117,11 +118,22 @@ static int build(struct machine *m, struct err *err)
 
 int machine_new(struct machine **out, const struct machine_config *cfg, struct err *err)
 {
+    return machine_new_with(out, cfg, NULL, NULL, err);
+}
+
+int machine_new_with(struct machine **out, const struct machine_config *cfg, struct frame_map *memory,
+                     const struct ageing_report *report, struct err *err)
+{
     struct machine *m = calloc(1, sizeof *m);
     *out = NULL;
-    if (!m)
+    if (!m) {
+        frame_map_free(memory);
         return err_set(err, ERR_RUN, "out of host memory for the machine");
+    }
     m->cfg = *cfg;
+    m->frames = memory;
+    if (report)
+        m->aged = *report;
     m->interval = cfg->sim.interval ? cfg->sim.interval : 4096;
     struct sim_config *sim = &m->cfg.sim;
     if (sim->measure && (!sim->limit || sim->warmup + sim->measure < sim->limit))

@@ -1,0 +1,32 @@
+#include "app/machine_build.h"
+
+#include "frames/ageing/ageing.h"
+#include "replay/before/memory.h"
+
+int machine_build(struct machine **out, const struct machine_config *cfg, struct err *err)
+{
+    const struct ageing_config *a = &cfg->memory.ageing;
+    struct buddy_config buddy = cfg->buddy;
+    struct snapshot *s = NULL;
+    struct frame_map *map = NULL;
+    struct memory_start start;
+    if (!a->snapshot)
+        return machine_new(out, cfg, err);
+    *out = NULL;
+    buddy.cpus = cfg->cpu.count;
+    if (snapshot_read(&s, a->snapshot, err) < 0)
+        return -1;
+    if (memory_from_snapshot(&map, s, &buddy, cfg->sim.seed, &start, err) < 0) {
+        snapshot_free(s);
+        return -1;
+    }
+    snapshot_free(s);
+    struct ageing_report report = {.recipe = "snapshot", .seed = cfg->sim.seed, .ballast_movable = start.ballast_movable,
+                                   .ballast_unmovable = start.ballast_unmovable, .from_map = start.from_map, .differs = start.differs,
+                                   .unlike = start.unlike, .pcp_pages = start.pcp_pages};
+    if (ageing_measure(map, a, &report, err) < 0) {
+        frame_map_free(map);
+        return -1;
+    }
+    return machine_new_with(out, cfg, map, &report, err);
+}
