@@ -21,6 +21,13 @@ int machine_build(struct machine **out, const struct machine_config *cfg, struct
         return -1;
     }
     snapshot_free(s);
+    uint64_t bytes = map->n_frames * PAGE_BYTES;
+    if (cfg->sim.mode == SIM_MODE_TIMED && bytes > dram_capacity(&cfg->dram)) {
+        err_set(err, ERR_USAGE, "memory.ageing.snapshot reaches up to %llu MiB, the DRAM holds %llu MiB", (unsigned long long)(bytes >> 20),
+                (unsigned long long)(dram_capacity(&cfg->dram) >> 20));
+        frame_map_free(map);
+        return err_remedy(err, "more dram.channels or dram.ranks");
+    }
     struct ageing_report report = {.recipe = "snapshot", .seed = cfg->sim.seed, .ballast_movable = start.ballast_movable,
                                    .ballast_unmovable = start.ballast_unmovable, .from_map = start.from_map, .differs = start.differs,
                                    .unlike = start.unlike, .pcp_pages = start.pcp_pages};

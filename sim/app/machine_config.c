@@ -67,6 +67,34 @@ static void check_calls(const struct machine_root *r, struct config_checker *ck)
     config_fail(ck, keys, "%s", err.message);
 }
 
+/* A snapshot gives what these keys would. */
+static void check_snapshot(const struct machine_root *r, struct config_checker *ck)
+{
+    const struct memory_config *m = &r->m.memory;
+    struct memory_config d;
+    if (!m->ageing.snapshot)
+        return;
+    frames_config_defaults(&d, NULL);
+    const struct { const char *keys; bool given; } gives[] = {
+        {"memory.size memory.ageing.snapshot", m->size_bytes != d.size_bytes},
+        {"memory.zones memory.ageing.snapshot", m->zones != d.zones},
+        {"memory.nodes memory.ageing.snapshot", m->nodes != d.nodes},
+        {"memory.node_sizes memory.ageing.snapshot", m->node_sizes.n != 0},
+        {"memory.kernelcore memory.ageing.snapshot", m->kernelcore_bytes != d.kernelcore_bytes},
+        {"memory.movablecore memory.ageing.snapshot", m->movablecore_bytes != d.movablecore_bytes},
+        {"memory.pci_hole memory.ageing.snapshot", m->pci_hole_bytes != d.pci_hole_bytes},
+        {"memory.boot_reserved memory.ageing.snapshot", m->boot_reserved_bytes != d.boot_reserved_bytes},
+        {"memory.min_free memory.ageing.snapshot", m->min_free_bytes != d.min_free_bytes},
+        {"memory.reserved memory.ageing.snapshot", m->reserved.n != 0}};
+    for (size_t i = 0; i < ARRAY_LEN(gives); i++)
+        if (gives[i].given)
+            config_fail(ck, gives[i].keys, "the snapshot says how large memory is and how it is laid out: leave out the other key");
+    if (m->ageing.recipe != AGEING_NONE)
+        config_fail(ck, "memory.ageing.recipe memory.ageing.snapshot", "memory starts aged by a recipe or as a snapshot, not both");
+    if (r->workload.kernel.events)
+        config_fail(ck, "workload.kernel.events memory.ageing.snapshot", "a recorded kernel starts from its own snapshot");
+}
+
 static void check_machine(const void *root, struct config_checker *ck)
 {
     const struct machine_root *r = root;
@@ -128,6 +156,7 @@ static void check_machine(const void *root, struct config_checker *ck)
                     (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
     if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events && k->start == KERNEL_FROM_SNAPSHOT)
         config_fail(ck, "memory.ageing.recipe workload.kernel.events", "a recorded kernel starts from its own snapshot");
+    check_snapshot(r, ck);
     if (mmu_config_check(&r->m.mmu, &err) < 0)
         config_fail_err(ck, &err);
 }
