@@ -104,8 +104,10 @@ static int type_blocks(struct invent *v)
         left[t] = v->z->has_blocks ? v->z->blocks[t] : 0;
     for (uint64_t b = first; b <= last; b++)
         if (!v->types[b]) {
-            if (push(v, &loose, b) < 0)
+            if (push(v, &loose, b) < 0) {
+                free(loose.at);
                 return -1;
+            }
         } else if (left[v->types[b] - 1]) {
             left[v->types[b] - 1]--;
         }
@@ -225,7 +227,7 @@ static int add_run(struct snapshot *s, size_t *room, uint64_t pfn, enum frame_cl
     if (last && last->class == class && last->pfn + last->pages == pfn) {
         last->pages++;
     } else {
-        if (s->runs == *room) {
+        if (!s->run || s->runs == *room) {
             *room = *room ? *room * 2 : 4096;
             struct snap_run *more = realloc(s->run, *room * sizeof *more);
             if (!more)

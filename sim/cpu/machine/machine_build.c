@@ -79,7 +79,7 @@ static int build(struct machine *m, struct err *err)
     if (!m->core || !m->os_queue)
         return err_set(err, ERR_RUN, "out of host memory for %u cores", m->cores);
     if (machine_config_check(cfg, err) < 0 || stats_new(&m->stats, err) < 0 ||
-        (!m->frames && frame_map_new(&m->frames, &cfg->memory, &cfg->buddy, err) < 0) ||
+        (!m->frames && frame_map_new(&m->frames, &cfg->memory, &cfg->buddy, err) < 0) || !m->frames ||
         phys_mem_init(&m->mem, m->frames->n_frames * PAGE_BYTES, err) < 0)
         return -1;
     struct paging_root paging = {.levels = (uint8_t)cfg->mmu.levels, .max_phys_bits = (uint8_t)cfg->mmu.max_phys_bits,
