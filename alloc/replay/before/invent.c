@@ -37,7 +37,7 @@ static int push(struct invent *v, struct pool *p, uint64_t pfn)
         if (!more)
             return err_set(v->err, ERR_RUN, "out of memory for the places of free blocks");
         p->at = more;
-        p->room = room;
+        p->room = room; /* NOLINT(clang-analyzer-unix.Malloc): one_zone and type_blocks free it */
     }
     p->at[p->n++] = (uint32_t)pfn;
     return 0;
