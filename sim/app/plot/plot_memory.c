@@ -339,6 +339,8 @@ int plot_memory_map(struct plot *p, struct err *err)
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
     gp_begin(p, "Physical memory by pageblock", (unsigned)p->n_runs);
+    if (p->n_runs > 1 && p->format != PLOT_TERM)
+        fputs("set lmargin at screen 0.105\n", p->gp); /* "512 MiB" is longer than other pictures' numbers */
     for (size_t i = 0; i < p->n_runs; i++) {
         unsigned block = write_map(p, &a, i, cells[i]);
         if (p->n_runs > 1)

@@ -140,10 +140,11 @@ static int file_number(struct compose *c, const char *key, const char *path, str
     if (hash_file(&c->file[n], err) < 0)
         return -1;
     if (!strcmp(key, "workload.kernel.events")) { /* kernel_run.c starts from it unless another is named */
-        char *before = must_dup(c->file[n].path);
-        strrchr(before, '/')[1] = 0;
-        before = must(realloc(before, strlen(before) + sizeof "before"));
-        int beside = group_number(c, strcat(before, "before"));
+        size_t folder = (size_t)(strrchr(c->file[n].path, '/') + 1 - c->file[n].path);
+        char *before = must(malloc(folder + sizeof "before"));
+        memcpy(before, c->file[n].path, folder);
+        memcpy(before + folder, "before", sizeof "before");
+        int beside = group_number(c, before);
         c->file[n].beside = beside;
         free(before);
     }
