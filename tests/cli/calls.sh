@@ -133,6 +133,14 @@ is aged-kvmalloc calls.failures 0
 [ "$(stat aged-compact calls.large_alloc.p99)" -gt "$(stat aged-kmalloc calls.large_alloc.p99)" ] || fail "compaction is free"
 [ "$(stat aged-compact compact.migrated)" -gt 0 ] || fail "nothing was moved"
 
+# A sweep of them can be estimated.
+cat >s.json <<'END'
+{"workload": {"calls": {"count": 200}}, "memory": {"size": "64MiB"},
+ "sweep": {"axes": {"workload.calls.connections": ["kmalloc", "cache"]}}}
+END
+"$prog" sweep s.json --dry-run -o swept >out 2>err || { fail "dry run of a sweep"; cat err; }
+grep -qF 'estimate from trying 2 points' out || { fail "no estimate"; cat out; }
+
 # What cannot be, and says why.
 refused 'did you mean' "$prog" trace gen calls -n 5 -o x.mtr -s conections=cache
 refused 'expected one of' "$prog" trace gen calls -n 5 -o x.mtr -s connections=slab

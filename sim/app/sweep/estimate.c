@@ -145,7 +145,7 @@ static void time_is_up(int sig)
     raise(SIGTERM); /* the simulation ends as if it had been told to */
 }
 
-/* A recorded kernel has no limit but time. */
+/* A kernel's events and calls have no limit but time. */
 static int try_kernel(const struct simulation *s, struct tried *t)
 {
     struct simulated r;
@@ -169,19 +169,13 @@ static int try_programs(const struct simulation *s, struct tried *t)
     return ok;
 }
 
-static bool is_kernel(const struct sweep_point *pt)
-{
-    const struct machine_root *root = config_root(pt->config);
-    return root->workload.kernel.events && *root->workload.kernel.events;
-}
-
 static void __attribute__((noreturn)) child(struct sweep_point *pt, const char *path, int out)
 {
     struct workload_trace trace = {.path = pt->trace_path, .core = -1};
     struct simulation s = {.config = pt->config, .trace = &trace, .n_trace = pt->trace_path ? 1 : 0, .output = path,
                            .label = "try", .quiet = true, .inline_decoding = true};
     struct tried t = {0};
-    int ok = is_kernel(pt) ? try_kernel(&s, &t) : try_programs(&s, &t);
+    int ok = kernel_wanted(pt->config) ? try_kernel(&s, &t) : try_programs(&s, &t);
     ok = ok && write(out, &t, sizeof t) == (ssize_t)sizeof t;
     _exit(ok ? 0 : 1);
 }
@@ -195,7 +189,7 @@ static void try_point(struct work *w, const struct sweep_plan *p, const char *ki
     struct rusage use = {0};
     struct timespec from, to;
     plan_point(p, index, &pt);
-    uint64_t length = pt.config && !is_kernel(&pt) ? length_of(&pt) : 0;
+    uint64_t length = pt.config && !kernel_wanted(pt.config) ? length_of(&pt) : 0;
     if (!pt.config || !mkdtemp(folder)) {
         plan_point_free(&pt);
         return;
