@@ -73,7 +73,6 @@ static bool spread(const struct workload *w, size_t i)
 }
 
 static bool is_exit(const struct trace_rec *r) { return r->kind == TRACE_EXIT && r->size == 1; }
-static bool is_fork(const struct trace_rec *r) { return r->kind == TRACE_FORK; }
 
 /* The batch becomes a copy that may be changed. -1: no host memory. */
 static int own_batch(struct core_feeds *c, struct trace_batch *b)
@@ -87,10 +86,10 @@ static int own_batch(struct core_feeds *c, struct trace_batch *b)
     return 0;
 }
 
-static bool has(const struct trace_batch *b, bool (*is)(const struct trace_rec *r))
+static bool has_exit(const struct trace_batch *b)
 {
     for (size_t i = 0; i < b->n; i += 1u + b->rec[i].slots)
-        if (is(&b->rec[i]))
+        if (is_exit(&b->rec[i]))
             return true;
     return false;
 }
@@ -98,26 +97,13 @@ static bool has(const struct trace_batch *b, bool (*is)(const struct trace_rec *
 /* The process of a trace that is spread over cores ends when all its threads have been replayed: machine.h. */
 static int put_off_exit(struct core_feeds *c, struct trace_batch *b)
 {
-    if (!has(b, is_exit))
+    if (!has_exit(b))
         return 0;
     if (own_batch(c, b) < 0)
         return -1;
     for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
         if (is_exit(&c->copy[i]))
             c->copy[i].size = CORE_EXIT_LATER;
-    return 0;
-}
-
-/* A child's number as the machine has it. One that no trace can have is none there, too. */
-static int number_children(struct core_feeds *c, const struct feed *f, struct trace_batch *b)
-{
-    if (!has(b, is_fork))
-        return 0;
-    if (own_batch(c, b) < 0)
-        return -1;
-    for (size_t i = 0; i < b->n; i += 1u + c->copy[i].slots)
-        if (is_fork(&c->copy[i]))
-            c->copy[i].addr = c->copy[i].addr < WORKLOAD_PROCESSES ? c->copy[i].addr + f->index * WORKLOAD_PROCESSES : UINT64_MAX;
     return 0;
 }
 
@@ -190,7 +176,7 @@ static int next(void *self, struct trace_batch *out)
             f->ended = true;
             continue;
         }
-        if ((spread(c->w, f->index) && put_off_exit(c, out) < 0) || number_children(c, f, out) < 0 ||
+        if ((spread(c->w, f->index) && put_off_exit(c, out) < 0) ||
             (c->w->touches && make_touches(c, out) < 0)) {
             err_set(&e, ERR_RUN, "out of host memory");
             told(c->w, f, &e);
@@ -336,6 +322,7 @@ void workload_attach(struct workload *w, struct machine *m)
     const struct slab_config *debug = &machine_cfg(m)->slab;
     w->machine = m;
     w->touches = machine_slab(m) && (debug->sanity || debug->red_zone || debug->poison || debug->store_user);
+    machine_set_process_groups(m, WORKLOAD_PROCESSES);
     for (unsigned k = 0; k < w->cores; k++)
         machine_set_source(m, k, (struct ref_source){.self = &w->core[k], .next = next});
 }

@@ -68,6 +68,9 @@ int machine_new_with(struct machine **out, const struct machine_config *cfg, str
 void machine_free(struct machine *m);
 void machine_set_source(struct machine *m, unsigned core, struct ref_source src);
 void machine_set_hooks(struct machine *m, const struct machine_hooks *h);
+/* Numbers of processes come in groups of n (a trace's): the child that a fork names is of its parent's group, and none if
+ * the number is not below n. 0, the default: numbers are the machine's own. */
+void machine_set_process_groups(struct machine *m, uint32_t n);
 /* For tests: the order in which cores are visited within a round. */
 void machine_set_order(struct machine *m, const unsigned *order);
 

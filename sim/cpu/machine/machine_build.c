@@ -172,6 +172,7 @@ void machine_free(struct machine *m)
 }
 
 void machine_set_source(struct machine *m, unsigned core, struct ref_source src) { m->core[core].source = src; }
+void machine_set_process_groups(struct machine *m, uint32_t n) { m->process_group = n; }
 void machine_set_order(struct machine *m, const unsigned *order) { m->order = order; }
 
 void machine_set_hooks(struct machine *m, const struct machine_hooks *h)

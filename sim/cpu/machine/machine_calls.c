@@ -187,8 +187,11 @@ void machine_remap(struct machine *m, uint32_t asid, va_t va, const struct fault
 }
 
 /* A child whose first record a core met before its parent's fork has an address space already, and keeps it. */
-static void fork_process(struct machine *m, uint32_t parent, uint64_t number)
+static void fork_process(struct machine *m, const struct core *c, uint64_t number)
 {
+    uint32_t parent = c->asid, group = m->process_group;
+    if (group)
+        number = number < group ? number + c->process / group * group : MACHINE_PROCESSES;
     if (number >= MACHINE_PROCESSES)
         return;
     struct process *child = process_slot(m, (uint32_t)number);
@@ -235,7 +238,7 @@ static void address_space_call(struct machine *m, struct core *c, const struct t
         vm_madvise(m->vm, asid, (va_t){r->addr}, word(r, 0), (unsigned)word(r, 1), &sd);
         break;
     case TRACE_FORK:
-        fork_process(m, asid, r->addr);
+        fork_process(m, c, r->addr);
         return;
     case TRACE_EXEC:
         vm_exec(m->vm, asid);

@@ -62,6 +62,7 @@ struct machine {
     uint32_t n_process;
     struct machine_hooks hooks;
     struct ageing_report aged; /* if memory.ageing has a recipe */
+    uint32_t process_group; /* machine_set_process_groups() */
     const unsigned *order;
     /* operating system */
     bool os_locked;
