@@ -1,12 +1,8 @@
 #!/bin/sh
 # A run on an aged machine: the index at its first row, the event, the seed, a saved warm-up, targets out of reach. $1: the program.
 set -u
-prog=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 
 {
     echo '# mmulab trace 1'

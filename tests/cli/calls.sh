@@ -1,14 +1,8 @@
 #!/bin/sh
 # Calls of the kernel's allocators: made up in a file and in a run, by hand, what cannot be. $1: the program.
 set -u
-prog=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-stat() { "$prog" stats show "$1" "$2" 2>/dev/null | awk -v n="$2" '$1 == n { print $2 }'; }
-is() { [ "$(stat "$1" "$2")" = "$3" ] || fail "$1: $2 is $(stat "$1" "$2"), not $3"; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 refused() { # a word of the message, then the command
     word=$1
     shift
@@ -68,10 +62,10 @@ is made-kmalloc calls.unknown_frees 0
 is made-kmalloc calls.missed_frees 0
 is made-kmalloc calls.failures 0
 # requests = given back + alive + refused
-[ $(($(stat made-kmalloc calls.allocs))) = $(($(stat made-kmalloc calls.live) + $(stat made-kmalloc slab.frees) + $(stat made-kmalloc calls.failures))) ] ||
+[ $(($(stat_of made-kmalloc calls.allocs))) = $(($(stat_of made-kmalloc calls.live) + $(stat_of made-kmalloc slab.frees) + $(stat_of made-kmalloc calls.failures))) ] ||
     fail "requests are lost"
-[ "$(stat made-kmalloc calls.small_alloc.operations)" = 3000 ] || fail "latencies of small requests"
-[ "$(stat made-kvmalloc vmalloc.kvmalloc_fallbacks)" = 0 ] || fail "kvmalloc of connections fell back"
+[ "$(stat_of made-kmalloc calls.small_alloc.operations)" = 3000 ] || fail "latencies of small requests"
+[ "$(stat_of made-kvmalloc vmalloc.kvmalloc_fallbacks)" = 0 ] || fail "kvmalloc of connections fell back"
 
 # By hand.
 cat >hand.mtt <<'T'
@@ -124,14 +118,14 @@ done
 # shellcheck disable=SC2086
 "$prog" run -q $aged -s buddy.compaction=true -o aged-compact || fail "aged, compacted"
 head -n 1 aged-kmalloc/events.jsonl | grep -q '"kind": "aged", "recipe": "churn"' || fail "the event"
-[ "$(stat aged-kmalloc calls.large_failures)" -gt 5 ] || fail "aged memory serves all blocks"
-is aged-kmalloc calls.failures "$(stat aged-kmalloc calls.large_failures)"
+[ "$(stat_of aged-kmalloc calls.large_failures)" -gt 5 ] || fail "aged memory serves all blocks"
+is aged-kmalloc calls.failures "$(stat_of aged-kmalloc calls.large_failures)"
 is aged-vmalloc calls.failures 0
 is aged-kvmalloc calls.failures 0
-[ "$(stat aged-kvmalloc vmalloc.kvmalloc_fallbacks)" -gt 5 ] || fail "kvmalloc never falls back"
-[ "$(stat aged-compact calls.large_failures)" -lt "$(stat aged-kmalloc calls.large_failures)" ] || fail "compaction does not help"
-[ "$(stat aged-compact calls.large_alloc.p99)" -gt "$(stat aged-kmalloc calls.large_alloc.p99)" ] || fail "compaction is free"
-[ "$(stat aged-compact compact.migrated)" -gt 0 ] || fail "nothing was moved"
+[ "$(stat_of aged-kvmalloc vmalloc.kvmalloc_fallbacks)" -gt 5 ] || fail "kvmalloc never falls back"
+[ "$(stat_of aged-compact calls.large_failures)" -lt "$(stat_of aged-kmalloc calls.large_failures)" ] || fail "compaction does not help"
+[ "$(stat_of aged-compact calls.large_alloc.p99)" -gt "$(stat_of aged-kmalloc calls.large_alloc.p99)" ] || fail "compaction is free"
+[ "$(stat_of aged-compact compact.migrated)" -gt 0 ] || fail "nothing was moved"
 
 # A sweep of them can be estimated.
 cat >s.json <<'END'

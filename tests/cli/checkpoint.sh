@@ -2,14 +2,10 @@
 # A run that loads its warm state writes what the run writes that warms up itself, byte for byte, host.json apart; refusals say
 # what differs. $1: the program; $2: the source folder. Recorded traces in $MMULAB_DATA are used too where they are.
 set -u
-prog=$(realpath "$1")
-src=$(cd "$2" && pwd)
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+src=$samples
 data=${MMULAB_DATA:-$src/../shared}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
 s=$src/traces/samples
 n=0
 warm() { grep -o '"warm_up": "[a-z]*"' "$1/host.json" | cut -d'"' -f4; }

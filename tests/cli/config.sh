@@ -1,21 +1,15 @@
 #!/bin/sh
 # The verbs of `mmulab config`: exit codes, streams, output that can be read again. $1: a program with a small machine.
 set -u
-prog=$1
 here=$(cd "$(dirname "$0")" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 # expect CODE ARG...: runs, leaves the streams in out and err
 expect() {
     code=$1; shift
     "$prog" config "$@" >out 2>err; got=$?
     [ "$got" = "$code" ] || { fail "config $*: exit $got, not $code"; cat err; }
 }
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-empty() { [ ! -s "$1" ] || { fail "$1 is not empty:"; cat "$1"; }; }
 
 printf '// mine\n{"extends": "@huge", "mmu": {"dtlb": {"entries": 96,}}}\n' >m.json
 printf '{"mmu": {"dtlb": {"entreis": 96}}}\n' >bad.json

@@ -2,13 +2,9 @@
 # Recorded and hand-written processes that fork, replayed strictly: children begin with their parents' mappings and pages, writes
 # copy. $1: the program; $2: the samples.
 set -u
-prog=$(realpath "$1")
-s=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+s=$samples
 stat() { "$prog" stats show r | awk -v name="$1" '$1 == name { print $2 }'; }
 is() { [ "$(stat "$1")" = "$2" ] || fail "$trace, $mode: $1 is $(stat "$1"), expected $2"; }
 for mode in functional timed; do

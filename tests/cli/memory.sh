@@ -1,12 +1,8 @@
 #!/bin/sh
 # What a run tells of physical memory: fragmentation.csv, memory_map.csv, proc/ at marks. $1: the program.
 set -u
-prog=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 
 # 400 pages touched, a mark, 300 of them given back, a mark without text, on two threads
 {

@@ -1,13 +1,8 @@
 #!/bin/sh
 # `mmulab record --kernel`: the program is left alone, the folder is whole, and what is in it fits together. $1: the program.
 set -u
-prog=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 
 # mistakes, for which no rights are needed
 "$prog" record --kernel --help >out 2>err || fail "help"

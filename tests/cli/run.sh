@@ -1,23 +1,9 @@
 #!/bin/sh
 # `mmulab run` and the dispatcher: exit codes, streams, what is left behind. $1: the program; $2: the folder of samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-# expect CODE ARG...: runs, leaves the streams in out and err
-expect() {
-    code=$1; shift
-    "$prog" "$@" >out 2>err; got=$?
-    [ "$got" = "$code" ] || { fail "$*: exit $got, not $code"; cat err; }
-}
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-empty() { [ ! -s "$1" ] || { fail "$1 is not empty:"; cat "$1"; }; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 absent() { [ ! -e "$1" ] || fail "$1 was left behind"; }
-stat() { "$prog" stats show "$1" "$2" 2>/dev/null | awk -v n="$2" '$1 == n { print $2 }'; }
 
 # the dispatcher
 expect 2; empty out; has err usage
@@ -71,7 +57,7 @@ for index in unusable:unusable_index extfrag:extfrag_index; do
     sed 's/^Node 0, zone *[^ ]* *//' "good/proc/${index#*:}" | tr -s ' ' '\n' >b
     [ -s a ] && cmp -s a b || fail "series.csv: $index"
 done
-[ "$(stat good sim.references)" = 4544 ] || fail "$(stat good sim.references) references"
+[ "$(stat_of good sim.references)" = 4544 ] || fail "$(stat_of good sim.references) references"
 expect 0 run -q -t "$samples/small.lackey" -o good; empty out; empty err
 cp "$samples/small.lackey" alone.lackey # without the address map beside it, which standard input has not
 expect 0 run -q -t alone.lackey -o alone
@@ -80,7 +66,7 @@ cmp -s piped/stats.json alone/stats.json || fail 'the same trace from stdin give
 expect 0 run -q good/config.json -t "$samples/small.lackey" -o again
 cmp -s again/stats.json good/stats.json || fail "a result's config.json gives another result"
 expect 0 run -q -t "$samples/small.lackey" -s sim.limit=1000 -o limited
-[ "$(stat limited sim.references)" = 1000 ] || fail 'sim.limit'
+[ "$(stat_of limited sim.references)" = 1000 ] || fail 'sim.limit'
 has limited/stats.json '"complete": true'
 
 # cut off: exit 1, what was good is kept and marked; with several cores too
@@ -89,16 +75,16 @@ for more in sim.mode=timed sim.mode=functional cpu.window=1 cpu.count=2; do
     rm -rf cut
     expect 1 run -q --check -s $more -t cut.mtr -o cut; empty out; has err cut.mtr; has err 'cut off'; has err incomplete
     has cut/stats.json '"complete": false'; has cut/stats.json 'cut off'
-    [ "$(stat cut sim.references)" -gt 2000000 ] || fail "$more: $(stat cut sim.references) references of the good part"
+    [ "$(stat_of cut sim.references)" -gt 2000000 ] || fail "$more: $(stat_of cut sim.references) references of the good part"
 done
 expect 1 run -q -s cpu.count=2 -t cut.mtr -t "$samples/gzip.mtr" -o cut
-[ "$(stat cut sim.references)" -gt 2000000 ] || fail 'a second core reads ahead and ends the run'
+[ "$(stat_of cut sim.references)" -gt 2000000 ] || fail 'a second core reads ahead and ends the run'
 
 # too little memory: a result
 for mode in timed functional; do
     expect 0 run -s memory.size=1MiB -s sim.mode=$mode -t "$samples/gzip.mtr" -o oom
     has oom/events.jsonl '"kind": "oom_kill"'; has oom/stats.json '"complete": true'
-    [ "$(stat oom vm.kills)" = 1 ] || fail "$mode: no kill counted"
+    [ "$(stat_of oom vm.kills)" = 1 ] || fail "$mode: no kill counted"
 done
 
 # Ctrl-C, and a polite kill: results so far, marked. A trace that takes long on any machine; it is never run to its end.

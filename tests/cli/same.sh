@@ -2,14 +2,10 @@
 # What must not matter: the output path, sim.window; and, with one instruction in flight, time itself.
 # $1: the program; $2: the source folder. Recorded traces in $MMULAB_DATA are used too where they are.
 set -u
-prog=$1
-src=$(cd "$2" && pwd)
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+src=$samples
 data=${MMULAB_DATA:-$src/../shared}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
 run() { # run FOLDER ARG...
     out=$1; shift
     rm -rf "$out"

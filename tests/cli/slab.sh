@@ -1,15 +1,8 @@
 #!/bin/sh
 # Kernel objects of a trace in `mmulab run`: every design, planted mistakes with their record numbers. $1: the program.
 set -u
-prog=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in $1:"; cat "$1"; }; }
-stat() { "$prog" stats show "$1" "$2" 2>/dev/null | awk -v n="$2" '$1 == n { print $2 }'; }
-is() { [ "$(stat "$1" "$2")" = "$3" ] || fail "$1: $2 is $(stat "$1" "$2"), not $3"; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 
 cat >t.txt <<'T'
 # mmulab trace 1

@@ -1,13 +1,8 @@
 #!/bin/sh
 # Points that read a trace decoded once give what points give that decode it themselves. $1: the program; $2: the folder of samples.
 set -u
-prog=$(realpath "$1")
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 same() {
     diff -r -x host.json -x config.json "$1/points" "$2/points" >d || { fail "$1 and $2 differ"; cut -c1-200 d | head -n 20; }
     cmp "$1/results.csv" "$2/results.csv" || fail "results.csv of $1 and $2 differ"

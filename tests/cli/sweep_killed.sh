@@ -2,13 +2,8 @@
 # A sweep of 200 points that is killed ten times at random moments ends byte for byte as an undisturbed one.
 # $1: the program; $2: the folder of samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 cp "$samples/small.din" .
 cat >sweep.json <<'END'
 {

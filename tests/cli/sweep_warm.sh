@@ -2,13 +2,8 @@
 # Points that share a warm-up give what points give that do not: with any number of processes, killed in between, on other paths.
 # $1: the program; $2: the folder of samples.
 set -u
-prog=$(realpath "$1")
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 cat >s.json <<END
 {
     "sim": { "warmup": 400000, "limit": 500000, "warmup_mode": "functional" },

@@ -1,21 +1,14 @@
 #!/bin/sh
 # The verbs of `mmulab trace`: exit codes, streams, files. $1: the program; $2: the folder of samples.
 set -u
-prog=$1
-samples=$(cd "$2" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 # expect CODE ARG...: runs, leaves the streams in out and err
 expect() {
     code=$1; shift
     "$prog" trace "$@" >out 2>err; got=$?
     [ "$got" = "$code" ] || { fail "trace $*: exit $got, not $code"; cat err; }
 }
-has() { grep -qF -- "$2" "$1" || { fail "no \"$2\" in:"; cat "$1"; }; }
-empty() { [ ! -s "$1" ] || { fail "$1 is not empty:"; cat "$1"; }; }
 
 # usage: exit 2, nothing on stdout
 expect 2; empty out; has err usage
