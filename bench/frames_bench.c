@@ -8,6 +8,8 @@
  * One line an allocator: name, million events a second of it and of the minimal buddy (best of the rounds, processor time of
  * the thread), ratio. `buddy` has its per-CPU lists, as a run has; `buddy-zone` is without them (buddy.pcp false).
  */
+#include "common.h"
+
 #include "frames/frame_alloc.h"
 #include "frames/frames.h"
 
@@ -17,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- the minimal buddy ------------------------------------------------------------------------------------------------- */
@@ -137,13 +138,6 @@ static struct event *events_new(uint64_t n, uint32_t frames, uint32_t *slots)
     free(spare);
     free(order);
     return e;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* neighbours that take the processor away do not count */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static double run_mini(const struct event *e, uint64_t n, uint32_t frames, uint64_t *at)

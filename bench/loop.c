@@ -8,13 +8,14 @@
  * 1 MiB/16 and 32 MiB/16 caches, LRU by move to front. Nothing else: no sizes, no dirty lines, no inclusion, no address
  * spaces, no rights, no statistics but the misses. Each round starts with empty structures.
  */
+#include "common.h"
+
 #include "traces/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PAGE = 12, LINE = 6, VA_BITS = 48 };
@@ -107,20 +108,6 @@ static void run(struct loop *s, const struct trace_rec *ref, size_t n)
         if (__builtin_expect(set[0] != line, 0))
             l1_miss(s, set, line);
     }
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int fail(const struct err *e)
-{
-    char buf[2048];
-    fprintf(stderr, "%s\n", err_format(e, buf, sizeof buf));
-    return 1;
 }
 
 static int load(const char *path, struct trace_rec **ref, size_t *n, struct err *err)

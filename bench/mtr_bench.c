@@ -4,28 +4,15 @@
  * records, references, bytes per reference, source reading and encoding (M records/s), decoding alone and
  * ahead.
  */
+#include "common.h"
+
 #include "traces/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int fail(const struct err *e)
-{
-    char buf[2048];
-    fprintf(stderr, "%s\n", err_format(e, buf, sizeof buf));
-    return 1;
-}
 
 /* Reads all; *sum keeps the compiler from dropping it. M records/s of the best of `rounds`. */
 static int read_rate(const char *path, bool ahead, int rounds, double *rate, uint64_t *records, struct err *e)

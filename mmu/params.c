@@ -109,17 +109,7 @@ const size_t mmu_n_param_groups = ARRAY_LEN(mmu_param_groups);
 void mmu_config_defaults(struct mmu_config *c)
 {
     memset(c, 0, sizeof *c);
-    for (size_t g = 0; g < mmu_n_param_groups; g++)
-        for (size_t i = 0; i < mmu_param_groups[g].n; i++) {
-            const struct param *p = &mmu_param_groups[g].table[i];
-            char *at = (char *)c + mmu_param_groups[g].base + p->offset;
-            if (p->type == P_BOOL)
-                *(bool *)at = p->def != 0;
-            else if (p->type == P_ENUM)
-                *(int *)at = (int)p->def;
-            else
-                *(uint32_t *)at = (uint32_t)p->def;
-        }
+    param_group_defaults(mmu_param_groups, mmu_n_param_groups, c);
 }
 
 static int check_size(const char *key, uint32_t entries, uint32_t ways, int policy, struct err *err)

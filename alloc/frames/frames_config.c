@@ -148,47 +148,14 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
 };
 #undef BUD
 
-static void fill(void *base, const struct param *t, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        void *at = (char *)base + t[i].offset;
-        switch (t[i].type) {
-        case P_BOOL:
-            *(bool *)at = t[i].def != 0;
-            break;
-        case P_U32:
-        case P_CYC:
-            *(uint32_t *)at = (uint32_t)t[i].def;
-            break;
-        case P_ENUM:
-            *(int *)at = (int)t[i].def;
-            break;
-        case P_F64:
-            *(double *)at = t[i].def_f;
-            break;
-        case P_PATH:
-            *(char **)at = NULL;
-            break;
-        case P_SIZE_LIST:
-        case P_U64_LIST:
-        case P_OBJECT_LIST:
-            *(struct param_list *)at = (struct param_list){0}; /* empty by default */
-            break;
-        default:
-            assert(t[i].type == P_SIZE || t[i].type == P_TIME);
-            *(uint64_t *)at = t[i].def;
-        }
-    }
-}
-
 void frames_config_defaults(struct memory_config *m, struct buddy_config *b)
 {
     if (m) {
-        fill(m, memory_params, MEMORY_PARAMS_N);
-        fill(&m->ageing, ageing_params, AGEING_PARAMS_N);
+        param_defaults(memory_params, MEMORY_PARAMS_N, m);
+        param_defaults(ageing_params, AGEING_PARAMS_N, &m->ageing);
     }
     if (b) {
-        fill(b, buddy_params, BUDDY_PARAMS_N);
+        param_defaults(buddy_params, BUDDY_PARAMS_N, b);
         b->cpus = 1;
     }
 }

@@ -124,27 +124,6 @@ static const char *const default_sheaf_caches[] = {"maple_node", "vm_area_struct
 void slab_config_defaults(struct slab_config *c)
 {
     memset(c, 0, sizeof *c);
-    for (size_t g = 0; g < slab_n_param_groups; g++)
-        for (size_t i = 0; i < slab_param_groups[g].n; i++) {
-            const struct param *p = &slab_param_groups[g].table[i];
-            char *at = (char *)c + slab_param_groups[g].base + p->offset;
-            switch (p->type) {
-            case P_BOOL:
-                *(bool *)at = p->def != 0;
-                break;
-            case P_U32:
-            case P_CYC:
-                *(uint32_t *)at = (uint32_t)p->def;
-                break;
-            case P_ENUM:
-                *(int *)at = (int)p->def;
-                break;
-            case P_STR_LIST: /* nothing owns these words: they are constants */
-                ((struct param_list *)at)->s = (char **)(uintptr_t)default_sheaf_caches;
-                ((struct param_list *)at)->n = ARRAY_LEN(default_sheaf_caches);
-                break;
-            default:
-                *(uint64_t *)at = p->def;
-            }
-        }
+    param_group_defaults(slab_param_groups, slab_n_param_groups, c);
+    c->sheaf_caches = (struct param_list){.s = (char **)(uintptr_t)default_sheaf_caches, .n = ARRAY_LEN(default_sheaf_caches)}; /* constants */
 }

@@ -47,20 +47,5 @@ const size_t vm_n_param_groups = ARRAY_LEN(vm_param_groups);
 void vm_config_defaults(struct vm_config *c)
 {
     memset(c, 0, sizeof *c);
-    for (size_t i = 0; i < ARRAY_LEN(vm_params); i++) {
-        char *at = (char *)c + vm_params[i].offset;
-        switch (vm_params[i].type) {
-        case P_BOOL:
-            *(bool *)at = vm_params[i].def != 0;
-            break;
-        case P_ENUM:
-            *(int *)at = (int)vm_params[i].def;
-            break;
-        case P_SIZE:
-            *(uint64_t *)at = vm_params[i].def;
-            break;
-        default:
-            *(uint32_t *)at = (uint32_t)vm_params[i].def;
-        }
-    }
+    param_group_defaults(vm_param_groups, vm_n_param_groups, c);
 }

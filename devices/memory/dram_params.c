@@ -60,14 +60,5 @@ const size_t dram_params_count = ARRAY_LEN(dram_params);
 void dram_config_default(struct dram_config *c)
 {
     memset(c, 0, sizeof *c);
-    for (size_t i = 0; i < dram_params_count; i++) {
-        const struct param *p = &dram_params[i];
-        char *at = (char *)c + p->offset;
-        switch (p->type) {
-        case P_BOOL: *(bool *)(void *)at = p->def != 0; break;
-        case P_U32: *(uint32_t *)(void *)at = (uint32_t)p->def; break;
-        case P_ENUM: *(int *)(void *)at = (int)p->def; break;
-        default: *(uint64_t *)(void *)at = p->def; break; /* P_TIME */
-        }
-    }
+    param_defaults(dram_params, dram_params_count, c);
 }

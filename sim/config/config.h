@@ -96,9 +96,6 @@ void *config_root(const struct config *c);
 void config_explain(const struct config *c, struct diag *d, const struct err *e);
 const struct config_schema *config_schema_of(const struct config *c);
 
-/* Fills one struct with its table's defaults (lists: empty). For unit tests of other libraries and for elements. */
-void param_defaults(const struct param *table, size_t n, void *object);
-
 /*
  * One value. The values of a configuration are numbered in table order; an object list is one value followed by those
  * of its elements ("workload.processes[0].trace").

@@ -73,4 +73,9 @@ struct param_group {
     const char *help; /* what this section is */
 };
 
+/* Fills one struct with its table's defaults (lists: empty; strings: the table's own, never freed). */
+void param_defaults(const struct param *table, size_t n, void *object);
+/* The same for every group of a root struct. */
+void param_group_defaults(const struct param_group *groups, size_t n, void *root);
+
 #endif
