@@ -96,12 +96,13 @@ void series_add_u64(struct series *s, const char *name, const char *unit, const 
 
 size_t series_add_stats(struct series *s, const struct stats *stats, const char *pattern)
 {
-    size_t before = s->n_columns;
+    size_t before = s->n_columns, literal = strcspn(pattern, "*?[");
     for (size_t i = 0; i < stats_count(stats); i++) {
         struct stat_value v;
         char full[512], column[512];
         stats_get(stats, i, &v);
-        if (v.hist)
+        size_t path = strlen(v.path);
+        if (v.hist || strncmp(pattern, v.path, path < literal ? path : literal) != 0) /* most end here, before their name is joined */
             continue;
         snprintf(full, sizeof full, "%s%s%s", v.path, *v.path ? "." : "", v.name);
         if (fnmatch(pattern, full, 0))
