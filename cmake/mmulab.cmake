@@ -61,6 +61,8 @@ function(mmulab_check name)
   mmulab_plain_link(${name})
   target_compile_definitions(${name} PRIVATE MMULAB_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MMULAB_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
+  # Check ends a test after 4 s: a guard against hanging, not a claim about a busy machine or a sanitizer.
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT CK_TIMEOUT_MULTIPLIER=20)
   if(ARG_TIMEOUT)
     if(MMULAB_SANITIZE)
       math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
