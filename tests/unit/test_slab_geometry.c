@@ -152,6 +152,46 @@ START_TEST(recorded_slabinfo)
 }
 END_TEST
 
+/* Every cache of a running kernel, 235 of them: all that /sys/kernel/slab says of a cache's shape, from the size of its objects, its
+ * alignment and flags. */
+START_TEST(caches_of_a_running_kernel)
+{
+    FILE *f = fopen(MMULAB_SOURCE_DIR "/traces/samples/slab/caches.txt", "r");
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_sys *s = system_without_merging(map, CPUS);
+    char line[512], name[SLAB_NAME];
+    unsigned caches = 0;
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f)) {
+        unsigned object, user, align, slot, order, objects, min_partial, cpu_partial, hwcache, reclaim, rcu, dma, sheaf, ctor;
+        if (line[0] == '#')
+            continue;
+        ck_assert_int_eq(sscanf(line, "%63s %u %u %u %u %u %u %u %u %u %u %u %u %u %u", name, &object, &user, &align, &slot, &order,
+                                &objects, &min_partial, &cpu_partial, &hwcache, &reclaim, &rcu, &dma, &sheaf, &ctor), 15);
+        /* The maker of this one chose a place in the object for the free list's link (use_freeptr_offset). */
+        bool link_inside = strcmp(name, "vm_area_struct") == 0;
+        struct kmem_cache_args a = {.name = name, .size = object, .align = align, .ctor = ctor != 0, .usersize = user,
+                                    .sheaf_capacity = sheaf,
+                                    .flags = (hwcache ? SLAB_HWCACHE_ALIGN : 0u) | (reclaim ? SLAB_RECLAIM_ACCOUNT : 0u) |
+                                             (dma ? SLAB_CACHE_DMA : 0u) | (rcu && !link_inside ? SLAB_TYPESAFE_BY_RCU : 0u)};
+        struct kmem_cache *c = kmem_cache_create(s, &a);
+        ck_assert_msg(c != NULL, "%s cannot be built", name);
+        struct slab_cache_info g = kmem_cache_info(c);
+        ck_assert_msg(g.align == align && g.size == slot && g.order == order && g.objects == objects &&
+                          g.min_partial == min_partial && g.cpu_partial == cpu_partial,
+                      "%s: align %u, slot %u, order %u, %u objects, partial %u %u; the kernel has %u, %u, %u, %u, %u %u", name,
+                      g.align, g.size, g.order, g.objects, g.min_partial, g.cpu_partial, align, slot, order, objects, min_partial,
+                      cpu_partial);
+        caches++;
+        ck_assert(kmem_cache_destroy(c));
+    }
+    fclose(f);
+    printf("/sys/kernel/slab: alignment, slot, order, objects, min_partial and cpu_partial of %u caches equal\n", caches);
+    ck_assert_uint_eq(caches, 235);
+    all_back(s, map);
+}
+END_TEST
+
 START_TEST(min_objects_by_cpus)
 {
     static const struct { unsigned cpus, min_objects, order_of_256; } t[] = {
@@ -244,6 +284,7 @@ int main(void)
     tcase_add_test(t, rows_of_section_15);
     tcase_add_test(t, slots_of_recorded_requests);
     tcase_add_test(t, recorded_slabinfo);
+    tcase_add_test(t, caches_of_a_running_kernel);
     tcase_add_test(t, min_objects_by_cpus);
     tcase_add_test(t, kmalloc_classes);
     tcase_add_test(t, merging);
