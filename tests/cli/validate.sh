@@ -51,6 +51,18 @@ row() { # METRIC CONDITION
     python3 -c 'import json, sys
 print([r for r in json.load(open(sys.argv[1])) if r["metric"] == sys.argv[2] and '"$2"'][0]["metric"])' "$dir/c.json" "$1" >/dev/null 2>&1
 }
+# Of meminfo: a sum that is not the lines', a limit that no ratio gives, one that another ratio gives; without the file.
+fresh
+sed -i 's/^MemAvailable: .*/MemAvailable:   23892984 kB/' "$dir/c/before.meminfo"
+sed -i 's/^CommitLimit: .*/CommitLimit:    12342044 kB/' "$dir/c/after.meminfo"
+check meminfo 1 'before.meminfo.MemAvailable .* off$'
+grep -q 'after.meminfo.CommitLimit .* off$' "$dir/out" || fail "a commit limit that is wrong went unnoticed"
+fresh
+sed -i 's/^CommitLimit: .*/CommitLimit:    19747264 kB/' "$dir/c/after.meminfo"
+rm "$dir/c/before.meminfo"
+check ratio 0 ''
+row after.meminfo.CommitLimit '"set by hand" in r["reason"]' || fail "another overcommit ratio: not said"
+row before.meminfo.CommitLimit 'r["reason"] == "no meminfo"' || fail "no meminfo: not said"
 # A kernel before 6.7: no promo, boost, high_min, high_max, threshold.
 fresh
 sed -i '/ promo /d; / boost /d; / high_m/d; /threshold/d' "$dir/c"/*.zoneinfo
@@ -59,12 +71,15 @@ check old 0 'per_cpu .*before 6.7'
 fresh
 awk '/^Node/ { n = /Normal/ } n && /^ +(boost|min|low|high|promo) +[0-9]+$/ && NF == 2 && !/:/ { printf "        %-8s %d\n", $1, $2 + 1024; next } 1' \
     "$dir/c/before.zoneinfo" >"$dir/z" && mv "$dir/z" "$dir/c/before.zoneinfo"
+sed -i 's/^MemAvailable: .*/MemAvailable:   23924792 kB/' "$dir/c/before.meminfo" # 1,024 pages less of files and of slabs are to be had
 check boost 0 ''
+row before.meminfo.MemAvailable 'r["verdict"] == "ok" and r["model"] == 23924792' || fail "boost: not what is available"
 row before.Normal.watermark.low 'r["model"] == r["kernel"] == 17621' || fail "boost: not the printed mark"
 fresh
 sed -i '/Normal\|Movable\|Device/{/type /!s/Node 0/Node 1/}; /Normal, type/s/Node    0/Node    1/' "$dir/c"/*.zoneinfo "$dir/c"/*.buddyinfo \
     "$dir/c"/*.pagetypeinfo "$dir/c"/*_index
 check node1 0 'lowmem_reserve'
+row before.meminfo.MemAvailable 'r["verdict"] == "skipped"' || fail "node1: MemAvailable without all zones"
 row predict.blocks_known_percent 'r["model"] == 100' || fail "node1: not followed"
 grep -q '"simulated.node1.Normal.free_blocks.0"' "$dir/c.json" || fail "node1: its free blocks are not compared"
 # Events that are missing, one after the other; lost, and said so; none at all.

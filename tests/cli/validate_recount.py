@@ -143,6 +143,7 @@ class Events:
 
 class Case:
     def __init__(self, folder):
+        self.folder = folder
         self.buddy = {m: buddy(folder, m) for m in ("before", "after")}
         self.unusable = {m: buddy(folder, m, "unusable_index") for m in ("before", "after")}
         self.extfrag = {m: buddy(folder, m, "extfrag_index") for m in ("before", "after")}
@@ -157,6 +158,9 @@ class Case:
         m = re.match(r"(before|after)\.slab\.(.*)\.(pages|objects)$", metric)
         if m:
             return int(self.slabs[m[1]][m[2]][5 if m[3] == "pages" else 4])
+        m = re.match(r"(before|after)\.meminfo\.(\w+)$", metric)
+        if m:
+            return next(int(x.split()[1]) for x in lines(self.folder, f"{m[1]}.meminfo") if x.startswith(m[2] + ":"))
         m = re.match(r"(before|after)\.((?:node\d+\.)?\w+)\.(.*)$", metric)
         if m:
             moment, zone, what = m.groups()

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int (*const parsers[])(struct snapshot *, struct trace_input *, struct err *) = {
         snapshot_parse_buddyinfo, snapshot_parse_pagetypeinfo, snapshot_parse_zoneinfo, snapshot_parse_unusable,
-        snapshot_parse_extfrag,   snapshot_parse_slabinfo,     snapshot_parse_pfnmap,  snapshot_parse_vmstat};
+        snapshot_parse_extfrag,   snapshot_parse_slabinfo,     snapshot_parse_pfnmap,  snapshot_parse_vmstat,
+        snapshot_parse_meminfo};
     struct snap_times times;
     struct snapshot *s = calloc(1, sizeof *s);
     if (!s)

@@ -55,6 +55,7 @@ START_TEST(cut_files)
         {"before.buddyinfo", snapshot_parse_buddyinfo},   {"before.pagetypeinfo", snapshot_parse_pagetypeinfo},
         {"before.zoneinfo", snapshot_parse_zoneinfo},     {"before.unusable_index", snapshot_parse_unusable},
         {"before.extfrag_index", snapshot_parse_extfrag}, {"before.vmstat", snapshot_parse_vmstat},
+        {"before.meminfo", snapshot_parse_meminfo},
     };
     for (size_t i = 0; i < sizeof parsers / sizeof parsers[0]; i++) {
         char path[512], text[16384];

@@ -412,6 +412,28 @@ int snapshot_parse_vmstat(struct snapshot *s, struct trace_input *in, struct err
     return got;
 }
 
+int snapshot_parse_meminfo(struct snapshot *s, struct trace_input *in, struct err *err)
+{
+    static const char *const lines[N_SNAP_MEM] = {
+#define X(name, text) text ":",
+        SNAP_MEM_LINES(X)
+#undef X
+    };
+    const uint64_t most = 1ull << 52; /* KiB: more than addresses of 64 bits reach */
+    struct cursor c;
+    int got;
+    while ((got = next_line(in, &c, err)) > 0)
+        for (unsigned i = 0; i < N_SNAP_MEM; i++) {
+            if (!word(&c, lines[i]))
+                continue;
+            if (!number(&c, &s->mem.v[i]) || s->mem.v[i] > most || !word(&c, "kB") || !at_end(&c) || c.line[c.len] == '\0')
+                return bad(&c, "not a line of /proc/meminfo: NAME: NUMBER kB");
+            s->mem.have |= 1u << i;
+        }
+    s->has_mem = got == 0 && s->mem.have;
+    return got;
+}
+
 int snapshot_parse_pfnmap(struct snapshot *s, struct trace_input *in, struct err *err)
 {
     const uint64_t most = 1ull << 30; /* pages: 4 TiB */
@@ -502,6 +524,7 @@ int snapshot_read_whole_files(struct snapshot **out, const char *prefix, snapsho
         {"buddyinfo", snapshot_parse_buddyinfo}, {"pagetypeinfo", snapshot_parse_pagetypeinfo},
         {"zoneinfo", snapshot_parse_zoneinfo}, {"unusable_index", snapshot_parse_unusable},
         {"extfrag_index", snapshot_parse_extfrag}, {"slabinfo", snapshot_parse_slabinfo}, {"vmstat", snapshot_parse_vmstat},
+        {"meminfo", snapshot_parse_meminfo},
         {"pfnmap", snapshot_parse_pfnmap}};
     struct snapshot *s = calloc(1, sizeof *s);
     *out = NULL;

@@ -1,7 +1,7 @@
 /*
  * A kernel's own account of its memory: the files of a folder such as traces/samples/kernel/NAME, of which each stands
- * for one moment ("before", "after"): buddyinfo, pagetypeinfo, zoneinfo (/proc), unusable_index, extfrag_index (debugfs),
- * slabinfo, and the map of all frames (pfnmap, from /proc/kpageflags). Each may be compressed. Formats: linux-mm 1.9, 3.1.
+ * for one moment ("before", "after"): buddyinfo, pagetypeinfo, zoneinfo, meminfo (/proc), unusable_index, extfrag_index
+ * (debugfs), slabinfo, and the map of all frames (pfnmap, from /proc/kpageflags). Each may be compressed. Formats: linux-mm 1.9, 3.1.
  */
 #ifndef REPLAY_SNAPSHOT_H
 #define REPLAY_SNAPSHOT_H
@@ -37,6 +37,18 @@ struct snap_zone {
 
 struct snap_slab { char name[48]; uint64_t active, objects, size, per_slab, pages, limit; }; /* limit: of SLAB's per-CPU arrays */
 
+/* /proc/meminfo, KiB. `have`: one bit a line, by its place here. */
+#define SNAP_MEM_LINES(X) \
+    X(total, "MemTotal") X(free, "MemFree") X(available, "MemAvailable") X(active_file, "Active(file)") X(inactive_file, "Inactive(file)") \
+    X(reclaimable, "KReclaimable") X(swap, "SwapTotal") X(hugetlb, "Hugetlb") X(commit_limit, "CommitLimit")
+enum {
+#define X(name, text) SNAP_MEM_##name,
+    SNAP_MEM_LINES(X)
+#undef X
+    N_SNAP_MEM
+};
+struct snap_mem { uint64_t v[N_SNAP_MEM]; unsigned have; };
+
 /* What a frame is used for. OTHER includes the per-CPU lists. */
 #define FRAME_CLASSES(X) \
     X(NONE, "none") X(FREE, "free") X(SLAB, "slab") X(PGTABLE, "pgtable") X(ANON, "anon") X(HUGE, "huge") X(FILE, "file") \
@@ -53,9 +65,10 @@ struct snapshot {
     char *prefix; /* FOLDER/before */
     struct snap_zone zone[SNAP_ZONES];
     unsigned zones, node[FRAME_NODES], nodes; /* nodes: those that zones name, ascending; above FRAME_NODES: only counted */
-    bool has_buddy, has_types, has_info, has_unusable, has_extfrag, has_map, has_slab, has_vmstat;
+    bool has_buddy, has_types, has_info, has_unusable, has_extfrag, has_map, has_slab, has_vmstat, has_mem;
     unsigned pageblock_order;
     struct { uint64_t pgfree, compact_isolated, pgmigrate_success; } vmstat; /* pages since boot */
+    struct snap_mem mem;
     struct snap_slab *slab;
     size_t slabs;
     struct snap_run *run; /* ascending, disjoint */
@@ -84,6 +97,7 @@ int snapshot_parse_unusable(struct snapshot *s, struct trace_input *in, struct e
 int snapshot_parse_extfrag(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_slabinfo(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_vmstat(struct snapshot *s, struct trace_input *in, struct err *err);
+int snapshot_parse_meminfo(struct snapshot *s, struct trace_input *in, struct err *err);
 int snapshot_parse_pfnmap(struct snapshot *s, struct trace_input *in, struct err *err);
 
 /* times.json: CLOCK_MONOTONIC nanoseconds. When single files were read, where it says so, else the whole snapshot's. */

@@ -1,11 +1,15 @@
 /*
  * Marks of zones and sizes of per-CPU lists against zoneinfo (linux-mm 1.3 to 1.5, 1.9, 2.7). What the kernel was told by hand
  * (vm.min_free_kbytes, vm.watermark_scale_factor, vm.percpu_pagelist_high_fraction, how many CPUs a node has) is in none of the
- * files: the value that one number of the kernel's gives must then give all the others.
+ * files: the value that one number of the kernel's gives must then give all the others. With these marks what meminfo says is
+ * available, and what may be promised (linux-mm 1.6, 12.3, 12.5).
  */
 #include "frames/buddy/pcp.h"
+#include "frames/zones/available.h"
+#include "frames/zones/zoneinfo.h"
 #include "replay/validate/validate_rows.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,17 +143,64 @@ static void marks(struct validate_case *c, unsigned moment, struct zones *zs)
     }
 }
 
+/* ---- meminfo ------------------------------------------------------------------------------------------------------------ */
+
+static bool lines_of(struct validate_case *c, unsigned moment, const char *what, unsigned want)
+{
+    const struct snapshot *s = c->snap[moment];
+    char metric[64];
+    if ((s->mem.have & want) == want && s->has_mem)
+        return true;
+    snprintf(metric, sizeof metric, "%s.meminfo.%s", validate_moments[moment], what);
+    validate_skip(c, "meminfo", metric, s->has_mem ? "meminfo lacks a line that this needs" : "no meminfo");
+    return false;
+}
+
+/* The kernel's counters go on between the lines of the file and the sum: by a CPU's batch or so. */
+static const char *moved_meanwhile(double model, double kernel)
+{
+    enum { PCP_SCALE_MOST = 5, BATCH_MOST = 63 }; /* vm.percpu batch scale and batch, linux-mm 2.7 */
+    const uint64_t most_kb = ((uint64_t)BATCH_MOST << PCP_SCALE_MOST) * PAGE_BYTES / 1024;
+    return fabs(model - kernel) <= (double)most_kb ? "the kernel reads its counters once for the lines and once for this sum" : NULL;
+}
+
+static void available(struct validate_case *c, unsigned moment, struct zones *zs)
+{
+    const struct snapshot *s = c->snap[moment];
+    const uint64_t *kb = s->mem.v, page_kb = PAGE_BYTES / 1024;
+    bool whole = true; /* every zone counts */
+    char metric[64];
+    for (unsigned i = 0; i < zs->n; i++) {
+        whole &= zs->k[i] || i >= zs->own;
+        zs->z[i].boost = zs->k[i] ? zs->k[i]->boost : 0;
+    }
+    snprintf(metric, sizeof metric, "%s.meminfo.MemAvailable", validate_moments[moment]);
+    if (!whole)
+        validate_skip(c, "meminfo", metric, "zoneinfo lacks a zone that this counts");
+    else if (lines_of(c, moment, "MemAvailable", 1u << SNAP_MEM_free | 1u << SNAP_MEM_available | 1u << SNAP_MEM_active_file |
+                                                          1u << SNAP_MEM_inactive_file | 1u << SNAP_MEM_reclaimable)) {
+        struct validate_row r = {.group = "meminfo", .kernel = (double)kb[SNAP_MEM_available]};
+        uint64_t file = (kb[SNAP_MEM_active_file] + kb[SNAP_MEM_inactive_file]) / page_kb;
+        r.model = (double)(page_kb * zones_mem_available(zs->z, zs->n, kb[SNAP_MEM_free] / page_kb, file, kb[SNAP_MEM_reclaimable] / page_kb));
+        memcpy(r.metric, metric, sizeof metric);
+        validate_put_unless(c, r, moved_meanwhile(r.model, r.kernel));
+    }
+    if (lines_of(c, moment, "CommitLimit", 1u << SNAP_MEM_total | 1u << SNAP_MEM_swap | 1u << SNAP_MEM_commit_limit)) {
+        struct validate_row r = {.group = "meminfo", .kernel = (double)kb[SNAP_MEM_commit_limit]};
+        uint64_t huge = kb[SNAP_MEM_hugetlb] <= kb[SNAP_MEM_total] ? kb[SNAP_MEM_hugetlb] / page_kb : 0;
+        r.model = (double)(page_kb * commit_limit_pages(kb[SNAP_MEM_total] / page_kb, huge, kb[SNAP_MEM_swap] / page_kb, OVERCOMMIT_RATIO));
+        snprintf(r.metric, sizeof r.metric, "%s.meminfo.CommitLimit", validate_moments[moment]);
+        bool other = false; /* another ratio gives it */
+        for (unsigned ratio = 0; ratio <= 100; ratio++)
+            other |= r.kernel == (double)(page_kb * commit_limit_pages(kb[SNAP_MEM_total] / page_kb, huge, kb[SNAP_MEM_swap] / page_kb, ratio));
+        validate_put_unless(c, r, other ? "vm.overcommit_ratio was set by hand: it is in no file" : NULL);
+    }
+}
+
 /* ---- per CPU -------------------------------------------------------------------------------------------------------------- */
 
-/* How many pages of change a CPU keeps to itself before it tells the zone (linux-mm 1.9). */
-static unsigned fls64(uint64_t v) { return v ? 64u - (unsigned)__builtin_clzll(v) : 0; }
-enum { THRESHOLD_MOST = 125, THRESHOLD_SHIFT = 15 };
-static unsigned stat_threshold(unsigned cpus, uint64_t managed)
-{
-    unsigned t = 2 * fls64(cpus) * (1 + fls64(managed >> THRESHOLD_SHIFT));
-    return t < THRESHOLD_MOST ? t : THRESHOLD_MOST;
-}
-/* ... while kswapd balances the zone: together no more than lies between two marks. */
+enum { THRESHOLD_MOST = 125 }; /* pages of change that a CPU keeps to itself before it tells the zone, at most (linux-mm 1.9) */
+/* While kswapd balances the zone: together no more than lies between two marks. */
 static unsigned pressure_threshold(unsigned cpus, uint64_t gap)
 {
     uint64_t t = cpus ? gap / cpus : 0;
@@ -158,7 +209,7 @@ static unsigned pressure_threshold(unsigned cpus, uint64_t gap)
 
 static void threshold(struct validate_case *c, unsigned moment, const struct snap_zone *k)
 {
-    unsigned calm = stat_threshold(k->pcps, k->managed);
+    unsigned calm = zone_stat_threshold(k->pcps, k->managed);
     unsigned busy = pressure_threshold(k->pcps, k->wmark[WMARK_LOW] - k->wmark[WMARK_MIN]);
     bool pressed = k->threshold != calm && k->threshold == busy;
     char label[ZONE_LABEL];
@@ -254,5 +305,6 @@ void validate_marks(struct validate_case *c, unsigned moment)
         return;
     }
     marks(c, moment, &zs);
+    available(c, moment, &zs);
     per_cpu(c, moment);
 }
