@@ -1,4 +1,5 @@
 /* The recorded kernel of traces/samples/kernel: its files read, its map rebuilt, its events followed. */
+#include "frames/buddy/pcp.h"
 #include "frames/measure/fragmentation.h"
 #include "replay/before/infer.h"
 #include "replay/replay.h"
@@ -7,6 +8,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SAMPLE MMULAB_SOURCE_DIR "/traces/samples/kernel/filetree/"
 
@@ -202,6 +204,72 @@ START_TEST(followed)
 }
 END_TEST
 
+/* ---- how many blocks a refill of a per-CPU list takes (linux-mm 15) ---------------------------------------------------- */
+
+enum { REFILL_CPUS = 64, REFILL_DOUBLINGS = 6, BATCH = 63 }; /* batch of a zone of 688 MiB and more: pcp_batch */
+struct refill { unsigned order, type, blocks; };
+
+/* A run of refills without another event of that CPU between them: batch << n pages, in blocks of the order, two at least. */
+static void end_refill(struct refill *r, unsigned seen[REFILL_DOUBLINGS])
+{
+    for (unsigned n = 0; n < REFILL_DOUBLINGS && r->blocks; n++) {
+        unsigned want = ((unsigned)BATCH << n) >> r->order;
+        if (r->blocks == (want < 2 ? 2 : want) && (n == 0 || r->order == 0)) {
+            seen[n]++;
+            r->blocks = 0;
+        }
+    }
+    ck_assert_msg(!r->blocks, "a refill of %u blocks of order %u", r->blocks, r->order);
+}
+
+static unsigned refills_of(const char *events, unsigned seen[REFILL_DOUBLINGS])
+{
+    struct refill cpu[REFILL_CPUS] = {0};
+    struct trace_input *in;
+    struct err err = {0};
+    const char *text;
+    size_t len;
+    unsigned refills = 0;
+    if (trace_input_open(&in, events, &err) < 0)
+        return 0;
+    while (trace_input_line(in, &text, &len, &err) > 0) {
+        char line[1024];
+        snprintf(line, sizeof line, "%.*s", (int)len, text);
+        const char *at = strchr(line, '['), *order = strstr(line, " order="), *type = strstr(line, " migratetype=");
+        unsigned k = at ? (unsigned)strtoul(at + 1, NULL, 10) : REFILL_CPUS;
+        if (k >= REFILL_CPUS || !strstr(line, ": kmem:"))
+            continue;
+        struct refill now = {0}, *was = &cpu[k];
+        if (order && type && strstr(line, "percpu_refill=1"))
+            now = (struct refill){(unsigned)strtoul(order + 7, NULL, 10), (unsigned)strtoul(type + 13, NULL, 10), 1};
+        if (was->blocks && (!now.blocks || now.order != was->order || now.type != was->type))
+            end_refill(was, seen);
+        refills += now.blocks && !was->blocks;
+        was->order = now.order;
+        was->type = now.type;
+        was->blocks = now.blocks ? was->blocks + 1 : 0;
+    }
+    trace_input_close(in);
+    return refills;
+}
+
+START_TEST(refill_sizes)
+{
+    const char *data = getenv("MMULAB_DATA");
+    unsigned seen[REFILL_DOUBLINGS] = {0}, refills = refills_of(SAMPLE "filetree.perf.xz", seen);
+    ck_assert_uint_eq(pcp_batch(176128), BATCH);
+    ck_assert_uint_gt(refills, 0);
+    static const char *const names[] = {"compile", "filetree", "fragstress", "procs"};
+    for (unsigned i = 0; i < 4; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/traces/kernel/%s/%s.perf.zst", data ? data : MMULAB_SOURCE_DIR "/../shared", names[i], names[i]);
+        refills += refills_of(path, seen);
+    }
+    printf("refills: %u, of %u %u %u %u %u %u pages: %u %u %u %u %u %u\n", refills, BATCH, BATCH << 1, BATCH << 2, BATCH << 3, BATCH << 4,
+           BATCH << 5, seen[0], seen[1], seen[2], seen[3], seen[4], seen[5]);
+}
+END_TEST
+
 /* Types that only the counts can tell apart: contents are the same. */
 START_TEST(inference)
 {
@@ -233,6 +301,7 @@ int main(void)
     tcase_add_test(t, cut_files);
     tcase_add_test(t, map_is_buddyinfo);
     tcase_add_test(t, followed);
+    tcase_add_test(t, refill_sizes);
     tcase_add_test(t, inference);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
