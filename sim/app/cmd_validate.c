@@ -74,7 +74,7 @@ static struct group *group_of(struct table *t, const char *name)
 /* Groups of many equal rows are told in one line. */
 static bool is_bulk(const struct validate_row *r)
 {
-    static const char *const bulk[] = {"indices", "watermarks", "lowmem_reserve", "stat_threshold", "per_cpu", "slab", "map", "events"};
+    static const char *const bulk[] = {"indices", "watermarks", "lowmem_reserve", "stat_threshold", "per_cpu", "meminfo", "slab", "map", "events"};
     for (size_t i = 0; i < sizeof bulk / sizeof bulk[0]; i++)
         if (!strcmp(r->group, bulk[i]))
             return true;

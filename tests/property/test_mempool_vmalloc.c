@@ -272,6 +272,56 @@ START_TEST(vmalloc_huge_and_kvmalloc)
 }
 END_TEST
 
+/* What a live kernel's traces of kvmalloc say (linux-mm 7.2, 7.5, 15): the large block is asked for as GFP_NOWAIT|__GFP_IO|__GFP_FS
+ * (kswapd is woken, nobody reclaims for it), then single frames with __GFP_HIGHMEM and all that the caller may do. */
+struct asked { gfp_t large, single; unsigned larges, singles, reclaims_large, reclaims_single; };
+static void asked_kswapd(void *self, struct zone *z, unsigned order, enum zone_type highest, gfp_t gfp)
+{
+    struct asked *a = self;
+    (void)z;
+    (void)highest;
+    *(order ? &a->large : &a->single) = gfp;
+    *(order ? &a->larges : &a->singles) += 1;
+}
+static uint64_t asked_reclaim(void *self, const struct frame_request *r)
+{
+    struct asked *a = self;
+    *(r->order ? &a->reclaims_large : &a->reclaims_single) += 1;
+    return 0;
+}
+
+START_TEST(kvmalloc_asks_as_recorded)
+{
+    struct frame_map *map = map_sized(64 * MIB);
+    struct slab_config cfg = slab_defaults(SLAB_DESIGN_slub);
+    struct slab_sys *s = slab_of(map, &cfg, 2);
+    struct vmalloc *v = vmalloc_for(s);
+    struct asked a = {0};
+    va_t tables = slab_vmalloc(v, 20 * PAGE_BYTES, GFP_KERNEL, 0, 0); /* tables, and a slab for the array of frames, are there */
+    enum { ALL = 16384 };
+    static pfn_t taken[ALL];
+    unsigned n = 0;
+    while (n < ALL && !pfn_is_none(taken[n] = frames_alloc(map, GFP_HIGHUSER_MOVABLE | __GFP_MEMALLOC, 0, FRAME_TAG_ANON)))
+        n++;
+    map->hooks = (struct frames_hooks){.self = &a, .wake_kswapd = asked_kswapd, .reclaim = asked_reclaim};
+    ck_assert_uint_eq(slab_kvmalloc(v, 20 * PAGE_BYTES, GFP_KERNEL, 0).v, 0);
+    ck_assert_uint_gt(a.larges, 0);
+    ck_assert_uint_eq(a.large & (__GFP_RECLAIM | __GFP_NOWARN | __GFP_IO | __GFP_FS), GFP_NOWAIT | __GFP_IO | __GFP_FS);
+    ck_assert_uint_eq(a.reclaims_large, 0);
+    ck_assert_uint_gt(a.singles, 0);
+    ck_assert_uint_eq(a.single & (GFP_KERNEL | __GFP_HIGHMEM), GFP_KERNEL | __GFP_HIGHMEM);
+    ck_assert_uint_gt(a.reclaims_single, 0);
+    /* With __GFP_RETRY_MAYFAIL the large block is worth some trouble. */
+    ck_assert_uint_eq(slab_kvmalloc(v, 20 * PAGE_BYTES, GFP_KERNEL | __GFP_RETRY_MAYFAIL, 0).v, 0);
+    ck_assert_uint_gt(a.reclaims_large, 0);
+    map->hooks = (struct frames_hooks){0};
+    while (n)
+        frames_free(map, taken[--n], 0);
+    ck_assert(slab_vfree(v, tables, 0));
+    vmalloc_back(v, s, map);
+}
+END_TEST
+
 struct have { uint64_t start, pages; };
 
 START_TEST(vmalloc_random)
@@ -345,6 +395,7 @@ int main(void)
     tcase_add_test(t, mempool_guarantee);
     tcase_add_test(t, vmalloc_by_hand);
     tcase_add_test(t, vmalloc_huge_and_kvmalloc);
+    tcase_add_test(t, kvmalloc_asks_as_recorded);
     tcase_add_test(t, vmalloc_random);
     suite_add_tcase(s, t);
     return run_suite(s);
