@@ -168,7 +168,7 @@ static int one(struct table *t, const char *path, struct err *err)
     int rc = validate_folder(path, &sink, err);
     for (unsigned i = 0; i < t->groups && !t->all; i++) {
         const struct group *g = &t->group[i];
-        if (g->rows > 4)
+        if (g->rows >= 4)
             printf("  %-42s %u of %u comparisons ok%s\n", g->name, g->ok, g->rows - g->skipped, g->off ? ", the others above" : "");
     }
     putchar('\n');

@@ -25,10 +25,11 @@ struct named { /* a cache of the trace, by name */
     UT_hash_handle hh;
 };
 
+enum { PART_BITS = 6, PARTS = 1 << PART_BITS, FIRST_CAP = 16 };
+
 struct slab_replay {
     struct slab_sys *s;
-    struct entry *table;
-    uint64_t cap, n;
+    struct part { struct entry *table; uint64_t cap, n; } part[PARTS];
     bool debug;
     struct range_tree near; /* debug: pointers by address */
     struct named *names;
@@ -36,19 +37,15 @@ struct slab_replay {
     struct slab_replay_stats st;
 };
 
-enum { FIRST_CAP = 1024, NEAR_BYTES = 64 };
+enum { NEAR_BYTES = 64 };
 
 int slab_replay_new(struct slab_replay **out, struct slab_sys *s, struct err *err)
 {
     struct slab_replay *r = calloc(1, sizeof *r);
     *out = r;
-    if (!r || !(r->table = calloc(FIRST_CAP, sizeof *r->table))) {
-        free(r);
-        *out = NULL;
+    if (!r)
         return err_set(err, ERR_RUN, "out of host memory for the slab replay");
-    }
     r->s = s;
-    r->cap = FIRST_CAP;
     r->debug = s->cfg.sanity || s->cfg.red_zone || s->cfg.poison || s->cfg.store_user;
     range_init(&r->near);
     return 0;
@@ -65,67 +62,76 @@ void slab_replay_free(struct slab_replay *r)
         free(n);
     }
     range_fini(&r->near);
-    free(r->table);
+    for (unsigned i = 0; i < PARTS; i++)
+        free(r->part[i].table);
     free(r);
 }
 
-/* ---- the table: linear probing, deletion shifts back ---- */
+/* ---- the table: linear probing, deletion shifts back. In parts that grow one by one, so that only one part is there twice ---- */
 
-static uint64_t home(const struct slab_replay *r, uint64_t pointer)
-{
-    return (pointer * 0x9e3779b97f4a7c15ull >> 20) & (r->cap - 1);
-}
+static unsigned part_of(uint64_t hash) { return (unsigned)(hash >> (64 - PART_BITS)); }
+static uint64_t hash_of(uint64_t pointer) { return pointer * 0x9e3779b97f4a7c15ull; }
+static uint64_t home(const struct part *t, uint64_t hash) { return (hash >> 20) & (t->cap - 1); }
 
 static struct entry *lookup(const struct slab_replay *r, uint64_t pointer)
 {
-    for (uint64_t i = home(r, pointer); r->table[i].pointer; i = (i + 1) & (r->cap - 1))
-        if (r->table[i].pointer == pointer)
-            return &r->table[i];
+    uint64_t hash = hash_of(pointer);
+    const struct part *t = &r->part[part_of(hash)];
+    if (!t->cap)
+        return NULL;
+    for (uint64_t i = home(t, hash); t->table[i].pointer; i = (i + 1) & (t->cap - 1))
+        if (t->table[i].pointer == pointer)
+            return &t->table[i];
     return NULL;
 }
 
-static void resize(struct slab_replay *r, uint64_t cap)
+static struct entry *place(const struct part *t, uint64_t hash)
 {
-    struct entry *old = r->table;
-    uint64_t n = r->cap;
-    r->table = calloc(cap, sizeof *r->table);
-    if (!r->table)
+    uint64_t i = home(t, hash);
+    while (t->table[i].pointer)
+        i = (i + 1) & (t->cap - 1);
+    return &t->table[i];
+}
+
+static void resize(struct part *t, uint64_t cap)
+{
+    struct entry *old = t->table;
+    uint64_t n = t->cap;
+    t->table = calloc(cap, sizeof *t->table);
+    if (!t->table)
         abort(); /* the simulated machine's objects do not fit into the host */
-    r->cap = cap;
+    t->cap = cap;
     for (uint64_t k = 0; k < n; k++)
-        if (old[k].pointer) {
-            uint64_t i = home(r, old[k].pointer);
-            while (r->table[i].pointer)
-                i = (i + 1) & (cap - 1);
-            r->table[i] = old[k];
-        }
+        if (old[k].pointer)
+            *place(t, hash_of(old[k].pointer)) = old[k];
     free(old);
 }
 
 static struct entry *insert(struct slab_replay *r, uint64_t pointer)
 {
-    if ((r->n + 1) * 4 > r->cap * 3)
-        resize(r, r->cap * 2);
-    uint64_t i = home(r, pointer);
-    while (r->table[i].pointer)
-        i = (i + 1) & (r->cap - 1);
-    r->n++;
-    r->table[i] = (struct entry){.pointer = pointer};
-    return &r->table[i];
+    uint64_t hash = hash_of(pointer);
+    struct part *t = &r->part[part_of(hash)];
+    if ((t->n + 1) * 4 > t->cap * 3)
+        resize(t, t->cap ? t->cap * 2 : FIRST_CAP);
+    struct entry *e = place(t, hash);
+    t->n++;
+    *e = (struct entry){.pointer = pointer};
+    return e;
 }
 
 static void delete(struct slab_replay *r, struct entry *e)
 {
-    uint64_t hole = (uint64_t)(e - r->table), mask = r->cap - 1;
-    r->n--;
-    for (uint64_t i = (hole + 1) & mask; r->table[i].pointer; i = (i + 1) & mask)
-        if (((i - home(r, r->table[i].pointer)) & mask) >= ((i - hole) & mask)) {
-            r->table[hole] = r->table[i];
+    struct part *t = &r->part[part_of(hash_of(e->pointer))];
+    uint64_t hole = (uint64_t)(e - t->table), mask = t->cap - 1;
+    t->n--;
+    for (uint64_t i = (hole + 1) & mask; t->table[i].pointer; i = (i + 1) & mask)
+        if (((i - home(t, hash_of(t->table[i].pointer))) & mask) >= ((i - hole) & mask)) {
+            t->table[hole] = t->table[i];
             hole = i;
         }
-    r->table[hole].pointer = 0;
-    if (r->cap > FIRST_CAP && r->n * 8 < r->cap)
-        resize(r, r->cap / 2);
+    t->table[hole].pointer = 0;
+    if (t->cap > FIRST_CAP && t->n * 8 < t->cap)
+        resize(t, t->cap / 2);
 }
 
 /* ---- caches ---- */
@@ -401,5 +407,8 @@ void slab_replay_add_stats(const struct slab_replay *r, struct stats *tree)
 
 size_t slab_replay_bytes(const struct slab_replay *r)
 {
-    return sizeof *r + r->cap * sizeof *r->table + r->near.cap * sizeof *r->near.node;
+    size_t bytes = sizeof *r + r->near.cap * sizeof *r->near.node;
+    for (unsigned i = 0; i < PARTS; i++)
+        bytes += r->part[i].cap * sizeof *r->part[i].table;
+    return bytes;
 }
