@@ -29,7 +29,7 @@ const struct param memory_params[MEMORY_PARAMS_N] = {
              "memory.size is kept"},
     {"pci_hole", P_SIZE, MEM(pci_hole_bytes), .def = 0, .max = 3 * GIB,
      .help = "size of the hole below 4GiB where devices are mapped: RAM that does not fit below it moves above 4GiB; "
-             "0: RAM is contiguous from address 0"},
+             "0: RAM is contiguous from address 0; a snapshot has its own holes"},
     {"boot_reserved", P_SIZE, MEM(boot_reserved_bytes), .def = 0, .max = TIB,
      .help = "RAM taken at boot from the top (kernel image, struct page array, ...): present but not managed"},
     {"min_free", P_SIZE, MEM(min_free_bytes), .def = 0, .max = TIB,

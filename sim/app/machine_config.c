@@ -82,7 +82,6 @@ static void check_snapshot(const struct machine_root *r, struct config_checker *
         {"memory.node_sizes memory.ageing.snapshot", m->node_sizes.n != 0},
         {"memory.kernelcore memory.ageing.snapshot", m->kernelcore_bytes != d.kernelcore_bytes},
         {"memory.movablecore memory.ageing.snapshot", m->movablecore_bytes != d.movablecore_bytes},
-        {"memory.pci_hole memory.ageing.snapshot", m->pci_hole_bytes != d.pci_hole_bytes},
         {"memory.boot_reserved memory.ageing.snapshot", m->boot_reserved_bytes != d.boot_reserved_bytes},
         {"memory.min_free memory.ageing.snapshot", m->min_free_bytes != d.min_free_bytes},
         {"memory.reserved memory.ageing.snapshot", m->reserved.n != 0}};

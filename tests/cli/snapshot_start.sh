@@ -47,6 +47,8 @@ print(compared, "numbers compared")
 sys.exit(compared < 33)
 P
 done
+"$prog" run @skylake-sp -q -t none.mtt -s memory.ageing.snapshot="$sample/before" -o preset || fail "with a preset, which has a hole of its own"
+cmp -s preset/proc/zoneinfo map/proc/zoneinfo || fail "a preset's hole changes a snapshot's zones"
 cmp -s proc/memory_map.csv other/memory_map.csv && fail "another seed, the same places"
 "$prog" run -q -t none.mtt -s memory.ageing.snapshot="$sample/before" -s memory.size=1GiB -o c 2>err && fail "two sizes of memory"
 grep -q memory.size err && grep -q memory.ageing.snapshot err || { cat err; fail "both keys are not named"; }
