@@ -83,6 +83,13 @@ equal "references of work, and no other function" \
 equal "status with --malloc" $? 0
 equal "allocations" "$(for k in malloc free realloc; do field malloc.mtr "$k records"; done | tr '\n' ' ')" "$(cat out.txt) "
 sound malloc.mtr
+# Six threads at objects of one arena: nobody gets what a realloc has left before that is told. A child has copies of the
+# objects; then it executes /proc/self/exe, which is the program and not QEMU.
+GLIBC_TUNABLES=glibc.malloc.tcache_count=0 "$mmulab" record -q -o heap_threads.mtr --malloc -- "$programs/record_heap_threads"
+equal "status with --malloc and threads" $? 0
+"$mmulab" trace check heap_threads.mtr >check.txt 2>&1 || bad "heap_threads.mtr: $(tail -n 3 check.txt)"
+equal "how often main began" "$("$mmulab" trace print heap_threads.mtr | grep -c ' # main (record_heap_threads)')" 2
+rm -f heap_threads.mtr
 
 # The mappings that the trace tells are the kernel's.
 for p in ls sort "$programs/record_threads" "$programs/record_space"; do

@@ -222,6 +222,45 @@ START_TEST(what_is_right)
 }
 END_TEST
 
+/* A process's records. */
+static void feed(struct trace_check *c, uint32_t process, uint32_t thread, const struct one *o, size_t n)
+{
+    struct trace_rec rec[64];
+    struct err err = {0};
+    struct trace_batch b = {.rec = rec, .process = process, .thread = thread, .first_record = trace_check_records(c)};
+    b.n = lay_out(rec, o, n);
+    ck_assert_int_eq(trace_check_batch(c, &b, &err), 0);
+}
+#define FEED(c, process, thread, ...)                                                                                \
+    feed(c, process, thread, (const struct one[]){__VA_ARGS__}, sizeof((const struct one[]){__VA_ARGS__}) / sizeof(struct one))
+#define GOT(at) {TRACE_MALLOC, 0, at, 0, 1, {8}}
+#define FREED(at) {TRACE_FREE, 0, at, 0, 0, {0}}
+
+/* A fork copies the objects, an exec forgets them; what another process frees is its own. */
+START_TEST(objects_of_processes)
+{
+    struct log l = {0};
+    struct trace_check *c;
+    struct err err = {0};
+    ck_assert_int_eq(trace_check_new(&c, take, &l, &err), 0);
+    FEED(c, 0, 0, GOT(0x10), GOT(0x20), GOT(0x30), FREED(0x30), {TRACE_FORK, 0, 40, 1, 0, {0}}, FREED(0x10));
+    FEED(c, 40, 1, FREED(0x10), {TRACE_REALLOC, 0, 0x20, 0, 2, {16, 0x30}}, GOT(0x20), {TRACE_EXEC, 0, 0, 0, 0, {0}}, GOT(0x20));
+    FEED(c, 0, 0, FREED(0x20), GOT(0x30));
+    ck_assert_uint_eq(l.n, 0);
+    FEED(c, 40, 1, FREED(0x30));               /* of the program before */
+    FEED(c, 0, 0, FREED(0x20), GOT(0x30));     /* twice each */
+    FEED(c, 40, 1, {TRACE_EXIT, 0, 0, 1, 0, {0}});
+    FEED(c, 0, 0, {TRACE_FORK, 0, 40, 2, 0, {0}}); /* the number again */
+    FEED(c, 40, 2, GOT(0x20), GOT(0x30));
+    ck_assert_uint_eq(l.n, 4);
+    ck_assert_int_eq(l.at[0].kind, TRACE_CHECK_FREE);
+    ck_assert_int_eq(l.at[1].kind, TRACE_CHECK_FREE);
+    ck_assert_int_eq(l.at[2].kind, TRACE_CHECK_MALLOC);
+    ck_assert_int_eq(l.at[3].kind, TRACE_CHECK_MALLOC);
+    trace_check_free(c);
+}
+END_TEST
+
 /* Ranges against one flag a page: random maps and unmaps. */
 START_TEST(space_against_pages)
 {
@@ -354,6 +393,7 @@ int main(void)
     tcase_add_test(c, addrset_against_a_table);
     tcase_add_test(c, each_problem);
     tcase_add_test(c, what_is_right);
+    tcase_add_test(c, objects_of_processes);
     tcase_add_test(c, space_against_pages);
     tcase_add_test(c, names_of_our_own);
     tcase_add_test(c, names_of_broken_files);

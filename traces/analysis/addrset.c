@@ -1,6 +1,7 @@
 #include "traces/analysis/addrset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Fibonacci hashing: the high bits of the product are the slot. cap is at least 2. */
 static size_t home(const struct addrset *s, uint64_t key)
@@ -73,6 +74,19 @@ bool addrset_remove(struct addrset *s, uint64_t v)
     s->slot[hole] = 0;
     s->n--;
     return true;
+}
+
+int addrset_copy(struct addrset *to, const struct addrset *from)
+{
+    *to = *from;
+    if (!from->cap)
+        return 0;
+    if (!(to->slot = malloc(from->cap * sizeof *to->slot))) {
+        *to = (struct addrset){0};
+        return -1;
+    }
+    memcpy(to->slot, from->slot, from->cap * sizeof *to->slot);
+    return 0;
 }
 
 size_t addrset_count(const struct addrset *s)

@@ -17,6 +17,7 @@ struct addrset {
 int addrset_add(struct addrset *s, uint64_t v);
 bool addrset_has(const struct addrset *s, uint64_t v);
 bool addrset_remove(struct addrset *s, uint64_t v); /* false: was not there */
+int addrset_copy(struct addrset *to, const struct addrset *from); /* to: empty before; -1: no memory */
 size_t addrset_count(const struct addrset *s);
 void addrset_fini(struct addrset *s); /* a zeroed set is empty */
 

@@ -30,7 +30,9 @@ struct trace_check {
     uint64_t count[TRACE_CHECK_KINDS];
     uint64_t records, time;
     struct spaces spaces;
-    struct addrset malloced, files; /* pointer ^ process << 48: user addresses have 47 bits */
+    struct addrset *heap; /* of each process: live pointers */
+    size_t nheaps;
+    struct addrset files;
     struct addrset pages;           /* live page frames */
     struct addrset objects;         /* live kernel objects */
     uint8_t *thread;                /* THREAD_* */
@@ -55,7 +57,9 @@ void trace_check_free(struct trace_check *c)
     if (!c)
         return;
     spaces_fini(&c->spaces);
-    addrset_fini(&c->malloced);
+    for (size_t i = 0; i < c->nheaps; i++)
+        addrset_fini(&c->heap[i]);
+    free(c->heap);
     addrset_fini(&c->files);
     addrset_fini(&c->pages);
     addrset_fini(&c->objects);
@@ -150,14 +154,27 @@ static void check_ref(struct trace_check *c, const struct trace_rec *r)
 
 /* --- objects --- */
 
-static uint64_t user_key(const struct trace_check *c, uint64_t pointer)
+/* Live objects of a process; NULL if there are more processes than are followed, or no memory. */
+static struct addrset *heap_of(struct trace_check *c, uint64_t process)
 {
-    return pointer ^ (uint64_t)c->process << 48;
+    if (process >= SPACE_PROCESSES_MAX)
+        return NULL;
+    if (process >= c->nheaps) {
+        size_t n = ((size_t)process + 8) * 2;
+        struct addrset *p = realloc(c->heap, n * sizeof *p);
+        if (!p)
+            return NULL;
+        memset(p + c->nheaps, 0, (n - c->nheaps) * sizeof *p);
+        c->heap = p;
+        c->nheaps = n;
+    }
+    return &c->heap[process];
 }
 
 static int user_alloc(struct trace_check *c, uint64_t pointer)
 {
-    int r = pointer ? addrset_add(&c->malloced, user_key(c, pointer)) : 1; /* NULL: the allocation failed */
+    struct addrset *heap = heap_of(c, c->process);
+    int r = pointer && heap ? addrset_add(heap, pointer) : 1; /* NULL: the allocation failed */
     if (r == 0)
         problem(c, TRACE_CHECK_MALLOC, "0x%llx is allocated already", (unsigned long long)pointer);
     return r;
@@ -165,8 +182,25 @@ static int user_alloc(struct trace_check *c, uint64_t pointer)
 
 static void user_free(struct trace_check *c, uint64_t pointer)
 {
-    if (pointer && !addrset_remove(&c->malloced, user_key(c, pointer)))
+    struct addrset *heap = heap_of(c, c->process);
+    if (pointer && heap && !addrset_remove(heap, pointer))
         problem(c, TRACE_CHECK_FREE, "0x%llx is not allocated", (unsigned long long)pointer);
+}
+
+/* A child has copies of all objects; a new program, and a process that is gone, have none. */
+static int heap_event(struct trace_check *c, const struct trace_rec *r)
+{
+    if (r->kind == TRACE_FORK && !(r->flags & TRACE_F_FAILED) && r->addr != c->process) {
+        if (heap_of(c, r->addr) && heap_of(c, c->process)) {
+            addrset_fini(&c->heap[r->addr]);
+            return addrset_copy(&c->heap[r->addr], &c->heap[c->process]);
+        }
+    } else if (r->kind == TRACE_EXEC || (r->kind == TRACE_EXIT && r->size)) {
+        struct addrset *heap = heap_of(c, c->process);
+        if (heap)
+            addrset_fini(heap);
+    }
+    return 0;
 }
 
 static int kernel_alloc(struct trace_check *c, struct addrset *set, const char *what, uint64_t id)
@@ -250,6 +284,8 @@ static int check_event(struct trace_check *c, const struct trace_rec *r)
     }
     if (r->kind == TRACE_FORK && r->addr >= SPACE_PROCESSES_MAX)
         limit(c, "processes");
+    if (heap_event(c, r) < 0)
+        return -1;
     enum space_verdict v = spaces_apply(&c->spaces, c->process, r);
     if (v == SPACE_OVERLAP && r->kind == TRACE_SEGMENT)
         problem(c, TRACE_CHECK_SEGMENT, "segment at 0x%llx overlaps another", (unsigned long long)r->addr);

@@ -6,5 +6,8 @@
 #define TRACES_RECORDER_MAGIC_H
 
 #define RECORD_MAGIC_CALL 0x6d6d75
+/* In place of a kind: nothing is told, the thread waits until the word at the first argument is not the second one (the
+ * third: its bytes); after a second it is set to 0. */
+#define RECORD_MAGIC_AWAIT 0
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,10 @@
 #define PIECE_BYTES 4096u /* of the list of mappings, an event */
 #define MAX_ERRNO 4095    /* include/linux/err.h */
 #define ATTACHED 256u     /* System V segments that are followed */
+/* How long a thread waits for another one's word: by giving way, then by sleeping, about a second in all. */
+#define AWAIT_SPINS 100u
+#define AWAIT_STEP_US 200u
+#define AWAIT_STEPS 5000u
 
 /* QEMU's own negative results (linux-user/generic/target_errno_defs.h): the call will be made again; a signal handler has
  * returned, there is no result. */
@@ -243,6 +248,21 @@ static void send_exit(unsigned vcpu, uint64_t status, bool process)
         producer_thread_ends(vcpu);
 }
 
+/* Until a word of the program is another: another thread is between a realloc and its event. In the end it is made 0. */
+static void await_change(uint64_t addr, uint64_t value, uint64_t bytes)
+{
+    uint64_t now = 0, none = 0;
+    for (unsigned i = 0; i < AWAIT_STEPS; i++) {
+        if (bytes > sizeof now || !guest_read(calls.base, &now, addr, bytes) || now != value)
+            return;
+        if (i < AWAIT_SPINS)
+            sched_yield();
+        else
+            usleep(AWAIT_STEP_US);
+    }
+    guest_write(calls.base, addr, &none, bytes);
+}
+
 static void on_call(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                     uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
 {
@@ -252,12 +272,16 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t
         return;
     if (number == RECORD_MAGIC_CALL) {
         uint64_t w[5] = {narrowed(a1), narrowed(a2), narrowed(a3), narrowed(a4), narrowed(a5)};
+        t->number = number;
+        if (w[0] == RECORD_MAGIC_AWAIT) {
+            await_change(w[1], w[2], w[3]);
+            return;
+        }
         if (producer.live > 1)
             producer_commit_all(); /* an object may be freed by another thread than the one that has it */
         producer_event(vcpu, WIRE_HEAP, w, 5, NULL, 0);
         if (producer.live > 1)
             producer_commit(vcpu);
-        t->number = number;
         return;
     }
     *t = (struct thread){.number = number,

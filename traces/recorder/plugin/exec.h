@@ -4,6 +4,8 @@
 
 #include "guest.h"
 
+/* Once, while nothing of the program has run: what /proc/self/exe is to it. */
+void exec_begin(void);
 /*
  * Executes QEMU with the recorder in it, for what `path` comes to, as this process and thread. Returns if that is not to be:
  * the file cannot be executed, gives rights (set-user-id), or is for another machine, or the recorder cannot be reached.

@@ -15,6 +15,12 @@ bool guest_read(uint64_t base, void *to, uint64_t from, size_t n)
     return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n;
 }
 
+bool guest_write(uint64_t base, uint64_t to, const void *from, size_t n)
+{
+    struct iovec here = {(void *)(uintptr_t)from, n}, there = {(void *)(uintptr_t)(to + base), n};
+    return process_vm_writev(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n;
+}
+
 char *guest_string(const struct guest *g, uint64_t from)
 {
     size_t n = 0;

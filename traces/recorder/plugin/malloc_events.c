@@ -1,8 +1,8 @@
 /*
  * Loaded into a recorded program by LD_PRELOAD (mmulab record --malloc): tells of every allocation by a system call that
  * only the recorder understands (traces/recorder/magic.h). The event stands after an allocation and before a release, so
- * that in the order of the trace a pointer is never given out twice. C++'s new and delete arrive by way of libstdc++, which
- * takes from malloc and gives to free.
+ * that in the order of the trace a pointer is never given out twice. A realloc is both: whoever gets its old memory waits
+ * until it is told. C++'s new and delete arrive by way of libstdc++, which takes from malloc and gives to free.
  *
  * Freestanding: built for i386 too where only a 64-bit C library has its headers installed.
  */
@@ -15,6 +15,8 @@ typedef __UINTPTR_TYPE__ uintptr_t;
 #define NULL ((void *)0)
 #define RTLD_NEXT ((void *)-1L)       /* dlfcn.h */
 #define EARLY_BYTES 16384u            /* for what dlsym itself allocates before it has found the real functions */
+#define MOVES 256u                    /* reallocs at a time; those whose old addresses share a place come one after the other */
+#define TRIES 1000u                   /* to get a place; without a recorder nobody makes it free */
 enum { EVENT_MALLOC = 48, EVENT_FREE = 49, EVENT_REALLOC = 50 }; /* enum trace_kind */
 enum { ENOMEM_ = 12, EINVAL_ = 22 };
 
@@ -46,6 +48,47 @@ static void tell(uintptr_t kind, uintptr_t addr, uintptr_t size, uintptr_t word0
     uintptr_t eax = RECORD_MAGIC_CALL;
     __asm__ volatile("int $0x80" : "+a"(eax) : "b"(kind), "c"(addr), "d"(size), "S"(word0), "D"(word1) : "memory");
 #endif
+}
+
+/* Old addresses of reallocs that have begun and are not told yet, each in its place; 0: none. */
+static uintptr_t moving[MOVES];
+
+static uintptr_t *place(const void *p)
+{
+    return &moving[(uintptr_t)p / 16 % MOVES];
+}
+
+/*
+ * Waits until the place holds something else. The plugin waits, so that nothing of it is in the trace; if the thread that
+ * holds the place is gone (a fork copies only the one that calls it), it makes the place free after a while.
+ */
+static void await(uintptr_t *slot, uintptr_t value)
+{
+    tell(RECORD_MAGIC_AWAIT, (uintptr_t)slot, value, sizeof *slot, 0);
+}
+
+static void move_begins(const void *p)
+{
+    for (unsigned i = 0; p && i < TRIES; i++) {
+        uintptr_t there = 0;
+        if (__atomic_compare_exchange_n(place(p), &there, (uintptr_t)p, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            return;
+        await(place(p), there);
+    }
+}
+
+static void move_ends(const void *p)
+{
+    uintptr_t there = (uintptr_t)p;
+    if (p)
+        __atomic_compare_exchange_n(place(p), &there, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* Memory that was got and has not been told: another thread's realloc that gave it back is told first. */
+static void settle(const void *p)
+{
+    if (p && __builtin_expect(__atomic_load_n(place(p), __ATOMIC_SEQ_CST) == (uintptr_t)p, 0))
+        await(place(p), (uintptr_t)p);
 }
 
 static int is_early(const void *p)
@@ -99,6 +142,7 @@ EXPORT void *pvalloc(size_t n);
 
 static void *told(void *p, size_t alignment, size_t n)
 {
+    settle(p);
     tell(EVENT_MALLOC, (uintptr_t)p, alignment, n, 0);
     return p;
 }
@@ -129,8 +173,12 @@ EXPORT void *realloc(void *p, size_t n)
             q[i] = ((unsigned char *)p)[i];
         return q;
     }
+    move_begins(p);
     void *q = real.realloc(p, n);
+    if (q != p)
+        settle(q);
     tell(EVENT_REALLOC, (uintptr_t)p, 0, n, (uintptr_t)q);
+    move_ends(p);
     return q;
 }
 
@@ -163,7 +211,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t n)
     if (!ready())
         return ENOMEM_;
     int rc = real.posix_memalign(out, alignment, n);
-    tell(EVENT_MALLOC, rc ? 0 : (uintptr_t)*out, alignment, n, 0);
+    told(rc ? NULL : *out, alignment, n);
     return rc;
 }
 

@@ -5,6 +5,7 @@
  * QEMU calls back in the thread that executes; the numbers of its "vcpus" are those of the process's threads.
  */
 #include "calls.h"
+#include "exec.h"
 #include "producer.h"
 #include "qemu_api.h"
 
@@ -208,6 +209,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     if (fd < 0 || producer_attach(fd, process) < 0)
         return refuse("this QEMU plugin is started by `mmulab record`, of the same build");
     code.info_is_plain = meminfo_is_plain();
+    exec_begin();
     calls_install(id, !strcmp(info->target_name, "x86_64"), follows, thread);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     return 0;
