@@ -77,6 +77,20 @@ equal "references of work, and no other function" \
 "$mmulab" record -q -o roi2.mtr --roi main -- "$programs/record_threads" >/dev/null
 [ "$(field roi.mtr references)" -lt "$(field roi2.mtr references)" ] || bad "--roi work keeps no less than --roi main"
 [ "$(field roi2.mtr references)" -lt "$(field threads.mtr references)" ] || bad "--roi main keeps as much as all"
+# A function of a library, in the program and in one that a shell executes; what is kept is of the library alone.
+for command in "$programs/record_region" "sh -c '$programs/record_region; true'"; do
+    eval '"$mmulab" record -q --force -o roi3.mtr --roi region_work -- '"$command" >out.txt
+    equal "output of $command" "$(cat out.txt)" 2497500
+    "$mmulab" trace print roi3.mtr >roi3.txt
+    equal "windows of region_work: $command" "$(grep -c 'mark 1 ' roi3.txt)" 6
+    equal "fetches elsewhere: $command" "$(grep -E '^ *[0-9]+ (\[[0-9.]+\] )?I ' roi3.txt | grep -vc '# region_work')" 0
+done
+# A thread that ends in the function does not hold the region open.
+"$mmulab" record -q -o roi4.mtr --roi region_ends_thread -- "$programs/record_region" >/dev/null
+equal "fetches of main after the thread's end" "$("$mmulab" trace print roi4.mtr | grep -c '# main')" 0
+"$mmulab" record -q -o roi5.mtr --from region_ends_thread --to region_work -- "$programs/record_region" >/dev/null
+n=$(field roi5.mtr references)
+{ [ "$n" -gt 0 ] && [ "$n" -lt 1000 ]; } || bad "--from and --to of a library keep $n references"
 
 # Allocations.
 "$mmulab" record -q -o malloc.mtr --malloc -- "$programs/record_heap" >out.txt
@@ -121,7 +135,7 @@ echo text >plain && chmod +x plain
 mistake 'neither an ELF program' -- ./plain
 mistake 'exists; --force' -o sort.mtr -- true
 mistake 'did you mean --limit' --limt 5 -- true
-mistake 'no symbol "nosuchsymbol"' --roi nosuchsymbol -o x.mtr -- "$programs/record_threads"
+mistake 'no function "nosuchsymbol"' --roi nosuchsymbol -o x.mtr -- "$programs/record_threads"
 mistake 'PERIOD:LENGTH' --sample 5 -- true
 mistake 'qemu-user' --qemu /nonexistent -o x.mtr -- true
 (PATH=/nonexistent "$mmulab" record -- true) 2>err.txt && bad 'a program without PATH'

@@ -21,10 +21,11 @@ struct region_names {
 /* NULL names mean no bound; at least one is given. */
 int region_new(struct region **out, const struct region_names *names, struct err *err);
 void region_free(struct region *r);
-/* A record that is no reference: follows where the program is mapped. */
-void region_event(struct region *r, const struct trace_rec *rec);
+/* A record that is no reference: follows where functions are mapped, and which threads are gone. */
+void region_event(struct region *r, uint32_t process, uint32_t thread, const struct trace_rec *rec);
 /* A reference of a thread; for a FETCH: whether the trace is in the region from this instruction on. */
-bool region_reference(struct region *r, uint32_t thread, const struct trace_rec *rec);
-bool region_found(const struct region *r);
+bool region_reference(struct region *r, uint32_t process, uint32_t thread, const struct trace_rec *rec);
+/* A name that no file that was mapped has; NULL: there is none. */
+const char *region_missing(const struct region *r);
 
 #endif

@@ -33,7 +33,6 @@ int window_new(struct window **out, const struct window_options *opt, struct rec
     w->sink = sink;
     w->all = !opt->skip && !opt->limit && !opt->period && !opt->roi && !opt->from && !opt->to;
     w->in_region = !opt->roi && !opt->from;
-    w->result.found = true;
     struct region_names names = {opt->program, opt->roi, opt->from, opt->to};
     if ((opt->roi || opt->from || opt->to) && region_new(&w->region, &names, err) < 0) {
         free(w);
@@ -111,7 +110,7 @@ static int put(void *self, uint32_t process, uint32_t thread, const struct trace
         const struct trace_rec *r = &rec[i];
         if (r->kind <= TRACE_REF_MAX) {
             if (w->region) {
-                bool in = region_reference(w->region, thread, r);
+                bool in = region_reference(w->region, process, thread, r);
                 if (r->kind == TRACE_FETCH)
                     w->in_region = in;
             }
@@ -126,7 +125,7 @@ static int put(void *self, uint32_t process, uint32_t thread, const struct trace
             }
         } else {
             if (w->region)
-                region_event(w->region, r);
+                region_event(w->region, process, thread, r);
             memcpy(&w->rec[w->n], r, (1u + r->slots) * sizeof *r);
             w->n += 1u + r->slots;
         }
@@ -155,5 +154,5 @@ void window_get_result(const struct window *w, struct window_result *out)
 {
     *out = w->result;
     if (w->region)
-        out->found = region_found(w->region);
+        out->missing = region_missing(w->region);
 }

@@ -17,13 +17,13 @@
 struct window_options {
     uint64_t skip, limit;    /* references; limit 0: none */
     uint64_t period, length; /* references: of each `period` the first `length`; period 0: all */
-    const char *program;     /* path of the ELF file that has the symbols */
+    const char *program;     /* path of the ELF file that is run */
     const char *roi;         /* function: from its entry to its return, calls included; NULL: none */
     const char *from, *to;   /* functions: from an entry of one to an entry of the other; NULL: beginning, end */
 };
 
 struct window;
-/* Looks the symbols up. Strings are kept, not copied. */
+/* Looks for mistakes in the names of functions. Strings are kept, not copied. */
 int window_new(struct window **out, const struct window_options *opt, struct record_sink sink, struct err *err);
 void window_free(struct window *w); /* NULL is fine */
 /* The stage as a sink for what comes before it. */
@@ -36,7 +36,7 @@ struct window_result {
     uint64_t seen;                     /* references, all of them */
     uint64_t windows;                  /* begun */
     bool full;                         /* the limit is reached: no reference will be kept any more */
-    bool found;                        /* the symbols' file was mapped (or no symbols were asked for) */
+    const char *missing;               /* a function that was asked for and is in no file that was mapped; NULL */
 };
 void window_get_result(const struct window *w, struct window_result *out);
 

@@ -40,7 +40,7 @@ static void help(void)
            "  --skip N           not the first N references\n"
            "  --limit N          N references at most (the last instruction is kept whole); the program runs on to its end\n"
            "  --stop             end the program when the limit is reached; the exit status is then 0\n"
-           "  --roi FUNCTION     only while a thread is in the function, calls from it included\n"
+           "  --roi FUNCTION     only while a thread is in the function, calls from it included; of the program or a library\n"
            "  --from FUNCTION    from where the function is entered\n"
            "  --to FUNCTION      up to where the function is entered; again from the next entry of --from\n"
            "  --sample P:L       of each P references the first L\n\n"
@@ -244,8 +244,8 @@ static void summary(const struct plan *p, const struct window *w, const struct r
     struct stat st;
     char refs[32], insns[32], bytes[32];
     window_get_result(w, &r);
-    if (!r.found)
-        fprintf(stderr, "mmulab record: warning: the program's file was never mapped: nothing was kept\n");
+    if (r.missing)
+        fprintf(stderr, "mmulab record: warning: no file that the program mapped has a function \"%s\"\n", r.missing);
     else if (!r.references)
         fprintf(stderr, "mmulab record: warning: no reference was kept: the program has %s, and none is in what was asked "
                         "for\n", trace_commas(refs, r.seen));
@@ -259,6 +259,18 @@ static void summary(const struct plan *p, const struct window *w, const struct r
     if (r.references)
         fprintf(stderr, " (%.3f a reference)", (double)st.st_size / (double)r.references);
     fprintf(stderr, "; %.2f s, %.1f M references/s\n", took, took > 0 ? (double)r.seen / took / 1e6 : 0.0);
+}
+
+/* Nothing was kept since a function is nowhere: as a mistake in the command. */
+static int check_found(const struct plan *p, const struct window *w, struct err *err)
+{
+    struct window_result r;
+    window_get_result(w, &r);
+    if (!r.missing || r.references)
+        return 0;
+    err_set(err, ERR_USAGE, "there is no function \"%.200s\" in it, nor in a library that it loaded: nothing was kept", r.missing);
+    err_at(err, p->request.target.program.path, 0, 0);
+    return err_remedy(err, "nm lists a program's symbols (nm -D, if it is stripped); C++ names are given as nm shows them");
 }
 
 static int record(struct plan *p)
@@ -277,6 +289,10 @@ static int record(struct plan *p)
         rc = (p->lackey ? record_with_lackey : record_with_qemu)(&p->request, window_sink(window), enough, &out, &err);
         if (rc == 0)
             rc = window_finish(window, &err);
+        if (rc == 0 && check_found(p, window, &err) < 0) {
+            out.ran = false;
+            rc = -1;
+        }
     }
     if (rc == 0) {
         rc = trace_writer_close(writer, &err);
