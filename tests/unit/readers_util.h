@@ -17,6 +17,7 @@ struct read {
     struct err err;
     uint64_t kind[256];
     char format[16];
+    struct trace_info info; /* of a trace in memory, at the end */
 };
 
 static inline struct read read_trace(struct trace *t)
@@ -53,9 +54,8 @@ static inline struct read read_memory(const void *buf, size_t n, const char *for
     if (trace_open_memory(&t, buf, n, &opt, &err) < 0)
         return (struct read){.status = -2, .err = err};
     struct read r = read_trace(t);
-    struct trace_info info;
-    trace_get_info(t, &info);
-    snprintf(r.format, sizeof r.format, "%s", info.format);
+    trace_get_info(t, &r.info);
+    snprintf(r.format, sizeof r.format, "%s", r.info.format);
     trace_close(t);
     return r;
 }

@@ -160,6 +160,60 @@ START_TEST(drmemtrace_folder)
 }
 END_TEST
 
+/* Files whose names are not in the order of time: nothing runs backwards, and it begins with the earliest. */
+START_TEST(drmemtrace_later_file_is_earlier)
+{
+    char dir[] = "/tmp/importersXXXXXX", a[64], b[64];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(a, sizeof a, "%s/app.10000.trace", dir);
+    snprintf(b, sizeof b, "%s/app.9999.trace", dir);
+    const struct entry late[] = {{25, 0, 5}, {22, 0, 10000}, {24, 0, 3}, {28, 2, 300}, {10, 4, 0x1000}, {26, 0, 0}};
+    const struct entry early[] = {{25, 0, 5}, {22, 0, 9999}, {24, 0, 3}, {28, 2, 100}, {10, 4, 0x2000}, {26, 0, 0}};
+    write_entries(a, late, sizeof late / sizeof late[0]);
+    write_entries(b, early, sizeof early / sizeof early[0]);
+    expect(dir, "drmemtrace", "time 0\nI 2000 4\nT 0 1\ntime 200000\nI 1000 4\n");
+    unlink(a);
+    unlink(b);
+    rmdir(dir);
+}
+END_TEST
+
+static struct read read_entries(const struct entry *e, size_t n, unsigned value_bytes)
+{
+    char buf[1024];
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(buf + k, &e[i].type, 2);
+        memcpy(buf + k + 2, &e[i].size, 2);
+        memcpy(buf + k + 4, &e[i].value, value_bytes);
+        k += 4 + value_bytes;
+    }
+    return read_memory(buf, k, NULL);
+}
+
+/* Filtered traces, references of no bytes, context switches; times of 32 bits that begin anew. */
+START_TEST(drmemtrace_odd_records)
+{
+    const struct entry e[] = {{25, 0, 6},       {22, 0, 11},    {24, 0, 3},    {28, 2, 0xfffffff0}, {10, 0, 0x1000}, {0, 8, 0x7000},
+                              {12, 0, 0x1004},  {1, 4, 0x7008}, {0, 0, 0x7010}, {28, 34, 0},        {10, 4, 0x81000}, {28, 35, 0},
+                              {10, 4, 0x1008},  {28, 2, 0x10},  {10, 4, 0x100c}, {26, 0, 0}};
+    for (unsigned bytes = 4; bytes <= 8; bytes += 4) {
+        struct read r = read_entries(e, sizeof e / sizeof e[0], bytes);
+        ck_assert_msg(r.status == 0, "%s", r.err.message);
+        ck_assert_uint_eq(r.records, bytes == 4 ? 7 : 6); /* two or one times */
+        ck_assert_int_eq(r.rec[1].kind, TRACE_LOAD);
+        ck_assert_int_eq(r.rec[2].kind, TRACE_STORE);
+        ck_assert_int_eq(r.rec[3].flags, TRACE_F_KERNEL);
+        ck_assert_int_eq(r.rec[4].flags, 0);
+        if (bytes == 4)
+            ck_assert_uint_eq(r.rec[5].addr, 0x20 * 1000);
+        ck_assert_uint_eq(left(&r.info, "without a length"), 2);
+        ck_assert_uint_eq(left(&r.info, "data references of no bytes"), 1);
+        read_free(&r);
+    }
+}
+END_TEST
+
 /* --- the others --- */
 
 START_TEST(gem5_packets)
@@ -195,7 +249,15 @@ START_TEST(ramulator_forms)
     free(as_text(CORPUS("ramulator/readwrite"), NULL, &info));
     ck_assert_uint_eq(left(&info, "places in a DRAM"), 2);
     ck_assert(info.left[0].made_up);
-    struct read r = read_memory("LD 0x10\nR 0,1\n", 14, "ramulator");
+    struct read r = read_memory("3 20734016 R\n0 0x13e1740 W\n", 26, NULL); /* before the caches */
+    ck_assert_str_eq(r.format, "ramulator");
+    ck_assert_int_eq(r.status, 0);
+    ck_assert_uint_eq(r.records, 3);
+    ck_assert_int_eq(r.rec[1].kind, TRACE_LOAD);
+    ck_assert_int_eq(r.rec[2].kind, TRACE_STORE);
+    ck_assert_uint_eq(r.rec[2].addr, 0x13e1740);
+    read_free(&r);
+    r = read_memory("LD 0x10\nR 0,1\n", 14, "ramulator");
     ck_assert_int_eq(r.status, -1);
     ck_assert_uint_eq(r.records, 1);
     read_free(&r);
@@ -278,6 +340,8 @@ int main(void)
     tcase_add_test(tc, drmemtrace_records);
     tcase_add_test(tc, drmemtrace_left);
     tcase_add_test(tc, drmemtrace_folder);
+    tcase_add_test(tc, drmemtrace_later_file_is_earlier);
+    tcase_add_test(tc, drmemtrace_odd_records);
     tcase_add_test(tc, gem5_packets);
     tcase_add_test(tc, ramulator_forms);
     tcase_add_test(tc, dramsim3_lines);

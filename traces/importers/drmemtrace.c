@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { ENTRY_64 = 12, ENTRY_32 = 8 };
-
 static uint16_t le16(const unsigned char *p)
 {
     uint16_t v;
@@ -32,7 +30,7 @@ static struct dr_entry decode(const unsigned char *p, unsigned entry_bytes)
 /* Size of a record by the first two: a header with a small version, then something of a known type. 0: no trace. */
 static unsigned entry_bytes(const unsigned char *p, size_t n)
 {
-    static const unsigned sizes[] = {ENTRY_64, ENTRY_32};
+    static const unsigned sizes[] = {DR_ENTRY_64, DR_ENTRY_32};
     for (size_t i = 0; i < 2; i++) {
         if (n < sizes[i])
             continue;
@@ -135,7 +133,7 @@ static int stream_error(const struct dr_stream *s, struct trace_input *in, uint6
 static int begin(struct dr_stream *s, struct trace_input *in, struct err *err)
 {
     s->begun = true;
-    if (trace_input_fill(s->in, 64, err) < 0 && trace_input_avail(s->in) < ENTRY_64)
+    if (trace_input_fill(s->in, 64, err) < 0 && trace_input_avail(s->in) < DR_ENTRY_64)
         return stream_error(s, in, 0, err);
     s->entry_bytes = entry_bytes(s->in->p, trace_input_avail(s->in));
     if (s->entry_bytes)

@@ -14,6 +14,8 @@
 #define DR_HELD_MAX 64u         /* records of an instruction that wait for the next one; more do not wait */
 #define DR_VERSION_MAX 64u      /* a first record with a greater version is not taken for a trace (2023: 5) */
 
+enum { DR_ENTRY_64 = 12, DR_ENTRY_32 = 8 }; /* bytes of a record */
+
 /* trace_type_t */
 enum dr_type {
     DR_READ = 0,
@@ -70,6 +72,8 @@ enum dr_marker {
     DR_MARKER_SYSCALL_TRACE_START = 27,
     DR_MARKER_SYSCALL_TRACE_END = 28,
     DR_MARKER_BRANCH_TARGET = 29, /* of the indirect branch that comes next */
+    DR_MARKER_SWITCH_START = 34,  /* code of the kernel that changes the thread */
+    DR_MARKER_SWITCH_END = 35,
 };
 
 /* Things left out, by name. */
@@ -78,6 +82,8 @@ enum dr_marker {
     X(FLUSHES, "cache flushes")                                                                              \
     X(ENCODINGS, "records of instruction bytes")                                                             \
     X(NO_FETCH, "instructions without a fetch (further rounds of a repeated string instruction; their data is kept)") \
+    X(FILTERED, "instructions without a length (filtered traces have them where only the data is kept)")    \
+    X(EMPTY, "data references of no bytes")                                                                  \
     X(SYSCALLS, "system-call markers (they have no arguments)")                                              \
     X(EVENTS, "markers of signals and other kernel events")                                                  \
     X(FUNCTIONS, "function markers")                                                                         \
@@ -124,7 +130,7 @@ struct drmemtrace {
     struct dr_thread **thread;
     size_t nthreads, threads_cap;
     uint32_t nprocesses;
-    uint64_t first_time, last_time; /* microseconds; 0: none yet */
+    uint64_t first_time, last_time; /* microseconds; 0: none yet. last_time: told in a TIME record */
     uint64_t left[DR_LEFTS];
 };
 

@@ -3,6 +3,7 @@
  * its first line:
  *
  *     cpu         3 20734016 [20841280]   3 instructions, then a load, [and the write-back of a line it evicts]
+ *                 3 20734016 R            or W: before the caches, each a load or a store
  *     memory      0x12345680 R            or W
  *     loadstore   LD 0x12345680           or ST; decimal without 0x                        (Ramulator 2)
  *     readwrite   R 0,0,1,2,1024,8        or W: places in a DRAM (channel, rank, ...)      (Ramulator 2)
@@ -21,13 +22,13 @@ enum form { FORM_NONE, FORM_CPU, FORM_MEMORY, FORM_LOADSTORE, FORM_READWRITE };
 
 struct ramulator {
     enum form form;
-    bool telling; /* a CPU trace that cannot be Dinero's: three numbers or a first one above 4 */
+    bool telling; /* a CPU trace that cannot be Dinero's: R or W, three numbers or a first one above 4 */
     uint64_t places;
 };
 
 struct ram_line {
     enum form form;
-    bool write, evicts;
+    bool write, evicts, letter; /* letter: R or W stands in a CPU trace */
     uint64_t insns, addr, evicted;
 };
 
@@ -96,6 +97,11 @@ static const char *parse(const char *s, const char *end, struct ram_line *out)
     out->insns = first;
     if (hex || !dram_text_number(&s, end, false, &out->addr))
         return "an address and R or W, or a number of instructions and one or two decimal addresses";
+    if (s < end && (scan_word(&s, end, "R") || (out->write = scan_word(&s, end, "W")))) {
+        out->letter = true;
+        scan_blanks(&s, end);
+        return s == end ? NULL : "something follows R or W";
+    }
     out->evicts = s < end;
     if (out->evicts && (!dram_text_number(&s, end, false, &out->evicted) || s != end))
         return "the address that is written back is not a decimal number";
@@ -112,7 +118,7 @@ static const char *take(void *state, struct trace_sink *sink, const char *s, con
     if (r->form != FORM_NONE && r->form != l.form)
         return "the line is of another form than those before it";
     r->form = l.form;
-    r->telling |= l.form == FORM_LOADSTORE || l.form == FORM_READWRITE || l.form == FORM_MEMORY || l.insns > 4 ||
+    r->telling |= l.form == FORM_LOADSTORE || l.form == FORM_READWRITE || l.form == FORM_MEMORY || l.letter || l.insns > 4 ||
                   l.evicted > 1u << 20; /* Dinero's greatest size here */
     r->places += l.form == FORM_READWRITE;
     if (!sink)
@@ -128,7 +134,7 @@ static const char *take(void *state, struct trace_sink *sink, const char *s, con
 static const struct line_form form = {
     .take = take,
     .state_bytes = sizeof(struct ramulator),
-    .remedy = "a line is `INSTRUCTIONS ADDRESS [ADDRESS]`, `ADDRESS R|W`, `LD|ST ADDRESS` or `R|W PLACE`, the same form in "
+    .remedy = "a line is `INSTRUCTIONS ADDRESS [ADDRESS|R|W]`, `ADDRESS R|W`, `LD|ST ADDRESS` or `R|W PLACE`, the same form in "
               "a file",
     .cut = "was the file cut off here?",
 };
