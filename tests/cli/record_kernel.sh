@@ -54,6 +54,22 @@ for line in open(sys.argv[1]):
 assert abs(free - want) <= want * 0.005, (free, want)
 ' r/$s.buddyinfo || fail "the map of $s"
 done
+# when each file was read: one behind the other, inside its snapshot, the counts of free blocks right behind the map
+python3 - r/times.json <<'P' || fail "times.json"
+import json, sys
+times = {k: float(v) for k, v in json.load(open(sys.argv[1])).items()}
+files = ["slabinfo", "vmstat", "meminfo", "zoneinfo", "pagetypeinfo", "pfnmap", "buddyinfo", "extfrag_index", "unusable_index"]
+at = 0
+for when in "before", "after":
+    assert at < times[when + "_snapshot_start"]
+    here = [f for f in files if when + "_" + f + "_start" in times]
+    assert {"vmstat", "meminfo", "zoneinfo", "pagetypeinfo", "pfnmap", "buddyinfo"} <= set(here), here
+    at = times[when + "_snapshot_start"]
+    for f in here:
+        assert at <= times[when + "_" + f + "_start"] <= times[when + "_" + f + "_end"], (when, f)
+        at = times[when + "_" + f + "_end"]
+    assert at == times[when + "_snapshot_end"]
+P
 # our own reader takes it
 "$prog" trace info r/r.perf.zst >out 2>err || { fail "trace info"; cat err; }
 # a program that is not there leaves nothing

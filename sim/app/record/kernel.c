@@ -117,15 +117,12 @@ int kernel_write_file(const char *dir, const char *name, const char *text, size_
 
 static int write_times(const char *dir, const struct snapshot *before, const struct snapshot *after, struct err *err)
 {
-    const struct { const char *name; const struct timespec *t; } at[] = {
-        {"before_snapshot_start", &before->start}, {"before_snapshot_end", &before->end},
-        {"after_snapshot_start", &after->start}, {"after_snapshot_end", &after->end}};
-    char text[512];
+    char text[4000]; /* both snapshots: some 40 lines of up to 60 characters */
     size_t n = (size_t)snprintf(text, sizeof text, "{\n");
-    for (size_t i = 0; i < ARRAY_LEN(at); i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, " \"%s\": \"%lld.%09ld\"%s\n", at[i].name, (long long)at[i].t->tv_sec,
-                              at[i].t->tv_nsec, i + 1 < ARRAY_LEN(at) ? "," : "");
-    n += (size_t)snprintf(text + n, sizeof text - n, "}\n");
+    n += snapshot_times(before, "before", text + n, sizeof text - n);
+    n += snapshot_times(after, "after", text + n, sizeof text - n);
+    n -= n > 2 && text[n - 2] == ',' ? 2 : 0; /* no comma behind the last */
+    n += (size_t)snprintf(text + n, sizeof text - n, "\n}\n");
     return kernel_write_file(dir, "times.json", text, n, false, err);
 }
 

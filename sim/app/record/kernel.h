@@ -19,8 +19,8 @@ int record_kernel(int argc, char **argv);
 
 enum { SNAPSHOT_FILES = 9 };
 struct snapshot { /* as read: nothing is written to disk while events are recorded */
-    struct { char *text; size_t len, cap; } file[SNAPSHOT_FILES];
-    struct timespec start, end; /* CLOCK_MONOTONIC */
+    struct { char *text; size_t len, cap; struct timespec start, end; } file[SNAPSHOT_FILES];
+    struct timespec start, end; /* of all of them, CLOCK_MONOTONIC */
     uint64_t free_pages, buddy_pages; /* of class free in the map; in buddyinfo */
 };
 int snapshot_init(struct snapshot *s, struct err *err); /* reserves the memory that taking it will need */
@@ -28,6 +28,8 @@ void snapshot_fini(struct snapshot *s);
 int snapshot_take(struct snapshot *s, struct err *err);
 /* Writes DIR/NAME.buddyinfo and so on, the page map compressed. */
 int snapshot_write(const struct snapshot *s, const char *dir, const char *name, struct err *err);
+/* Lines of times.json: when the snapshot `name` and each of its files were read. Returns their length; cut at `size`. */
+size_t snapshot_times(const struct snapshot *s, const char *name, char *out, size_t size);
 
 /* --- kernel_perf.c --- */
 

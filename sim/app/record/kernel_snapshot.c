@@ -11,18 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In the order of reading. buddyinfo stands right behind the map, so that the events of the walk lead from one to the other; the
+ * types and the indices, which a comparison wants from the same moment, next to the two. */
+enum { MAP = 5, BUDDY = 6, TRIES = 5, TEXT_CAP = 4 << 20, MAP_CAP = 64 << 20, CHUNK = 1 << 17, BUDDY_CAP = 8192 };
 static const struct { const char *name, *path; bool needed; } sources[SNAPSHOT_FILES] = {
     {"slabinfo", "/proc/slabinfo", false}, /* absent with CONFIG_SLUB_DEBUG off */
     {"vmstat", "/proc/vmstat", true},
     {"meminfo", "/proc/meminfo", true},
     {"zoneinfo", "/proc/zoneinfo", true},
     {"pagetypeinfo", "/proc/pagetypeinfo", true},
+    [MAP] = {"pfnmap", "/proc/kpageflags", true},
+    [BUDDY] = {"buddyinfo", "/proc/buddyinfo", true},
     {"extfrag_index", "/sys/kernel/debug/extfrag/extfrag_index", false}, /* CONFIG_DEBUG_FS and CONFIG_COMPACTION */
     {"unusable_index", "/sys/kernel/debug/extfrag/unusable_index", false},
-    {"buddyinfo", "/proc/buddyinfo", true}, /* what is compared with the map stands next to it */
-    {"pfnmap.zst", "/proc/kpageflags", true},
 };
-enum { MAP = SNAPSHOT_FILES - 1, BUDDY = MAP - 1, TRIES = 5, TEXT_CAP = 4 << 20, MAP_CAP = 64 << 20, CHUNK = 1 << 17, BUDDY_CAP = 8192 };
 
 /* Bits of /proc/kpageflags (include/uapi/linux/kernel-page-flags.h; reserved: include/linux/kernel-page-flags.h). */
 enum { KPF_LRU = 5, KPF_SLAB = 7, KPF_BUDDY = 10, KPF_MMAP = 11, KPF_ANON = 12, KPF_HUGE = 17, KPF_NOPAGE = 20, KPF_PGTABLE = 26,
@@ -155,27 +157,33 @@ static uint64_t buddy_pages(const char *text, size_t len)
     return pages;
 }
 
+static int take_file(struct snapshot *s, size_t i, struct err *err)
+{
+    clock_gettime(CLOCK_MONOTONIC, &s->file[i].start);
+    int rc = i == MAP ? take_map(s, err) : take_text(s, i, err);
+    clock_gettime(CLOCK_MONOTONIC, &s->file[i].end);
+    return rc;
+}
+
 int snapshot_take(struct snapshot *s, struct err *err)
 {
     char first[BUDDY_CAP];
     size_t len = 0;
-    /* The files are read one after the other while the machine goes on. Where the free lists are the same before the indices
-     * and after the walk over the frames, all agree; where that never happens, the last try stands. */
+    /* The files are read one after the other while the machine goes on. Where the free lists are the same before the walk over
+     * the frames and behind it, all agree; where that never happens, the last try stands. */
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        clock_gettime(CLOCK_MONOTONIC, &s->start);
-        for (size_t i = 0; i < MAP; i++) {
-            if (i == BUDDY - 2) { /* just before the two indices */
-                if (take_text(s, BUDDY, err))
+        for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
+            if (i == MAP) {
+                if (take_file(s, BUDDY, err))
                     return -1;
                 len = s->file[BUDDY].len < sizeof first ? s->file[BUDDY].len : sizeof first;
                 memcpy(first, s->file[BUDDY].text, len);
             }
-            if (take_text(s, i, err))
+            if (take_file(s, i, err))
                 return -1;
         }
-        if (take_map(s, err))
-            return -1;
-        clock_gettime(CLOCK_MONOTONIC, &s->end);
+        s->start = s->file[0].start;
+        s->end = s->file[SNAPSHOT_FILES - 1].end;
         s->buddy_pages = buddy_pages(s->file[BUDDY].text, s->file[BUDDY].len);
         if (s->buddy_pages == s->free_pages && s->file[BUDDY].len >= len && !memcmp(first, s->file[BUDDY].text, len))
             break;
@@ -183,11 +191,30 @@ int snapshot_take(struct snapshot *s, struct err *err)
     return 0;
 }
 
+static size_t put_time(const char *name, const char *what, const char *end, struct timespec t, char *out, size_t size)
+{
+    int n = snprintf(out, size, " \"%s_%s_%s\": \"%lld.%09ld\",\n", name, what, end, (long long)t.tv_sec, t.tv_nsec);
+    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+size_t snapshot_times(const struct snapshot *s, const char *name, char *out, size_t size)
+{
+    size_t n = put_time(name, "snapshot", "start", s->start, out, size);
+    n += put_time(name, "snapshot", "end", s->end, out + n, size - n);
+    for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
+        if (!s->file[i].len)
+            continue;
+        n += put_time(name, sources[i].name, "start", s->file[i].start, out + n, size - n);
+        n += put_time(name, sources[i].name, "end", s->file[i].end, out + n, size - n);
+    }
+    return n;
+}
+
 int snapshot_write(const struct snapshot *s, const char *dir, const char *name, struct err *err)
 {
     for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
         char file[64];
-        snprintf(file, sizeof file, "%s.%s", name, sources[i].name);
+        snprintf(file, sizeof file, "%s.%s%s", name, sources[i].name, i == MAP ? ".zst" : "");
         if (s->file[i].len && kernel_write_file(dir, file, s->file[i].text, s->file[i].len, i == MAP, err))
             return -1;
     }
