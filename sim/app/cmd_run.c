@@ -2,7 +2,7 @@
 
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
-#include "app/kernel_run.h"
+#include "app/kernel/kernel_run.h"
 #include "app/simulate.h"
 
 #include <getopt.h>

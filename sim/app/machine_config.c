@@ -2,7 +2,7 @@
  * The root of the configuration: which section stands where. Each section's table lives beside its struct in the
  * library that uses it; this file only lists them.
  */
-#include "app/machine_build.h"
+#include "app/machine_start.h"
 #include "app/machine_root.h"
 #include "app/cmd_config.h"
 #include "app/result/cmd_stats.h"
@@ -227,7 +227,7 @@ int machine_config_try(const struct config *c, struct err *err)
 {
     const struct machine_root *root = config_root(c);
     struct machine *m = NULL;
-    int rc = machine_build(&m, &root->m, err);
+    int rc = machine_start(&m, &root->m, err);
     machine_free(m);
     return rc;
 }

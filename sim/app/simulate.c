@@ -3,7 +3,7 @@
 #include "app/checkpoint/checkpoint.h"
 #include "app/cmd_config.h"
 #include "app/decoded.h"
-#include "app/machine_build.h"
+#include "app/machine_start.h"
 #include "app/progress.h"
 #include "app/result/aged.h"
 #include "app/result/series/memory_series.h"
@@ -225,7 +225,7 @@ static int list_traces(struct run *r, const struct simulation *s, const struct m
 
 static int prepare(struct run *r, const struct simulation *s, const struct machine_root *root, struct err *err)
 {
-    if (list_traces(r, s, root, err) < 0 || machine_build(&r->m, &root->m, err) < 0 ||
+    if (list_traces(r, s, root, err) < 0 || machine_start(&r->m, &root->m, err) < 0 ||
         workload_new(&r->workload, r->trace, r->n_trace, root->m.cpu.count, !s->inline_decoding, err) < 0 ||
         series_new(&r->series, root->m.sim.interval, err) < 0 ||
         memory_series_new(&r->memory, machine_frames(r->m), root->output.memory_rows, err) < 0)

@@ -1,6 +1,6 @@
 #include "app/sweep/estimate.h"
 
-#include "app/kernel_run.h"
+#include "app/kernel/kernel_run.h"
 #include "app/machine_root.h"
 #include "app/result/json/result_json.h"
 #include "app/simulate.h"

@@ -139,7 +139,7 @@ static int file_number(struct compose *c, const char *key, const char *path, str
         return err_set(err, ERR_USAGE, "%.400s is no file", path);
     if (hash_file(&c->file[n], err) < 0)
         return -1;
-    if (!strcmp(key, "workload.kernel.events")) { /* kernel_run.c starts from it unless another is named */
+    if (!strcmp(key, "workload.kernel.events")) { /* kernel/kernel_run.c starts from it unless another is named */
         size_t folder = (size_t)(strrchr(c->file[n].path, '/') + 1 - c->file[n].path);
         char *before = must(malloc(folder + sizeof "before"));
         memcpy(before, c->file[n].path, folder);

@@ -1,6 +1,6 @@
 #include "app/sweep/point.h"
 
-#include "app/kernel_run.h"
+#include "app/kernel/kernel_run.h"
 #include "app/machine_root.h"
 #include "app/sweep/must.h"
 

@@ -1,9 +1,9 @@
-#include "app/machine_build.h"
+#include "app/machine_start.h"
 
 #include "frames/ageing/ageing.h"
 #include "replay/before/memory.h"
 
-int machine_build(struct machine **out, const struct machine_config *cfg, struct err *err)
+int machine_start(struct machine **out, const struct machine_config *cfg, struct err *err)
 {
     const struct ageing_config *a = &cfg->memory.ageing;
     struct buddy_config buddy = cfg->buddy;

@@ -1,4 +1,4 @@
-#include "app/kernel_run.h"
+#include "app/kernel/kernel_run.h"
 
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
