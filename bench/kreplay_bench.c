@@ -114,9 +114,7 @@ int main(int argc, char **argv)
     if (!rc) { /* what the program asks for under these placements */
         struct replay_request predict = q, blocks = q, pages = q, objects = q;
         predict.predict = true;
-        blocks.simulate = pages.simulate = true;
-        blocks.level = SIMULATE_BUDDY;
-        pages.level = SIMULATE_PAGES;
+        blocks.simulate = pages.pages = true;
         objects.objects = &slab;
         rc = measure("recorded,predict", predict, rounds, &err) || measure("simulated-blocks", blocks, rounds, &err) ||
              measure("simulated-pages", pages, rounds, &err) || measure("objects", objects, rounds, &err);

@@ -1,5 +1,7 @@
 #include "replay/replay.h"
 
+#include "replay/before/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +19,12 @@ struct pass {
     struct follow *follow;
     struct lists *lists;
     struct simulate *simulate;
+    struct requests *requests;
     struct objects *objects;
     struct trace_rec *sites; /* those that were told before the state stood, with their payloads */
     size_t n_sites, cap_sites;
     uint64_t events;
-    struct frame_map *memory; /* the request's, until `objects` has it */
+    struct frame_map *memory; /* the request's, until `objects` or `requests` has it */
     uint64_t nearest; /* pages by which the best moment of AFTER so far misses the kernel's counts */
 };
 
@@ -35,7 +38,7 @@ static void witness(struct pass *p, uint64_t pfn, uint64_t mt)
 
 static const struct frame_map *state_of(const struct pass *p)
 {
-    return p->objects ? objects_map(p->objects) : p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL;
+    return p->objects ? objects_map(p->objects) : p->requests ? requests_map(p->requests) : p->simulate ? simulate_map(p->simulate) : p->follow ? p->follow->map : NULL;
 }
 
 static unsigned cpus_of(const struct snapshot *s)
@@ -73,6 +76,34 @@ static int site(struct pass *p, const struct trace_rec *r, struct err *err)
     return 0;
 }
 
+/* A kernel of ours, whole: its state is the snapshot's, or the memory that was given. */
+static int begin_pages(struct pass *p, struct err *err)
+{
+    const struct replay_request *q = p->q;
+    struct buddy_config buddy;
+    struct memory_start start;
+    struct frame_map *map = p->memory;
+    p->memory = NULL;
+    frames_config_defaults(NULL, &buddy);
+    if (q->buddy)
+        buddy = *q->buddy;
+    if (!map) {
+        struct snapshot *s = (struct snapshot *)(uintptr_t)q->before; /* changed only where it has no map */
+        buddy.cpus = cpus_of(s);
+        struct memory_options o = {.buddy = &buddy, .policy = q->policy, .seed = q->seed, .as_recorded = true, .witnessed = p->witnessed};
+        if (!s->has_map)
+            return image_check(s, err);
+        if (memory_from_snapshot(&map, s, &o, &start, err) < 0)
+            return -1;
+        p->out->image = start.image;
+    }
+    struct requests_options o = {.from_snapshot = q->before != NULL, .buddy = &buddy};
+    if (requests_new(&p->requests, map, &o, err) < 0)
+        return -1;
+    p->out->pages = p->requests;
+    return 0;
+}
+
 /* The snapshot's state is built when its time has come: what was seen before helps. */
 static int begin_sync(struct pass *p, struct err *err)
 {
@@ -88,9 +119,11 @@ static int begin_sync(struct pass *p, struct err *err)
     if (q->simulate) {
         opt.allocator = q->allocator;
         if (image_build(&map, q->before, &opt, q->predict ? &info : &p->out->image, err) < 0 ||
-            simulate_new(&p->simulate, map, q->level, err) < 0)
+            simulate_new(&p->simulate, map, err) < 0)
             return -1;
     }
+    if (q->pages && begin_pages(p, err) < 0)
+        return -1;
     if (q->objects) {
         opt.allocator = q->allocator;
         map = p->memory;
@@ -119,6 +152,8 @@ static void keep_all_free(struct pass *p)
         keep_free(p->out->follow_free, p->follow->map);
     if (p->simulate)
         keep_free(p->out->simulate_free, simulate_map(p->simulate));
+    if (p->requests)
+        keep_free(p->out->simulate_free, requests_map(p->requests));
     p->out->counted_ns = p->now_ns;
 }
 
@@ -133,6 +168,8 @@ static void end_window(struct pass *p)
     }
     if (p->simulate)
         p->out->simulate = *simulate_stats(p->simulate);
+    if (p->requests)
+        p->out->requests = *requests_stats(p->requests);
     if (p->objects) {
         objects_time(p->objects, p->out->ns);
         p->out->objects_left = *objects_stats(p->objects);
@@ -205,8 +242,8 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
     if (p->lists && lists_has_order(order))
         lists_alloc(p->lists, w[2], r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), counting);
     p->out->has_lists |= w[2] != TRACE_CPU_UNKNOWN;
-    if (p->simulate && p->q->level == SIMULATE_PAGES && p->part >= REPLAY_SYNC)
-        simulate_alloc(p->simulate, r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), (gfp_t)w[0]);
+    if (p->requests)
+        requests_alloc(p->requests, w[2], r->addr, order, (gfp_t)w[0]);
 }
 
 /* Orders without a per-CPU list go straight to the buddy lists; no event but this says so. */
@@ -220,8 +257,10 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
         follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
     else if (p->lists)
         lists_freed(p->lists, w[0], r->addr, order, counting);
-    if (p->simulate && (p->q->level == SIMULATE_PAGES || direct))
+    if (p->simulate && direct)
         simulate_freed(p->simulate, r->addr, order);
+    if (p->requests)
+        requests_freed(p->requests, w[0], r->addr, order, counting);
 }
 
 static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_t *w)
@@ -233,8 +272,8 @@ static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_
     if (p->part == REPLAY_PRE)
         witness(p, r->addr, w[0]);
     bool free_before = p->follow && follow_is_free(p->follow, r->addr);
-    if (p->simulate && p->q->level == SIMULATE_BUDDY && (counting || !p->follow || free_before))
-        simulate_alloc(p->simulate, r->addr, order, (unsigned)mt, 0);
+    if (p->simulate && (counting || !p->follow || free_before))
+        simulate_alloc(p->simulate, r->addr, order, (unsigned)mt);
     if (p->follow)
         follow_taken(p->follow, r->addr, order, mt, counting);
     if (p->lists && w[1] && lists_has_order(order))
@@ -250,7 +289,7 @@ static void drain(struct pass *p, const struct trace_rec *r, const uint64_t *w)
         witness(p, r->addr, w[0]);
     if (p->lists)
         lists_drained(p->lists, w[1], r->addr, order, counting);
-    if (p->simulate && p->q->level == SIMULATE_BUDDY)
+    if (p->simulate)
         simulate_freed(p->simulate, r->addr, order);
     if (p->follow)
         follow_back(p->follow, r->addr, order, mt, counting);
@@ -263,8 +302,8 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
     if (p->part == REPLAY_PRE && w[3])
         witness(p, r->addr, w[1]);
     bool free_before = p->follow && follow_is_free(p->follow, r->addr);
-    if (p->simulate && p->q->level == SIMULATE_BUDDY && free_before)
-        simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted, 0);
+    if (p->simulate && free_before)
+        simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted);
     if (p->follow)
         follow_extfrag(p->follow, r->addr, order, wanted, w[3] != 0, p->part == REPLAY_WINDOW);
 }
@@ -337,6 +376,8 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         p->now_ns = p->began_ns + r->addr;
         if (p->simulate)
             frames_tick(simulate_map(p->simulate), r->addr * PS_A_NS);
+        if (p->requests)
+            requests_time(p->requests, r->addr * PS_A_NS);
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_SITE:
         return site(p, r, err);
@@ -428,6 +469,8 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     lists_free(p.lists);
     follow_free_all(p.follow);
     simulate_free(p.simulate);
+    out->pages = NULL;
+    requests_free(p.requests);
     out->objects = NULL;
     objects_free(p.objects);
     free(p.sites);

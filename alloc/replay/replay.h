@@ -3,7 +3,8 @@
  *
  *   recorded   the kernel's own frames: what really happened, and the recording's contradictions   (recorded.h)
  *   predict    before each block and page, our allocator's choice against the kernel's             (follow.h, lists.h)
- *   simulate   our allocator serves the requests                                                    (simulate.h)
+ *   simulate   our allocator serves the blocks that left the kernel's lists                         (simulate.h)
+ *              or, with `pages`, a whole kernel of ours what its callers asked for                   (pages/requests.h)
  *   objects    our slab design and allocator serve the objects; nothing else                        (objects.h)
  *
  * The snapshots are taken while events are recorded, so the pass has five parts:
@@ -14,7 +15,7 @@
  * free, one that came back is freed if the map says it is not. Only the WINDOW is counted. In AFTER the blocks are followed
  * on, if there is a snapshot to compare with, up to the moment at which the kernel counted its free blocks: that of the
  * moments at which buddyinfo may have been read whose counts are nearest. Without times.json all is window.
- * Objects can also be served from a machine's memory instead of a snapshot's.
+ * Objects and pages can also be served from a machine's memory instead of a snapshot's.
  * Model: docs/model/replay.md.
  */
 #ifndef REPLAY_REPLAY_H
@@ -24,6 +25,7 @@
 #include "replay/before/image.h"
 #include "replay/before/lists.h"
 #include "replay/objects.h"
+#include "replay/pages/requests.h"
 #include "replay/recorded.h"
 #include "replay/simulate.h"
 #include "traces/trace.h"
@@ -40,16 +42,18 @@ struct replay_request {
     /* Instead of `events`: makes the records and gives them to `put`, whose -1 ends it. NULL: read. */
     int (*make)(void *self, replay_put *put, void *pass, struct err *err);
     const struct snapshot *before, *after; /* after may be NULL */
-    /* Without `before`: objects alone are replayed, into this memory of `cpus` CPUs. It becomes the replay's, also on error. */
+    /* Without `before`: objects or pages are replayed, into this memory of `cpus` CPUs. It becomes the replay's, also on error. */
     struct frame_map *memory;
     unsigned cpus;
     const struct snap_times *times;        /* NULL: the whole trace is the window */
-    bool recorded, predict, simulate;
-    enum simulate_level level;
+    bool recorded, predict, simulate, pages;
     int allocator;                         /* enum frame_allocator: of simulate and objects */
-    const struct slab_config *objects;     /* NULL: none; without predict and simulate */
+    /* Of pages: allocator, per-CPU lists, compaction; sizes of the lists and the like. NULL: the defaults. */
+    const struct buddy_config *buddy;
+    const struct memory_config *policy;
+    const struct slab_config *objects;     /* NULL: none; without the others */
     uint64_t seed;                         /* of the slab design's random orders */
-    /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate or objects, else predict); tick: now
+    /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate, pages or objects, else predict); tick: now
      * and then, with the events replayed and the time since the first, not 0: stop; end: once after begin, *out is complete, the state goes. */
     void (*begin)(void *self, const struct frame_map *map);
     int (*tick)(void *self, uint64_t events, uint64_t ns);
@@ -76,11 +80,13 @@ struct replay_result {
     struct follow_stats follow;
     struct lists_stats lists;
     struct simulate_stats simulate;
+    struct requests_stats requests;
     bool has_lists;                     /* the events say their CPU */
     bool has_buddy;                     /* mm_page_alloc_zone_locked is there */
     /* Free blocks when the kernel counted its own (AFTER), else at the window's end; that moment. */
     uint64_t follow_free[FRAME_ZONES][FRAME_ORDERS], simulate_free[FRAME_ZONES][FRAME_ORDERS], counted_ns;
-    const struct objects *objects; /* from begin to end */
+    const struct objects *objects;   /* from begin to end */
+    const struct requests *pages;    /* from begin to end */
     struct objects_stats objects_left;
     bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
     uint64_t ns; /* from the first record to the end of the window */

@@ -8,19 +8,17 @@
 
 struct simulate {
     struct frame_map *map;
-    enum simulate_level level;
     uint32_t *where; /* by the kernel's frame: ours + 1; 0: where the kernel had it */
     uint64_t n;
     struct simulate_stats st;
 };
 
-int simulate_new(struct simulate **out, struct frame_map *map, enum simulate_level level, struct err *err)
+int simulate_new(struct simulate **out, struct frame_map *map, struct err *err)
 {
     struct simulate *s = calloc(1, sizeof *s);
     *out = NULL;
     if (s) {
         s->map = map;
-        s->level = level;
         s->n = map->n_frames;
         s->where = image_sparse(s->n * sizeof *s->where);
     }
@@ -47,13 +45,9 @@ const struct simulate_stats *simulate_stats(const struct simulate *s) { return &
 
 /* ---- our side: whole blocks of frames, each with its record ------------------------------------------------------------ */
 
-/* The zone is the kernel's choice at the level of the lists, ours at that of requests (frames_alloc's zonelist). */
-static uint64_t take(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt, gfp_t gfp)
+/* The zone is the kernel's choice. */
+static uint64_t take(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt)
 {
-    if (s->level == SIMULATE_PAGES) {
-        enum frame_tag tag = gfp & __GFP_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL;
-        return frames_alloc(s->map, gfp, order, tag).v;
-    }
     struct zone *z = image_zone(s->map, pfn);
     if (!z)
         return PFN_NONE.v;
@@ -76,36 +70,14 @@ static bool is_free(const struct simulate *s, uint64_t pfn)
     return false;
 }
 
-/* What frames_alloc gave goes back the same way; pieces of it singly. */
-static bool give_requested(struct simulate *s, uint64_t pfn, unsigned order)
-{
-    struct frame_block b = frames_find(s->map, (pfn_t){pfn});
-    if (b.kind != FRAME_IS_ALLOCATED)
-        return false;
-    if (b.head.v == pfn && b.order == order) {
-        frames_free(s->map, b.head, order);
-        return true;
-    }
-    frames_split(s->map, b.head, b.order, 0);
-    for (uint64_t p = pfn; p < pfn + (1ull << order); p++) {
-        b = frames_find(s->map, (pfn_t){p});
-        if (b.kind != FRAME_IS_ALLOCATED || b.order != 0)
-            return false;
-        frames_free(s->map, (pfn_t){p}, 0);
-    }
-    return true;
-}
-
-/* Gives 2^order of our frames back; false where one is free already. `asked`: they are ours, not the kernel's from before. */
-static bool give(struct simulate *s, uint64_t pfn, unsigned order, bool asked)
+/* Gives 2^order of our frames back; false where one is free already. */
+static bool give(struct simulate *s, uint64_t pfn, unsigned order)
 {
     struct zone *z = pfn < s->n ? image_zone(s->map, pfn) : NULL;
     if (!z || pfn + (1ull << order) > z->end)
         return false;
     if (is_free(s, pfn))
         return false;
-    if (asked && s->level == SIMULATE_PAGES)
-        return give_requested(s, pfn, order);
     for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
         if (s->map->frames[p].state == FRAME_FREE)
             return false;
@@ -117,7 +89,7 @@ static bool give(struct simulate *s, uint64_t pfn, unsigned order, bool asked)
 
 /* ---- the kernel's side -------------------------------------------------------------------------------------------------- */
 
-void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt, gfp_t gfp)
+void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt)
 {
     uint64_t pages = 1ull << order;
     if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn || mt >= MIGRATE_TYPES) {
@@ -127,11 +99,11 @@ void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned m
     for (uint64_t p = pfn; p < pfn + pages; p++)
         if (s->where[p] && s->where[p] - 1 != p) { /* its free is not in the recording */
             s->st.missed_frees++;
-            give(s, s->where[p] - 1, 0, true);
+            give(s, s->where[p] - 1, 0);
             s->where[p] = 0;
         }
     s->st.allocs++;
-    uint64_t ours = take(s, pfn, order, mt, gfp);
+    uint64_t ours = take(s, pfn, order, mt);
     if (ours == PFN_NONE.v) {
         s->st.failures++;
         return;
@@ -154,11 +126,11 @@ void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order)
     s->st.frees++;
     s->st.frees_before += !s->where[pfn];
     if (whole) {
-        s->st.frees_unknown += !give(s, ours, order, s->where[pfn] != 0);
+        s->st.frees_unknown += !give(s, ours, order);
     } else {
         s->st.split_frees++;
         for (uint64_t p = pfn; p < pfn + pages; p++)
-            s->st.frees_unknown += !give(s, s->where[p] ? s->where[p] - 1u : p, 0, s->where[p] != 0);
+            s->st.frees_unknown += !give(s, s->where[p] ? s->where[p] - 1u : p, 0);
     }
     for (uint64_t p = pfn; p < pfn + pages; p++)
         s->where[p] = 0;

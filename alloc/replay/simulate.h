@@ -2,8 +2,9 @@
  * What would have happened: the recording's requests, served by our allocator from the state of the snapshot. What the
  * recording frees goes back where our allocator had put it; frames that were in use before lie where the kernel had them.
  *
- * Two levels. BUDDY: the blocks that left the kernel's buddy lists and came back; the traffic between them and the per-CPU
- * lists is the kernel's. PAGES: what the kernel's callers asked for, page by page, straight from the buddy allocator.
+ * Block by block: what left the kernel's buddy lists and came back. The traffic between them and the per-CPU lists is the
+ * kernel's, and so are the zone and the migratetype of each block; which frames is ours. No event tells the gfp flags of such a block, so
+ * there is no slow path: what the zone does not have is a failure. Requests of callers, through lists and slow path: pages/requests.h.
  */
 #ifndef REPLAY_SIMULATE_H
 #define REPLAY_SIMULATE_H
@@ -24,14 +25,12 @@ struct simulate_stats {
 #undef X
 };
 
-enum simulate_level { SIMULATE_BUDDY, SIMULATE_PAGES };
-
 struct simulate;
 /* `map` becomes the simulation's. */
-int simulate_new(struct simulate **out, struct frame_map *map, enum simulate_level level, struct err *err);
+int simulate_new(struct simulate **out, struct frame_map *map, struct err *err);
 void simulate_free(struct simulate *s);
 struct frame_map *simulate_map(struct simulate *s);
-void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt, gfp_t gfp);
+void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt);
 void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order);
 const struct simulate_stats *simulate_stats(const struct simulate *s);
 

@@ -38,9 +38,10 @@ static const struct param kernel_params[] = {
      .names = placement_names,
      .help = "recorded: the kernel's own frames; predict: our allocator's choice against each of them; simulated: our allocator chooses"},
     {.key = "level", .type = P_ENUM, .offset = offsetof(struct workload_kernel, level), .def = 0, .names = level_names,
-     .help = "simulated: blocks that left the kernel's buddy lists; pages that its callers asked for; or its objects, by slab.design"},
+     .help = "simulated: blocks that left the kernel's buddy lists; pages that its callers asked for, by a whole kernel with "
+             "lists, marks and slow path; or its objects, by slab.design"},
     {.key = "start", .type = P_ENUM, .offset = offsetof(struct workload_kernel, start), .def = KERNEL_FROM_SNAPSHOT, .names = start_names,
-     .help = "objects: from the free memory of the snapshot, or the machine's memory as memory.* has it, aged if memory.ageing says so"},
+     .help = "pages, objects: from the snapshot, or from the machine's memory as memory.* has it, aged if memory.ageing says so"},
 };
 
 static const struct param output_params[] = {
@@ -103,8 +104,9 @@ static void check_machine(const void *root, struct config_checker *ck)
     const struct workload_kernel *k = &r->workload.kernel;
     if (k->level == KERNEL_OBJECTS && k->placement != KERNEL_SIMULATED)
         config_fail(ck, "workload.kernel.level workload.kernel.placement", "objects need the placement \"simulated\"");
-    if (k->start == KERNEL_FROM_MEMORY && k->level != KERNEL_OBJECTS)
-        config_fail(ck, "workload.kernel.start workload.kernel.level", "only objects can start from the machine's memory");
+    if (k->start == KERNEL_FROM_MEMORY && (k->level == KERNEL_BLOCKS || k->placement != KERNEL_SIMULATED))
+        config_fail(ck, "workload.kernel.start workload.kernel.level",
+                    "only what is simulated, pages or objects, can start from the machine's memory");
     check_calls(r, ck);
     const struct slab_config *slab = &r->m.slab;
     if (slab->design == SLAB_DESIGN_slob && (slab->red_zone || slab->poison || slab->store_user))

@@ -14,9 +14,10 @@ int machine_start(struct machine **out, const struct machine_config *cfg, struct
         return machine_new(out, cfg, err);
     *out = NULL;
     buddy.cpus = cfg->cpu.count;
+    struct memory_options options = {.buddy = &buddy, .policy = &cfg->memory, .seed = cfg->sim.seed};
     if (snapshot_read(&s, a->snapshot, err) < 0)
         return -1;
-    if (memory_from_snapshot(&map, s, &buddy, cfg->sim.seed, &start, err) < 0) {
+    if (memory_from_snapshot(&map, s, &options, &start, err) < 0) {
         snapshot_free(s);
         return -1;
     }

@@ -150,7 +150,7 @@ refused 'calls' "$prog" trace gen call -n 5 -o x.mtr
 refused 'how many' "$prog" trace gen calls -o x.mtr
 refused 'not both' "$prog" run -s workload.calls.count=5 -s workload.kernel.events=hand.mtt -o x
 refused 'not both' "$prog" run -s workload.calls.count=5 -t hand.mtt -o x
-refused 'only objects' "$prog" run -s workload.kernel.events=hand.mtt -s workload.kernel.start=memory -s workload.kernel.placement=simulated -o x
+refused 'pages or objects' "$prog" run -s workload.kernel.events=hand.mtt -s workload.kernel.start=memory -s workload.kernel.placement=simulated -o x
 refused 'memory' "$prog" run -s workload.calls.count=5 -s memory.size=4KiB -o x
 [ -e x.mtr ] && fail "a file although nothing was made"
 "$prog" trace gen --help >help 2>&1 || fail help

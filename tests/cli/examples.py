@@ -82,9 +82,11 @@ def allocators(folder):
     allocs, lost = ends(folder, "replay.simulated.allocs"), ends(folder, "replay.simulated.failures")
     assert len(set(allocs.values())) == 1 and not any(lost.values())
     ones = ends(folder, "series.zone_normal_free_0")
-    assert max(ones["textbook"], ones["best_fit"]) < 0.8 * ones["buddy"] and ones["buddy"] < ones["first_fit"] < ones["bitmap"], ones
+    assert ones["best_fit"] < ones["textbook"] < ones["buddy"] < ones["first_fit"] < ones["bitmap"] and ones["best_fit"] < 0.9 * ones["buddy"], ones
+    hits, refills = ends(folder, "pcp.hits"), ends(folder, "pcp.refill_pages")
+    assert hits["buddy"] > 0.95 * allocs["buddy"] > 50 * refills["buddy"] > 0 and not any(hits[a] for a in hits if a != "buddy"), (hits, refills)
     whole = ends(folder, "series.zone_normal_free_10")
-    assert whole["bitmap"] < whole["buddy"] == whole["textbook"] == whole["best_fit"], whole
+    assert whole["bitmap"] == whole["buddy"] < whole["textbook"] == whole["best_fit"] == whole["first_fit"], whole
     return 5
 
 

@@ -46,6 +46,36 @@ for k in 1 2; do
         -o "$dir/pages$k" || fail "pages: exit $?"
 done
 cmp -s "$dir/pages1/series.csv" "$dir/pages2/series.csv" || fail "twice is not the same"
+stat() { "$mmulab" stats show "$dir/$1" 2>/dev/null | awk -v n="$2" '$1 == n { print $2 }'; }
+# ... through the lists of both CPUs, which hold at the end what did not go back to the zone; refills are few, as the kernel's.
+[ "$(stat pages1 pcp.hits)" -gt 13000 ] || fail "pages pass by the per-CPU lists"
+[ "$(awk '/count:/ { n += $2 } END { print n }' "$dir/pages1/proc/zoneinfo")" -gt 1000 ] || fail "the lists are empty"
+[ "$(stat pages1 replay.simulated.listed_before)" -gt 1500 ] || fail "what stood on the kernel's lists is not seen"
+# The free blocks are nearer to the kernel's than if nothing had changed.
+kernel=$src/traces/samples/kernel/filetree
+off() { awk 'NR == FNR { for (o = 5; o <= 15; o++) k[$4, o] = $o; next }
+             { for (o = 5; o <= 15; o++) { d = $o - k[$4, o]; n += (d < 0 ? -d : d) * 2 ^ (o - 5) } } END { print n }' "$kernel/after.buddyinfo" "$1"; }
+[ "$(off "$dir/pages1/proc/buddyinfo")" -lt "$(off "$kernel/before.buddyinfo")" ] || fail "a simulated kernel is farther off than none"
+# In a small and worn memory: the slow path, compaction, failures; nothing is lost sight of.
+small() {
+    name=$1
+    shift
+    "$mmulab" run -s "workload.kernel.events=$events" -s workload.kernel.placement=simulated -s workload.kernel.level=pages \
+        -s workload.kernel.start=memory -s memory.size=56MiB -s memory.min_free=1MiB -s cpu.count=2 -s memory.ageing.recipe=churn \
+        -s memory.ageing.free=0.6 "$@" -o "$dir/$name" >"$dir/text" 2>&1 || fail "small memory: exit $? $(cat "$dir/text")"
+    [ "$(stat "$name" buddy.failures)" = "$(stat "$name" replay.simulated.failures)" ] || fail "$name: failures are not counted alike"
+}
+small plain
+small direct -s buddy.compaction=true -s buddy.kcompactd=false
+small background -s buddy.compaction=true
+[ "$(stat plain buddy.slow_paths)" -gt 0 ] && [ "$(stat plain replay.simulated.failures)" -gt 0 ] || fail "no slow path in small memory"
+[ "$(stat plain replay.simulated.frees_failed)" -gt 0 ] || fail "the free of what was not had"
+[ "$(stat plain replay.simulated.moved)" -eq 0 ] || fail "moved without compaction"
+[ "$(stat direct compact.stall)" -gt 0 ] && [ "$(stat direct replay.simulated.moved)" -gt 0 ] || fail "no direct compaction"
+[ "$(stat direct replay.simulated.failures)" -eq 0 ] || fail "direct compaction helps nobody"
+[ "$(stat background compact.daemon_migrate_scanned)" -gt 0 ] && [ "$(stat background replay.simulated.failures)" -eq 0 ] || fail "kcompactd sleeps"
+"$mmulab" run -s "workload.kernel.events=$events" -s workload.kernel.placement=simulated -s workload.kernel.start=memory -o "$dir/x" >/dev/null 2>"$dir/err"
+[ $? -eq 2 ] || fail "blocks from the machine's memory"
 "$mmulab" run -s "workload.kernel.events=$events" -t "$src/traces/samples/fork.mtt" -o "$dir/both" >/dev/null 2>"$dir/err"
 [ $? -eq 2 ] || fail "programs and a kernel at once"
 grep -q 'not both' "$dir/err" || fail "does not say why"

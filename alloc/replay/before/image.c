@@ -42,7 +42,7 @@ static int by_start(const void *a, const void *b)
     return (x->start_pfn > y->start_pfn) - (x->start_pfn < y->start_pfn);
 }
 
-static int check(const struct snapshot *s, struct err *err)
+int image_check(const struct snapshot *s, struct err *err)
 {
     const struct snap_zone *z[SNAP_ZONES];
     unsigned n = 0;
@@ -81,6 +81,11 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
     mem.size_bytes = top << PAGE_SHIFT;
     mem.low_reserved_bytes = PAGE_BYTES;
     mem.nodes = s->nodes;
+    if (opt->policy) {
+        mem.percpu_pagelist_high_fraction = opt->policy->percpu_pagelist_high_fraction;
+        mem.stat_interval_ps = opt->policy->stat_interval_ps;
+        mem.watermark_boost_factor = opt->policy->watermark_boost_factor;
+    }
     for (unsigned i = 0; i < s->zones; i++)
         if (!strcmp(s->zone[i].name, "HighMem"))
             mem.zones = MEMORY_ZONES_X86_32;
@@ -226,7 +231,7 @@ int image_build(struct frame_map **out, const struct snapshot *s, const struct i
     *out = NULL;
     *info = (struct image_info){0};
     struct frame_map *map = NULL;
-    if (check(s, err) < 0 || empty_map(&map, s, opt, err) < 0)
+    if (image_check(s, err) < 0 || empty_map(&map, s, opt, err) < 0)
         return -1;
     for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];

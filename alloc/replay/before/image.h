@@ -13,6 +13,7 @@ struct image_options {
     const uint8_t *witnessed; /* a pageblock's type + 1 where events before the snapshot showed it, else 0; NULL: none */
     int allocator;            /* enum frame_allocator */
     const struct buddy_config *buddy; /* for a machine's memory: its lists and CPUs; every frame in use has its record. NULL: of a replay */
+    const struct memory_config *policy; /* sizes and decay of per-CPU lists, boost of marks; NULL: the defaults */
     bool one_type;            /* all pageblocks alike: an allocator without grouping by mobility */
 };
 struct image_info {
@@ -24,6 +25,8 @@ struct image_info {
 /* The snapshot must have zoneinfo and the map. Nodes are numbered from 0 in the order of the snapshot's. */
 int image_build(struct frame_map **out, const struct snapshot *s, const struct image_options *opt, struct image_info *info,
                 struct err *err);
+/* 0 if the snapshot has what it must. */
+int image_check(const struct snapshot *s, struct err *err);
 /* A zone of the map as the snapshot has it; NULL: it has not. */
 const struct snap_zone *image_snap_zone(const struct snapshot *s, const struct zone *z);
 /* The zone a frame lies in; NULL for none. */

@@ -74,8 +74,31 @@ static int drop_surplus(struct pieces *ps, unsigned zone, uint64_t managed, stru
     return 0;
 }
 
+static enum frame_tag tag_of(enum frame_class c, bool as_recorded)
+{
+    switch (c) {
+    case CLASS_ANON:
+    case CLASS_HUGE: return as_recorded ? FRAME_TAG_ANON : FRAME_TAG_BALLAST;
+    case CLASS_FILE: return as_recorded ? FRAME_TAG_FILE : FRAME_TAG_BALLAST;
+    case CLASS_SLAB: return as_recorded ? FRAME_TAG_SLAB : FRAME_TAG_KERNEL;
+    case CLASS_PGTABLE: return as_recorded ? FRAME_TAG_PGTABLE : FRAME_TAG_KERNEL;
+    default: return FRAME_TAG_KERNEL;
+    }
+}
+
+/* Page by page, as the map has them; a huge page where a whole aligned one is used as such. */
+static void put_in_use(struct frame_map *map, const struct piece *p, enum frame_tag tag)
+{
+    uint64_t huge = p->class == CLASS_HUGE && map->max_order >= PCP_THP_ORDER ? 1ull << PCP_THP_ORDER : 0;
+    for (uint64_t pfn = p->start, n; pfn < p->end; pfn += n) {
+        bool whole = huge && !(pfn & (huge - 1)) && p->end - pfn >= huge;
+        n = whole ? huge : 1;
+        map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .tag = (uint8_t)tag, .order = whole ? PCP_THP_ORDER : 0};
+    }
+}
+
 /* Every piece is memory that the allocator got at boot; what is not free was handed out since. */
-static int take_over(struct frame_map *map, const struct pieces *ps, struct memory_start *start, struct err *err)
+static int take_over(struct frame_map *map, const struct pieces *ps, bool as_recorded, struct memory_start *start, struct err *err)
 {
     struct frame_range *ranges = malloc((ps->n + 1) * sizeof *ranges);
     if (!ranges)
@@ -101,14 +124,12 @@ static int take_over(struct frame_map *map, const struct pieces *ps, struct memo
         map->managed += pages;
         if (p->class == CLASS_FREE)
             continue;
-        bool movable = p->class == CLASS_ANON || p->class == CLASS_FILE || p->class == CLASS_HUGE;
-        enum frame_tag tag = movable ? FRAME_TAG_BALLAST : FRAME_TAG_KERNEL;
-        for (uint64_t pfn = p->start; pfn < p->end; pfn++)
-            map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .tag = (uint8_t)tag};
+        enum frame_tag tag = tag_of(p->class, as_recorded);
+        put_in_use(map, p, tag);
         map->tag_pages[tag] += pages;
         z->st.allocs += pages; /* handed out by this zone and not given back: the books must say so */
         z->st.alloc_pages += pages;
-        *(movable ? &start->ballast_movable : &start->ballast_unmovable) += pages;
+        *(frame_tag_movable(tag) ? &start->ballast_movable : &start->ballast_unmovable) += pages;
     }
     for (unsigned i = 0; i < map->n_zones; i++)
         if (map->zones[i].managed > map->zones[i].present) {
@@ -130,7 +151,7 @@ static void compare(const struct frame_map *map, const struct snapshot *s, struc
     }
 }
 
-static int build(struct frame_map *map, const struct snapshot *s, struct memory_start *start, struct err *err)
+static int build(struct frame_map *map, const struct snapshot *s, bool as_recorded, struct memory_start *start, struct err *err)
 {
     struct pieces ps = {0};
     int rc = collect(&ps, s, map, err);
@@ -140,7 +161,7 @@ static int build(struct frame_map *map, const struct snapshot *s, struct memory_
             rc = drop_surplus(&ps, i, k->managed, err);
     }
     if (rc == 0)
-        rc = take_over(map, &ps, start, err);
+        rc = take_over(map, &ps, as_recorded, start, err);
     free(ps.p);
     if (rc < 0)
         return -1;
@@ -150,15 +171,20 @@ static int build(struct frame_map *map, const struct snapshot *s, struct memory_
             map->zones[i].reserved_highatomic = k->blocks[MIGRATE_HIGHATOMIC] << map->pageblock_order;
     }
     pcp_set_sizes(map);
+    for (unsigned i = 0; as_recorded && map->pcps && i < map->n_zones; i++) {
+        const struct snap_zone *k = image_snap_zone(s, &map->zones[i]);
+        for (unsigned c = 0; k && c < k->pcps && c < map->cpus; c++)
+            pcp_of(map, &map->zones[i], c)->high = (uint32_t)(k->pcp[c].high < UINT32_MAX ? k->pcp[c].high : UINT32_MAX);
+    }
     compare(map, s, start);
     return 0;
 }
 
-int memory_from_snapshot(struct frame_map **out, struct snapshot *s, const struct buddy_config *buddy, uint64_t seed,
-                         struct memory_start *start, struct err *err)
+int memory_from_snapshot(struct frame_map **out, struct snapshot *s, const struct memory_options *o, struct memory_start *start,
+                         struct err *err)
 {
-    struct image_options opt = {.allocator = buddy->allocator, .one_type = !buddy->group_by_mobility, .buddy = buddy};
-    struct image_info info;
+    struct image_options opt = {.allocator = o->buddy->allocator, .one_type = !o->buddy->group_by_mobility, .buddy = o->buddy, .policy = o->policy,
+                                .witnessed = o->witnessed};
     struct frame_map *map = NULL;
     uint64_t top = s->pages;
     uint8_t *types = NULL;
@@ -180,14 +206,14 @@ int memory_from_snapshot(struct frame_map **out, struct snapshot *s, const struc
             return err_set(err, ERR_RUN, "out of memory");
         opt.witnessed = types;
     }
-    if ((types && memory_invent_map(s, types, pageblocks, seed, err) < 0) || image_build(&map, s, &opt, &info, err) < 0 ||
-        build(map, s, start, err) < 0) {
+    if ((types && memory_invent_map(s, types, pageblocks, o->seed, err) < 0) || image_build(&map, s, &opt, &start->image, err) < 0 ||
+        build(map, s, o->as_recorded, start, err) < 0) {
         frame_map_free(map);
         image_sparse_free(types, pageblocks);
         return -1;
     }
     image_sparse_free(types, pageblocks);
-    start->unlike = info.unlike;
+    start->unlike = start->image.unlike;
     *out = map;
     return 0;
 }

@@ -3,14 +3,14 @@
 #include "frames/measure/fragmentation.h"
 #include "frames/measure/survey.h"
 
-int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, struct err *err)
+int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, bool compacts, struct err *err)
 {
     struct buddy_config buddy = root->m.buddy;
     struct compact_config c;
     buddy.cpus = root->m.cpu.count;
     if (frame_map_new(&m->map, &root->m.memory, &buddy, err) < 0)
         return -1;
-    if (buddy.compaction) {
+    if (buddy.compaction && compacts) {
         compact_config_defaults(&c);
         c.extfrag_threshold = buddy.extfrag_threshold;
         if (compaction_new(&m->compaction, m->map, &c, err) < 0)

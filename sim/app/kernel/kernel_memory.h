@@ -44,7 +44,8 @@ struct kernel_memory {
     struct kernel_memory_stats st;
 };
 
-int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, struct err *err);
+/* `compacts`: with direct compaction if buddy.compaction says so; else that is the replay's. */
+int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, bool compacts, struct err *err);
 /* Core cycles that compaction took since the last call. */
 uint64_t kernel_memory_stall(void *m);
 /* "fragmentation.*" as it is now, and "compact.*". Before the tree is frozen. */

@@ -34,6 +34,9 @@ static const struct stat_desc recorded_descs[] = {RECORDED_STATS(X)};
 #define X(name, help) ENTRY(simulate_stats, name, help)
 static const struct stat_desc simulate_descs[] = {SIMULATE_STATS(X)};
 #undef X
+#define X(name, help) ENTRY(requests_stats, name, help)
+static const struct stat_desc requests_descs[] = {REQUESTS_STATS(X)};
+#undef X
 #define X(name, help) ENTRY(objects_stats, name, help)
 static const struct stat_desc objects_descs[] = {OBJECTS_STATS(X)};
 #undef X
@@ -57,7 +60,8 @@ struct kernel_run {
     uint64_t events, time_ps;
     struct slab_stats slab; /* of the end, for the summary */
     struct slab_calls_stats calls;
-    bool from_memory, made_up;
+    bool from_memory, made_up, objects;
+    uint64_t slow_paths; /* of the end, as `slab` */
     struct kernel_memory memory;
     uint64_t memory_rows;
     struct memory_series *memory_series;
@@ -117,7 +121,7 @@ static void on_begin(void *self, const struct frame_map *map)
         run_add_slab_columns(r->series, objects_slab(r->replay->objects), false);
         run_add_calls_columns(r->series, objects_calls(r->replay->objects));
     }
-    if (r->from_memory)
+    if (r->from_memory && r->replay->objects)
         slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
     series_sample(r->series, r->events);
     r->begun = true;
@@ -182,10 +186,15 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
                         "our page is the kernel's, where the head of the list is known");
     } else if (p->objects) {
         add_object_stats(r);
+    } else if (p->pages) {
+        stats_add(r->stats, "replay.simulated", &p->requests, requests_descs, ARRAY_LEN(requests_descs));
+        if (requests_compaction(p->pages))
+            compaction_add_stats(requests_compaction(p->pages), r->stats);
     } else if (r->k->placement == KERNEL_SIMULATED) {
         stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
     }
     frames_add_stats(map, r->stats);
+    r->slow_paths = map->st.slow_paths;
     stats_freeze(r->stats);
     if (p->objects)
         slab_add_cache_stats(objects_slab(p->objects), r->stats);
@@ -245,7 +254,7 @@ static int start_from_memory(struct kernel_run *r, const struct machine_root *ro
 {
     if (r->made_up && !(r->hasher = trace_hasher_new()))
         return err_set(err, ERR_RUN, "out of memory");
-    if (kernel_memory_build(&r->memory, root, err) < 0) {
+    if (kernel_memory_build(&r->memory, root, r->made_up || r->k->level == KERNEL_OBJECTS, err) < 0) {
         struct frame_map *map = r->memory.map;
         if (map)
             kernel_memory_fini(&r->memory);
@@ -297,7 +306,11 @@ static void summary(const struct kernel_run *r, const char *dir)
         printf("  lines not understood: %" PRIu64 ", the first is line %" PRIu64 "\n", p->lines.unparsed, p->lines.first_unparsed);
     if (!r->from_memory)
         printf("  recorded      allocated again %" PRIu64 ", freed again %" PRIu64 "\n", p->recorded.alloc_again, p->recorded.free_again);
-    if (r->from_memory) {
+    if (!r->objects && r->k->placement == KERNEL_SIMULATED && r->k->level == KERNEL_PAGES) {
+        printf("  simulated     %" PRIu64 " blocks asked for, %" PRIu64 " not had; %" PRIu64 " given back\n", p->requests.allocs,
+               p->requests.failures, p->requests.frees);
+        printf("  slow path     %" PRIu64 " requests; compaction moved %" PRIu64 " blocks\n", r->slow_paths, p->requests.moved);
+    } else if (r->from_memory) {
         const struct slab_calls_stats *c = &r->calls;
         printf("  requests      %" PRIu64 " of memory, %" PRIu64 " of them got none (above 8 KiB: %" PRIu64 " of %" PRIu64 "); %" PRIu64
                " given back\n", c->allocs, c->failures, c->large_failures, c->large_allocs, c->frees);
@@ -353,13 +366,15 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
     if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
         stats_new(&r.stats, &err) < 0 || (r.from_memory && start_from_memory(&r, root, &err) < 0))
         goto done;
-    bool objects = r.from_memory || k->level == KERNEL_OBJECTS;
+    bool simulated = k->placement == KERNEL_SIMULATED;
+    r.objects = r.made_up || k->level == KERNEL_OBJECTS;
     struct replay_request q = {.events = k->events, .make = r.made_up ? make : NULL, .before = before, .times = when ? &times : NULL,
                                .memory = r.memory.map, .cpus = root->m.cpu.count, .recorded = !r.from_memory,
-                               .predict = !objects && k->placement != KERNEL_SIMULATED,
-                               .simulate = !objects && k->placement == KERNEL_SIMULATED,
-                               .objects = objects ? &root->m.slab : NULL, .seed = root->m.sim.seed,
-                               .level = k->level == KERNEL_PAGES ? SIMULATE_PAGES : SIMULATE_BUDDY, .allocator = root->m.buddy.allocator,
+                               .predict = !r.objects && !simulated,
+                               .simulate = !r.objects && simulated && k->level == KERNEL_BLOCKS,
+                               .pages = !r.objects && simulated && k->level == KERNEL_PAGES, .buddy = &root->m.buddy,
+                               .policy = &root->m.memory, .objects = r.objects ? &root->m.slab : NULL, .seed = root->m.sim.seed,
+                               .allocator = root->m.buddy.allocator,
                                .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
     progress_signals_install();
     progress_start(&r.progress, stderr, s->label, 0, s->status);

@@ -1,0 +1,1 @@
+mmulab_check(test_requests DEPS replay TIMEOUT 300)
