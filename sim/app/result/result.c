@@ -96,7 +96,7 @@ static bool has_mark(int dirfd, const char *name)
     return n > 0 && memmem(head, (size_t)n, mark, sizeof mark - 1);
 }
 
-enum folder { FOLDER_EMPTY, FOLDER_OURS, FOLDER_FOREIGN };
+enum folder { FOLDER_EMPTY, FOLDER_OURS, FOLDER_SWEEP, FOLDER_FOREIGN };
 
 static DIR *list_at(int dirfd, const char *name)
 {
@@ -109,6 +109,8 @@ static DIR *list_at(int dirfd, const char *name)
 
 static enum folder look(int dirfd)
 {
+    if (faccessat(dirfd, "sweep.json", F_OK, 0) == 0)
+        return FOLDER_SWEEP; /* it has a host.json, too */
     if (has_mark(dirfd, "stats.json") || has_mark(dirfd, "host.json"))
         return FOLDER_OURS;
     enum folder is = FOLDER_EMPTY;
@@ -221,8 +223,10 @@ int result_open(struct result **out, const char *dir, struct err *err)
         err_remedy(err, "name another folder with -o, or wait for it");
         goto bad;
     }
-    if (look(r->fd) == FOLDER_FOREIGN) {
-        err_set(err, ERR_USAGE, "the folder \"%s\" exists and holds files that are no mmulab result", r->dir);
+    enum folder is = look(r->fd);
+    if (is == FOLDER_FOREIGN || is == FOLDER_SWEEP) {
+        err_set(err, ERR_USAGE, is == FOLDER_SWEEP ? "the folder \"%s\" holds a sweep"
+                                                   : "the folder \"%s\" exists and holds files that are no mmulab result", r->dir);
         err_remedy(err, "name a new folder with -o, or empty this one");
         goto bad;
     }
