@@ -156,8 +156,8 @@ TRACE_READERS(X)
 struct trace_writer;
 
 struct trace_writer_options {
-    /* Write under the final name from the start, so that others can read what is complete so far while it
-     * grows, and a recorder that is killed leaves what it had. A .mtr says in its header that it is not
+    /* From trace_writer_show on the file stands under its name, so that others can read what is complete so far
+     * while it grows, and a recorder that is killed leaves what it had. A .mtr says in its header that it is not
      * closed. */
     bool live;
     const char *form;       /* one of trace_writer_form; NULL: by the name's ending */
@@ -186,9 +186,11 @@ int trace_writer_end(struct trace_writer *w, struct err *err);
 const char *trace_writer_form(unsigned i); /* names of the forms that are written; NULL behind the last */
 /* The form that a path and options.form (may be NULL) choose; NULL: none. */
 const char *trace_writer_form_of(const char *path, const char *form);
-/* What was put so far is in the file and can be read (live). Ends a block: not too often. */
+/* There is something worth keeping: a live file takes its name, and the place of what had it. Again: nothing. */
+int trace_writer_show(struct trace_writer *w, struct err *err);
+/* What was put so far is in the file and can be read (live and shown). Ends a block: not too often. */
 int trace_writer_flush(struct trace_writer *w, struct err *err);
-/* Frees w in both cases; on error the temporary file is removed (a live one stays as it is). */
+/* Frees w in both cases; on error the temporary file is removed (one that was shown stays as it is). */
 int trace_writer_close(struct trace_writer *w, struct err *err);
 void trace_writer_abort(struct trace_writer *w); /* NULL is fine; removes the file, also a live one */
 

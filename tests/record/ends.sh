@@ -116,6 +116,32 @@ else
     echo "left out: no small file system to be had here ($(tail -n 1 mount.txt))"
 fi
 
+# A process that outlives the first one, and never rests: its records stop there, the recorder does not wait for it.
+began=$(date +%s)
+timeout 60 "$mmulab" record -q -o outlived.mtr -- sh -c '(while [ ! -e enough ]; do :; done) & sleep 0.3; exit 7'
+equal "status of a program that is outlived" $? 7
+touch enough
+[ $(($(date +%s) - began)) -lt 60 ] || bad "the recorder waits for a process that outlives the program"
+"$mmulab" trace check outlived.mtr >check.txt 2>&1 || bad "outlived.mtr: $(tail -n 3 check.txt)"
+
+# A program that cannot be loaded leaves no trace, and in its place what was there.
+cp outlived.mtr kept.mtr
+head -c 600 "$(type -P true)" >torn && chmod +x torn
+unloaded() { # TEXT OPTION... [--] PROGRAM
+    local text=$1
+    shift
+    "$mmulab" record --force -o kept.mtr "$@" >out.txt 2>err.txt
+    equal "status of: record $*" $? 1
+    grep -q -- "$text" err.txt || bad "record $*: $(cat err.txt)"
+    cmp -s outlived.mtr kept.mtr || bad "record $*: the trace that was there is gone"
+}
+unloaded 'could not load the program; is the file whole' ./torn
+unloaded 'could not load the program; .*-cpu help' --cpu nosuchcpu true
+unloaded 'did not load the recorder' --qemu "$(type -P true)" true
+[ "$ways" = qemu ] || unloaded 'Valgrind ended with [0-9]* and did not run the program' --with lackey ./torn
+"$mmulab" record -o torn.mtr ./torn 2>err.txt
+[ "$(echo torn.mtr*)" = 'torn.mtr*' ] || bad "a program that cannot be loaded leaves $(echo torn.mtr*)"
+
 # A limit on the size of files is an error with a remedy, not the signal that the kernel sends (QEMU's way shares memory through
 # a file; lackey's does not).
 (ulimit -f 8; "$mmulab" record -o small.mtr -- true >out.txt 2>err.txt)

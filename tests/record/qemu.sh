@@ -133,6 +133,11 @@ mistake 'which program'
 mistake 'no program "nosuchprogram"' -- nosuchprogram
 echo text >plain && chmod +x plain
 mistake 'neither an ELF program' -- ./plain
+printf '#!/bin/sh\r\necho hi\r\n' >dos && chmod +x dos
+mistake "^./dos:1: error: its interpreter /bin/sh.r cannot be run: No such file or directory; .*line ends of DOS: sed" -- ./dos
+printf '#!/nonexistent/sh\n' >lost && chmod +x lost
+mistake '^./lost:1: error: its interpreter /nonexistent/sh cannot be run' -- ./lost
+mistake '--limit 0 would keep no reference' --limit 0 -- true
 mistake 'exists; --force' -o sort.mtr -- true
 mistake 'did you mean --limit' --limt 5 -- true
 mistake 'no function "nosuchsymbol"' --roi nosuchsymbol -o x.mtr -- "$programs/record_threads"

@@ -21,7 +21,7 @@ int outfile_open(struct outfile *f, const char *path, bool live, struct err *err
     struct stat st;
     bool exists = stat(path, &st) == 0;
 
-    *f = (struct outfile){.fd = -1};
+    *f = (struct outfile){.fd = -1, .live = live};
     if (!strcmp(path, "-")) {
         f->path = strdup("(standard output)");
         f->keep = true;
@@ -32,10 +32,7 @@ int outfile_open(struct outfile *f, const char *path, bool live, struct err *err
     if (!f->path)
         return err_set(err, ERR_RUN, "out of memory");
     if (exists && !S_ISREG(st.st_mode)) {
-        live = true;
         f->keep = true;
-    }
-    if (live) {
         f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     } else {
         size_t room = strlen(f->path) + 48;
@@ -79,6 +76,17 @@ int outfile_write(struct outfile *f, const void *data, size_t n, struct err *err
 int outfile_rewrite(struct outfile *f, uint64_t pos, const void *data, size_t n, struct err *err)
 {
     return pwrite(f->fd, data, n, (off_t)pos) == (ssize_t)n ? 0 : failed(f, err, "write");
+}
+
+int outfile_show(struct outfile *f, struct err *err)
+{
+    if (!f->live || !f->tmp)
+        return 0;
+    if (rename(f->tmp, f->path) < 0)
+        return failed(f, err, "give the file its name");
+    free(f->tmp);
+    f->tmp = NULL;
+    return 0;
 }
 
 static void forget(struct outfile *f)

@@ -125,6 +125,11 @@ int trace_writer_put(struct trace_writer *w, uint32_t process, uint32_t thread, 
     return 0;
 }
 
+int trace_writer_show(struct trace_writer *w, struct err *err)
+{
+    return outfile_show(&w->file, err);
+}
+
 int trace_writer_flush(struct trace_writer *w, struct err *err)
 {
     if (w->failed)

@@ -218,25 +218,31 @@ void drain_quiet(struct drain *d)
     atomic_compare_exchange_strong(&d->wire->mode, &record, WIRE_QUIET);
 }
 
-/* With the lock held no producer hands anything over. Producers that hold it may wait for us. */
-static int take_all_and_lock(struct drain *d, struct err *err)
+/*
+ * With the lock held no producer hands anything over. Producers that hold it may wait for us; those of processes that outlive
+ * process 0 never stop by themselves, so the lock comes before the queue is empty.
+ */
+static int lock_and_take_all(struct drain *d, struct err *err)
 {
+    enum { WAIT_NS = 1000000 };
     int rc, got;
-    for (;;) {
-        while ((got = drain_step(d, 0, err)) > 0)
-            ;
-        if (got < 0)
+    do {
+        struct timespec until;
+        if (drain_step(d, 0, err) < 0)
             return -1;
-        rc = pthread_mutex_trylock(&d->wire->lock);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += WAIT_NS;
+        if (until.tv_nsec >= 1000000000L)
+            until.tv_sec++, until.tv_nsec -= 1000000000L;
+        rc = pthread_mutex_timedlock(&d->wire->lock, &until);
         if (rc == EOWNERDEAD)
             rc = pthread_mutex_consistent(&d->wire->lock);
-        if (rc == 0 && atomic_load(&d->wire->head) == atomic_load(&d->wire->tail))
-            return 0;
-        if (rc == 0)
-            pthread_mutex_unlock(&d->wire->lock);
-        else
-            drain_step(d, 1, NULL);
-    }
+    } while (rc != 0);
+    while ((got = drain_step(d, 0, err)) > 0)
+        ;
+    if (got < 0)
+        pthread_mutex_unlock(&d->wire->lock);
+    return got;
 }
 
 /* Where a lane's events are whole: a killed process may have left one half written. */
@@ -256,7 +262,7 @@ int drain_finish(struct drain *d, int status, struct err *err)
 {
     struct wire *w = d->wire;
     bool quiet = atomic_load(&w->mode) == WIRE_QUIET;
-    int rc = take_all_and_lock(d, err);
+    int rc = lock_and_take_all(d, err);
     if (rc < 0)
         return -1;
     uint32_t last_thread = 0;

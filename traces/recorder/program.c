@@ -122,22 +122,35 @@ static int cannot_read(const struct program *t, int why, struct err *err)
     return err_at(err, t->path, 0, 0);
 }
 
+/* Of a script's interpreter the script is the place: people look for the mistake there. */
+static int cannot_open(const struct program *t, const char *script, int why, struct err *err)
+{
+    if (!script)
+        return cannot_read(t, why, err);
+    size_t n = strlen(t->path);
+    bool dos = n && t->path[n - 1] == '\r';
+    err_set(err, ERR_USAGE, "its interpreter %.*s%s cannot be run: %s", (int)(n - dos), t->path, dos ? "\\r" : "", strerror(why));
+    err_at(err, script, 1, 0);
+    return dos ? err_remedy(err, "the script has the line ends of DOS: sed -i 's/\\r$//' %.200s", script) : -1;
+}
+
 static int resolve(struct program *t, struct err *err)
 {
     unsigned char head[8192];
+    const char *script = NULL; /* in t->argv */
     for (int scripts = 0;; scripts++) {
         struct stat st;
         int fd = open(t->path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-            return cannot_read(t, errno, err);
+            return cannot_open(t, script, errno, err);
         bool folder = fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
         ssize_t got = folder ? -1 : pread(fd, head, sizeof head, 0);
         int why = folder ? EISDIR : errno;
         close(fd);
         if (got < 0)
-            return cannot_read(t, why, err);
+            return cannot_open(t, script, why, err);
         if (access(t->path, X_OK) < 0)
-            return cannot_read(t, errno, err);
+            return cannot_open(t, script, errno, err);
         if (got < 2 || memcmp(head, "#!", 2) != 0) {
             t->privileged = (st.st_mode & (S_ISUID | S_ISGID)) != 0;
             return check_elf(t, head, (size_t)got, err);
@@ -146,6 +159,7 @@ static int resolve(struct program *t, struct err *err)
             err_set(err, ERR_USAGE, "its interpreter is a script whose interpreter is a script, and so on");
             return err_at(err, t->path, 0, 0);
         }
+        script = t->path; /* take_script moves it into argv */
         head[(size_t)got < LINE_MAX_BYTES ? (size_t)got : LINE_MAX_BYTES - 1] = '\0';
         if (take_script(t, (const char *)head + 2, err) < 0)
             return -1;

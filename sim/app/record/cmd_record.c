@@ -203,6 +203,8 @@ static int take_option(struct plan *p, int got, const char *value)
     }
     if (n && (!number(value, &end, n) || *end))
         return usage_error("`%s` is not a number of references", value);
+    if (got == OPT_LIMIT && !*n)
+        return usage_error("--limit 0 would keep no reference; leave it out to keep all");
     return 0;
 }
 
@@ -219,9 +221,21 @@ static int check_plan(const struct plan *p)
 
 /* --- */
 
+struct written {
+    struct trace_writer *writer;
+    bool shown; /* the program has begun: the trace takes the place of what had its name */
+};
+
 static int put_written(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
 {
-    return trace_writer_put(self, process, thread, rec, n, err);
+    struct written *w = self;
+    for (size_t i = 0; i < n && !w->shown; i += 1u + rec[i].slots)
+        if (rec[i].kind != TRACE_MARK && rec[i].kind != TRACE_EXIT) { /* ours, and the end of one that was not loaded */
+            if (trace_writer_show(w->writer, err) < 0)
+                return -1;
+            w->shown = true;
+        }
+    return trace_writer_put(w->writer, process, thread, rec, n, err);
 }
 
 static bool is_full(void *self)
@@ -276,15 +290,15 @@ static int check_found(const struct plan *p, const struct window *w, struct err 
 static int record(struct plan *p)
 {
     struct err err = {0};
-    struct trace_writer *writer = NULL;
+    struct written w = {0};
     struct window *window = NULL;
     struct record_outcome out = {0};
     double begin = seconds();
     int rc = -1;
     p->window.program = p->request.target.program.path;
     p->writer.live = true; /* killed, we leave what we have */
-    if (trace_writer_open_with(&writer, p->path, &p->writer, &err) == 0 &&
-        window_new(&window, &p->window, (struct record_sink){writer, put_written}, &err) == 0) {
+    if (trace_writer_open_with(&w.writer, p->path, &p->writer, &err) == 0 &&
+        window_new(&window, &p->window, (struct record_sink){&w, put_written}, &err) == 0) {
         struct record_enough enough = {window, is_full};
         rc = (p->lackey ? record_with_lackey : record_with_qemu)(&p->request, window_sink(window), enough, &out, &err);
         if (rc == 0)
@@ -295,12 +309,12 @@ static int record(struct plan *p)
         }
     }
     if (rc == 0) {
-        rc = trace_writer_close(writer, &err);
-    } else if (out.ran) { /* what is in the file stays; marked as not closed if it cannot be closed */
+        rc = trace_writer_close(w.writer, &err);
+    } else if (w.shown) { /* what is in the file stays; marked as not closed if it cannot be closed */
         struct err ignored;
-        trace_writer_close(writer, &ignored);
+        trace_writer_close(w.writer, &ignored);
     } else {
-        trace_writer_abort(writer);
+        trace_writer_abort(w.writer);
     }
     if (rc == 0)
         summary(p, window, &out, seconds() - begin);

@@ -168,8 +168,11 @@ int record_with_lackey(const struct record_request *r, struct record_sink sink, 
         record_signals_child(pid);
         wait_first(end[0]);
         rc = text_init(&text, end[0], pid, err);
-        if (rc == 0)
-            rc = trace_open(&t, text.link, &opt, err);
+        if (rc == 0 && (rc = trace_open(&t, text.link, &opt, err)) < 0 && record_child_ended(pid, true, &out->status)) {
+            pid = -1; /* no line of it came */
+            err_set(err, ERR_RUN, "Valgrind ended with %d and did not run the program; it says why above", out->status);
+            err_at(err, r->target.program.path, 0, 0);
+        }
         if (rc == 0)
             fcntl(end[0], F_SETPIPE_SZ, 1 << 20);
     }

@@ -165,8 +165,9 @@ static int judge(const struct drain *d, const struct command *c, const struct re
         return err_remedy(err, "it must be version 6.0 to 8.x, built with plugins, as qemu-user of Debian and Ubuntu is");
     }
     if (!result.maps) {
-        err_set(err, ERR_RUN, "QEMU could not load the program");
-        return err_at(err, r->target.program.path, 0, 0);
+        err_set(err, ERR_RUN, "QEMU ended with %d and could not load the program", out->status);
+        err_at(err, r->target.program.path, 0, 0);
+        return err_remedy(err, "is the file whole, and does it run by itself? `%.100s -cpu help` lists what --cpu takes", c->qemu);
     }
     if (result.lost)
         fprintf(stderr, "mmulab record: warning: the recording ends before the program: %s\n", result.lost);
