@@ -1,6 +1,8 @@
 /* mmulab sweep CONFIG: plans, runs what is not there yet, collects. */
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
+#include "app/kernel_run.h"
+#include "app/machine_root.h"
 #include "app/sweep/cmd_sweep.h"
 #include "app/sweep/collect.h"
 #include "app/sweep/estimate.h"
@@ -118,6 +120,19 @@ static int parse(int argc, char **argv, struct options *o)
 
 /* ---- planning ---- */
 
+/* Some axis or the configuration says what is replayed. What an axis's values come to is each point's matter. */
+static bool has_work(const struct config *c, const struct sweep_axes *axes)
+{
+    const struct machine_root *root = config_root(c);
+    bool found = root->workload.processes.n || kernel_wanted(c);
+    for (size_t i = 0; i < axes->n && !found; i++) {
+        found = axes->axis[i].kind == AXIS_TRACE;
+        for (size_t k = 0; k < axes->axis[i].n_keys && !found; k++)
+            found = !strncmp(axes->axis[i].key[k], "workload.", 9);
+    }
+    return found;
+}
+
 /* Reads the configuration and makes the plan's texts; 0, or the exit code after telling what is wrong. */
 static int compose(const struct options *o, int argc, char **argv, char **text, char **host)
 {
@@ -132,6 +147,9 @@ static int compose(const struct options *o, int argc, char **argv, char **text, 
     } else if (!axes.n) {
         fprintf(stderr, "mmulab sweep: error: nothing is varied; write a section \"sweep\" with \"axes\", \"traces\" or \"seeds\" "
                         "(docs/sweep.md), or mmulab run for one simulation\n");
+    } else if (!has_work(c, &axes)) {
+        fprintf(stderr, "mmulab sweep: error: there is nothing to replay; name traces with -t, in \"traces\" of the section \"sweep\" or in "
+                        "workload.processes\n");
     } else if (plan_compose(c, &axes, argc, argv, text, host, &err) < 0) {
         code = cmd_error("sweep", &err);
     } else {

@@ -125,9 +125,10 @@ static int file_number(struct compose *c, const char *key, const char *path, str
     }
     char *real = realpath(path, NULL);
     if (!real || stat(real, &st) || access(real, R_OK)) {
-        err_set(err, ERR_USAGE, "%.400s: %s", path, strerror(errno));
+        err_set(err, ERR_USAGE, "the file that \"%.100s\" names cannot be read: %s", key, strerror(errno));
+        err_at(err, path, 0, 0);
         free(real);
-        return -1;
+        return err_remedy(err, "paths in a configuration are relative to it, those of the command line to the current folder");
     }
     if ((n = known_file(c, real)) >= 0) {
         free(real);
@@ -135,8 +136,10 @@ static int file_number(struct compose *c, const char *key, const char *path, str
     }
     n = add_file(c, path, (struct sweep_file){.path = real, .size = (uint64_t)st.st_size,
                            .mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec});
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_USAGE, "%.400s is no file", path);
+    if (!S_ISREG(st.st_mode)) {
+        err_set(err, ERR_USAGE, "what \"%.100s\" names is no file", key);
+        return err_at(err, path, 0, 0);
+    }
     if (hash_file(&c->file[n], err) < 0)
         return -1;
     if (!strcmp(key, "workload.kernel.events")) { /* kernel/kernel_run.c starts from it unless another is named */
