@@ -4,6 +4,7 @@
 #include "traces/input.h"
 #include "traces/analysis/pairs.h"
 #include "traces/io/ring.h"
+#include "traces/io/share.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct trace {
     struct trace_options opt;
 
     struct ring *ring;
+    struct trace_share *share; /* chunks come from there, not from the ring; NULL: they do not */
     uint32_t process, thread; /* of the sink, carried from chunk to chunk by the filling side */
     uint64_t decoded;         /* records that the reader put, or sought over: the filling side's */
 
@@ -121,6 +123,11 @@ static void fill(void *self, struct chunk *c)
             err_at(&c->err, trace_input_name(t->in), 0, 0);
     }
     reader_info(t, &c->info);
+}
+
+void trace_decode_chunk(struct trace *t, struct chunk *c)
+{
+    fill(t, c);
 }
 
 /* --- opening -------------------------------------------------------------------------------------------- */
@@ -278,7 +285,10 @@ int trace_open(struct trace **out, const char *path, const struct trace_options 
         trace_close(t);
         return -1;
     }
-    return trace_begin(out, t, err);
+    r = trace_begin(out, t, err);
+    if (r == 0 && t->opt.share && trace_share_take(t->opt.share, path))
+        t->share = t->opt.share;
+    return r;
 }
 
 int trace_open_memory(struct trace **out, const void *buf, size_t n, const struct trace_options *opt,
@@ -370,9 +380,9 @@ int trace_next(struct trace *t, struct trace_batch *out, struct err *err)
                 t->over = true;
                 continue;
             }
-            t->chunk = ring_next(t->ring);
+            t->chunk = t->share ? trace_share_next(t->share) : ring_next(t->ring);
             if (!t->chunk)
-                return err_set(err, ERR_RUN, "cannot start the decoding thread");
+                return err_set(err, ERR_RUN, t->share ? "the process that decodes has ended" : "cannot start the decoding thread");
             t->info = t->chunk->info;
             t->run = t->at = 0;
             continue;
@@ -409,6 +419,7 @@ int trace_next(struct trace *t, struct trace_batch *out, struct err *err)
 static void forget_position(struct trace *t)
 {
     ring_stop(t->ring);
+    t->share = NULL;
     t->chunk = NULL;
     t->run = t->at = 0;
     t->over = false;

@@ -63,10 +63,12 @@ struct trace_info {
     struct trace_left left[TRACE_LEFT_MAX];
 };
 
+struct trace_share;
 struct trace_options {
     const char *format; /* force a reader by name; NULL: chosen by content */
     bool ahead;         /* decode in a second thread */
     bool no_maps;       /* do not read NAME.maps.txt beside a lackey file */
+    struct trace_share *share; /* batches come from there if it is of this trace (traces/io/share.h); NULL: none */
 };
 
 struct trace;

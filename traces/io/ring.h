@@ -22,6 +22,9 @@ struct chunk {
 /* Fills `c`; called by one thread at a time. Carries the sink's process and thread over by itself. */
 typedef void (*ring_fill_fn)(void *self, struct chunk *c);
 
+/* The next chunk of a trace that nothing else reads (traces/trace.c). */
+void trace_decode_chunk(struct trace *t, struct chunk *c);
+
 struct ring;
 int ring_new(struct ring **out, bool ahead, ring_fill_fn fill, void *self, struct err *err);
 void ring_free(struct ring *r);

@@ -1,0 +1,1 @@
+mmulab_check(test_share DEPS traces TIMEOUT 300)
