@@ -1,7 +1,7 @@
 /* mmulab sweep CONFIG: plans, runs what is not there yet, collects. */
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
-#include "app/kernel_run.h"
+#include "app/kernel/kernel_run.h"
 #include "app/machine_root.h"
 #include "app/sweep/cmd_sweep.h"
 #include "app/sweep/collect.h"
