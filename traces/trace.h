@@ -190,7 +190,7 @@ const char *trace_writer_form(unsigned i); /* names of the forms that are writte
 const char *trace_writer_form_of(const char *path, const char *form);
 /* There is something worth keeping: a live file takes its name, and the place of what had it. Again: nothing. */
 int trace_writer_show(struct trace_writer *w, struct err *err);
-/* What was put so far is in the file and can be read (live and shown). Ends a block: not too often. */
+/* What was put so far is in the file and can be read (live; shows it). Ends a block: not too often. */
 int trace_writer_flush(struct trace_writer *w, struct err *err);
 /* Frees w in both cases; on error the temporary file is removed (one that was shown stays as it is). */
 int trace_writer_close(struct trace_writer *w, struct err *err);

@@ -134,7 +134,7 @@ int trace_writer_flush(struct trace_writer *w, struct err *err)
 {
     if (w->failed)
         return err_set(err, ERR_RUN, "the trace could not be written before");
-    w->failed = w->ops->flush(w->self, err) < 0;
+    w->failed = w->ops->flush(w->self, err) < 0 || outfile_show(&w->file, err) < 0;
     return w->failed ? -1 : 0;
 }
 
