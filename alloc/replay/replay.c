@@ -347,6 +347,12 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
     p->out->records[p->part]++;
     if (p->part == REPLAY_AFTER)
         compare_free(p); /* as it was up to now */
+    if (p->out->kmem_pages && in) {
+        if (r->kind == TRACE_PAGE_ALLOC)
+            kmem_pages_event_alloc(p->out->kmem_pages, r->addr, r->size > 63 ? 63 : r->size, (unsigned)(w[1] > 63 ? 63 : w[1]), w[0]);
+        else if (r->kind == TRACE_PAGE_FREE)
+            kmem_pages_event_free(p->out->kmem_pages, r->addr, r->size > 63 ? 63 : r->size);
+    }
     if (p->objects && p->part < REPLAY_AFTER)
         objects_event(p->objects, r, p->events, cpu, p->now_ns - p->began_ns);
     switch (r->kind) {
@@ -458,7 +464,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     size_pageblocks(&p);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
-    else if ((q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
+    else if ((!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
              (q->before || move_on(&p, REPLAY_WINDOW, err) == 0) && (q->make || trace_open(&t, q->events, &opt, err) == 0))
         rc = all_records(&p, t, err);
     if (p.recorded)
@@ -472,6 +478,8 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     out->pages = NULL;
     requests_free(p.requests);
     out->objects = NULL;
+    kmem_pages_free(out->kmem_pages);
+    out->kmem_pages = NULL;
     objects_free(p.objects);
     free(p.sites);
     recorded_free(p.recorded);

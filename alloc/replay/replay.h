@@ -25,6 +25,7 @@
 #include "replay/before/image.h"
 #include "replay/before/lists.h"
 #include "replay/objects.h"
+#include "replay/pages/kmem_pages.h"
 #include "replay/pages/requests.h"
 #include "replay/recorded.h"
 #include "replay/simulate.h"
@@ -52,6 +53,7 @@ struct replay_request {
     const struct buddy_config *buddy;
     const struct memory_config *policy;
     const struct slab_config *objects;     /* NULL: none; without the others */
+    bool kmem_pages;                       /* count page events as perf kmem does */
     uint64_t seed;                         /* of the slab design's random orders */
     /* NULL is fine. begin: the state that the replay changes stands as in the snapshot (of simulate, pages or objects, else predict); tick: now
      * and then, with the events replayed and the time since the first, not 0: stop; end: once after begin, *out is complete, the state goes. */
@@ -88,6 +90,7 @@ struct replay_result {
     const struct objects *objects;   /* from begin to end */
     const struct requests *pages;    /* from begin to end */
     struct objects_stats objects_left;
+    struct kmem_pages *kmem_pages; /* of the window, if asked for; until end */
     bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
     uint64_t ns; /* from the first record to the end of the window */
 };

@@ -4,6 +4,7 @@
 #include "engine/stats.h"
 #include "frames/buddy/pcp.h"
 #include "frames/phys_mem.h"
+#include "frames/zones/gfp_text.h"
 
 START_TEST(gfp_values_and_zones)
 {
@@ -25,6 +26,25 @@ START_TEST(gfp_values_and_zones)
     ck_assert_int_eq(gfp_migratetype(GFP_KERNEL), MIGRATE_UNMOVABLE);
     ck_assert_int_eq(gfp_migratetype(GFP_KERNEL | __GFP_RECLAIMABLE), MIGRATE_RECLAIMABLE);
     ck_assert_int_eq(gfp_migratetype(GFP_HIGHUSER_MOVABLE), MIGRATE_MOVABLE);
+}
+END_TEST
+
+START_TEST(gfp_texts) /* as events of a 6.18 kernel print them */
+{
+    static const struct { uint64_t gfp; const char *text; } t[] = {
+        {0, "none"},
+        {GFP_KERNEL, "GFP_KERNEL"},
+        {0x140cca, "GFP_HIGHUSER_MOVABLE|__GFP_COMP"},
+        {0x3d24ca, "GFP_TRANSHUGE|__GFP_NORETRY|__GFP_THISNODE"},
+        {0xd2050, "__GFP_RECLAIMABLE|__GFP_IO|__GFP_NOWARN|__GFP_NORETRY|__GFP_COMP|__GFP_NOMEMALLOC"},
+        {0x152c4a, "GFP_NOFS|__GFP_HIGHMEM|__GFP_MOVABLE|__GFP_NOWARN|__GFP_NORETRY|__GFP_COMP|__GFP_HARDWALL"},
+        {0x500cc2, "GFP_HIGHUSER|__GFP_ACCOUNT"},
+        {0x1000cc0, "GFP_KERNEL|0x1000000"},
+    };
+    char text[GFP_TEXT];
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        ck_assert_str_eq(gfp_text(t[i].gfp, text), t[i].text);
+    ck_assert_uint_lt(strlen(gfp_text(UINT64_MAX, text)), GFP_TEXT);
 }
 END_TEST
 
@@ -378,6 +398,7 @@ int main(void)
     TCase *t = tcase_create("frames");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, gfp_values_and_zones);
+    tcase_add_test(t, gfp_texts);
     tcase_add_test(t, parameter_tables);
     tcase_add_test(t, watermarks_of_a_live_kernel);
     tcase_add_test(t, min_free_kbytes_formula);

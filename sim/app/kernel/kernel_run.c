@@ -88,6 +88,13 @@ static int write_callers(FILE *f, void *ctx, struct err *err)
     return 0;
 }
 
+static int write_pages(FILE *f, void *ctx, struct err *err)
+{
+    (void)err;
+    kmem_pages_print(ctx, f);
+    return 0;
+}
+
 static int write_vmallocinfo(FILE *f, void *ctx, struct err *err)
 {
     (void)err;
@@ -95,9 +102,12 @@ static int write_vmallocinfo(FILE *f, void *ctx, struct err *err)
     return 0;
 }
 
-static int write_objects(const struct kernel_run *r, struct err *err)
+static int write_tables(const struct kernel_run *r, struct err *err)
 {
     void *o = (void *)(uintptr_t)r->replay->objects; /* the writer only reads */
+    struct kmem_pages *pages = r->replay->kmem_pages;
+    if (pages && kmem_pages_events(pages) && result_write(r->result, "proc/kmem_pages", write_pages, pages, err) < 0)
+        return -1;
     if (o && slab_vmalloc_stats(slab_calls_vmalloc(objects_calls(o)))->areas &&
         result_write(r->result, "proc/vmallocinfo", write_vmallocinfo, o, err) < 0)
         return -1;
@@ -223,7 +233,7 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     source.vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL;
     r->written = config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
-                 proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_objects(r, &r->err) == 0 &&
+                 proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_tables(r, &r->err) == 0 &&
                  result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
                  memory_series_write(r->memory_series, r->result, &r->err) == 0 &&
                  result_write_stats(r->result, &rr, r->stats, r->series, &r->err) == 0 &&
@@ -373,7 +383,7 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
                                .predict = !r.objects && !simulated,
                                .simulate = !r.objects && simulated && k->level == KERNEL_BLOCKS,
                                .pages = !r.objects && simulated && k->level == KERNEL_PAGES, .buddy = &root->m.buddy,
-                               .policy = &root->m.memory, .objects = r.objects ? &root->m.slab : NULL, .seed = root->m.sim.seed,
+                               .policy = &root->m.memory, .objects = r.objects ? &root->m.slab : NULL, .kmem_pages = !r.made_up, .seed = root->m.sim.seed,
                                .allocator = root->m.buddy.allocator,
                                .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
     progress_signals_install();
