@@ -218,8 +218,8 @@ const struct slab_stats *slab_stats(const struct slab_sys *s); /* gauges are bro
  * (with the classic design's index). The four add up to pages. */
 struct slab_bytes_now { uint64_t pages, objects, requested, rounding, free, tail; };
 struct slab_bytes_now slab_bytes_now(const struct slab_sys *s);
-/* Who has a frame: false if no slab does. `cache`: "kmalloc-large", "slob" where there is none. */
-struct slab_frame_user { const char *cache; unsigned objects, in_use; };
+/* Who has a frame: false if no slab does. `cache`: "kmalloc-large", "slob" where there is none. `reclaimable`: counted in SReclaimable. */
+struct slab_frame_user { const char *cache; unsigned objects, in_use; bool reclaimable; };
 bool slab_frame_user(const struct slab_sys *s, pfn_t pfn, struct slab_frame_user *out);
 struct frame_map *slab_frames(const struct slab_sys *s);
 const struct slab_config *slab_cfg(const struct slab_sys *s);

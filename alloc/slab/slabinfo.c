@@ -65,7 +65,8 @@ bool slab_frame_user(const struct slab_sys *s, pfn_t pfn, struct slab_frame_user
     if (!p)
         return false;
     *out = (struct slab_frame_user){.cache = p->cache ? p->cache->name : p->kind == PAGE_LARGE ? "kmalloc-large" : "slob",
-                                    .objects = p->cache ? p->objects : 1, .in_use = p->cache ? p->live_n : 1};
+                                    .objects = p->cache ? p->objects : 1, .in_use = p->cache ? p->live_n : 1,
+                                    .reclaimable = p->cache && (p->cache->flags & SLAB_RECLAIM_ACCOUNT)};
     return true;
 }
 

@@ -99,6 +99,7 @@ static void on_event(void *self, const struct machine_event *e)
 static struct proc_source proc_of(const struct run *r)
 {
     return (struct proc_source){.map = machine_frames(r->m), .slab = machine_has_objects(r->m) ? machine_slab(r->m) : NULL,
+                                .gigantic = machine_vm(r->m) && machine_vm(r->m)->config.gigantic_pages,
                                 .users = r->page_users ? r->m : NULL};
 }
 

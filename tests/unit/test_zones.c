@@ -389,7 +389,7 @@ START_TEST(zoneinfo_text)
     char *got;
     size_t size;
     FILE *out = open_memstream(&got, &size);
-    frames_print_zoneinfo(m, out);
+    frames_print_zoneinfo(m, NULL, out);
     fclose(out);
     static const char *const parts[] = {
         "Node 0, zone      DMA\n  per-node stats\n", "\n  pages free     3840\n        boost    0\n        min      ",
@@ -402,6 +402,101 @@ START_TEST(zoneinfo_text)
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         ck_assert_msg(strstr(got, parts[i]) != NULL, "no \"%s\" in\n%s", parts[i], got);
     free(got);
+    frame_map_free(m);
+}
+END_TEST
+
+/* A line of the per-node part, or -1 if there is none. */
+static long long node_line(const char *text, unsigned node, const char *name)
+{
+    char head[64], line[96];
+    snprintf(head, sizeof head, "Node %u, zone", node);
+    const char *from = strstr(text, head), *p = from;
+    snprintf(line, sizeof line, "\n      %-12s ", name);
+    for (const char *next = from; next && strncmp(next, head, strlen(head)) == 0;) { /* up to the next node */
+        p = strstr(next + 1, "\nNode ");
+        next = p ? p + 1 : NULL;
+    }
+    const char *at = from ? strstr(from, line) : NULL;
+    return at && (!p || at < p) ? strtoll(at + strlen(line), NULL, 10) : -1;
+}
+
+static enum zoneinfo_slab odd_frames(void *self, pfn_t block)
+{
+    ++*(unsigned *)self;
+    return block.v % 2 ? ZONEINFO_SLAB_RECLAIMABLE : ZONEINFO_SLAB_UNRECLAIMABLE;
+}
+
+static char *zoneinfo_of(const struct frame_map *m, const struct zoneinfo_more *more)
+{
+    char *got;
+    size_t size;
+    FILE *out = open_memstream(&got, &size);
+    frames_print_zoneinfo(m, more, out);
+    fclose(out);
+    return got;
+}
+
+/* Each node's own counters; what nobody knows is not there at all. */
+START_TEST(zoneinfo_of_nodes)
+{
+    struct memory_config c;
+    struct buddy_config b;
+    defaults(&c, &b, 2 * GIB);
+    c.nodes = 2;
+    b.cpus = 2;
+    struct frame_map *m = map_of(c, b);
+    unsigned asked = 0, odd = 0;
+    const struct zoneinfo_more more = {.self = &asked, .slab = odd_frames}, pool = {.gigantic = true}, guess = {.guessed = true};
+    static const struct { unsigned cpu, n, order; gfp_t gfp; enum frame_tag tag; } take[] = {
+        {0, 7, 0, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON}, {0, 3, 9, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON},
+        {0, 5, 0, GFP_KERNEL, FRAME_TAG_PGTABLE},        {1, 11, 0, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON},
+        {1, 2, 3, GFP_HIGHUSER_MOVABLE, FRAME_TAG_FILE}, {1, 4, 0, GFP_HIGHUSER_MOVABLE, FRAME_TAG_SHMEM},
+        {1, 13, 0, GFP_KERNEL, FRAME_TAG_SLAB},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(take); i++) {
+        frames_on_cpu(m, take[i].cpu);
+        for (unsigned k = 0; k < take[i].n; k++) {
+            pfn_t p = frames_alloc(m, take[i].gfp, take[i].order, take[i].tag);
+            ck_assert_uint_eq(frames_zone_of(m, p)->node, take[i].cpu);
+            odd += take[i].tag == FRAME_TAG_SLAB && p.v % 2;
+        }
+    }
+    char *t = zoneinfo_of(m, &more);
+    static const struct { unsigned node; const char *name; long long pages; } want[] = {
+        {0, "nr_anon_pages", 7 + 3 * 512}, {0, "nr_anon_transparent_hugepages", 3}, {0, "nr_page_table_pages", 5}, {0, "nr_mapped", 0},
+        {0, "nr_file_pages", 0}, {0, "nr_shmem", 0}, {0, "nr_shmem_hugepages", 0}, {0, "nr_file_hugepages", 0},
+        {0, "nr_slab_reclaimable", 0}, {0, "nr_slab_unreclaimable", 0}, {0, "nr_isolated_anon", 0}, {0, "nr_isolated_file", 0},
+        {0, "nr_dirty", -1}, {0, "nr_inactive_anon", -1}, {0, "nr_kernel_stack", -1}, {0, "workingset_nodes", -1},
+        {1, "nr_anon_pages", 11}, {1, "nr_anon_transparent_hugepages", 0}, {1, "nr_page_table_pages", 0}, {1, "nr_file_pages", 2 * 8 + 4},
+        {1, "nr_shmem", 4}, {1, "nr_mapped", -1}, {1, "nr_shmem_hugepages", -1}, {1, "nr_file_pmdmapped", -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        ck_assert_msg(node_line(t, want[i].node, want[i].name) == want[i].pages, "node %u, %s: not %lld in\n%s", want[i].node,
+                      want[i].name, want[i].pages, t);
+    ck_assert_uint_eq(asked, 13);
+    ck_assert_int_eq(node_line(t, 1, "nr_slab_reclaimable"), odd);
+    ck_assert_int_eq(node_line(t, 1, "nr_slab_unreclaimable"), 13 - odd);
+    free(t);
+    t = zoneinfo_of(m, NULL); /* nobody knows the slabs of node 1 */
+    ck_assert_int_eq(node_line(t, 1, "nr_slab_reclaimable"), -1);
+    ck_assert_int_eq(node_line(t, 0, "nr_slab_unreclaimable"), 0);
+    free(t);
+    t = zoneinfo_of(m, &pool);
+    ck_assert_int_eq(node_line(t, 0, "nr_anon_pages"), -1);
+    ck_assert_int_eq(node_line(t, 0, "nr_page_table_pages"), 5);
+    free(t);
+    t = zoneinfo_of(m, &guess);
+    ck_assert_int_eq(node_line(t, 0, "nr_page_table_pages"), -1);
+    ck_assert_int_eq(node_line(t, 1, "nr_file_pages"), -1);
+    ck_assert_int_eq(node_line(t, 1, "nr_isolated_file"), 0);
+    free(t);
+    frames_on_cpu(m, 0);
+    frames_alloc(m, GFP_HIGHUSER_MOVABLE, 0, FRAME_TAG_BALLAST); /* of an aged machine: anonymous or of a file, nobody says */
+    t = zoneinfo_of(m, &more);
+    ck_assert_int_eq(node_line(t, 0, "nr_anon_pages"), -1);
+    ck_assert_int_eq(node_line(t, 1, "nr_anon_pages"), 11);
+    free(t);
     frame_map_free(m);
 }
 END_TEST
@@ -421,6 +516,7 @@ int main(void)
     tcase_add_test(t, highatomic_reserve);
     tcase_add_test(t, thresholds_of_a_live_kernel);
     tcase_add_test(t, zoneinfo_text);
+    tcase_add_test(t, zoneinfo_of_nodes);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

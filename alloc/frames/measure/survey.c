@@ -1,6 +1,7 @@
 #include "frames/measure/survey.h"
 
 #include "engine/types.h"
+#include "frames/measure/walk.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -202,15 +203,6 @@ double survey_largest_share(const struct survey *s)
 
 /* ---- the simulated frame map ---- */
 
-/* Memory that was never handed out lies in few runs of many blocks: the end of the one that holds `p`, or `p`. */
-static uint64_t virgin_end(const struct zone *z, uint64_t p)
-{
-    for (unsigned i = z->virgin.first; i < z->virgin.n; i++)
-        if (p >= z->virgin.run[i].start && p < z->virgin.run[i].end)
-            return z->virgin.run[i].end;
-    return p;
-}
-
 enum survey_class survey_class_of_tag(enum frame_tag tag)
 {
     switch (tag) {
@@ -224,52 +216,16 @@ enum survey_class survey_class_of_tag(enum frame_tag tag)
     }
 }
 
-/* Where a stretch of holes or reserved frames that holds `p` may end: the next border of RAM or of what the allocator got. */
-static uint64_t next_border(const struct frame_map *map, uint64_t p)
-{
-    uint64_t next = map->n_frames;
-    for (unsigned i = 0; i < map->n_ram; i++)
-        for (unsigned k = 0; k < 2; k++) {
-            uint64_t at = k ? map->ram[i].end : map->ram[i].start;
-            next = at > p && at < next ? at : next;
-        }
-    for (unsigned i = 0; i < map->n_ranges; i++)
-        if (map->ranges[i].start > p && map->ranges[i].start < next)
-            next = map->ranges[i].start;
-    return next;
-}
-
 void survey_frames(struct survey *s, const struct frame_map *map)
 {
-    for (uint64_t p = 0; p < map->n_frames;) {
-        uint64_t virgin = p;
-        for (unsigned i = 0; i < map->n_zones && virgin == p; i++)
-            virgin = virgin_end(&map->zones[i], p);
-        if (virgin > p) {
-            survey_add(s, p, virgin - p, SURVEY_FREE);
-            p = virgin;
-            continue;
-        }
-        struct frame_block b = frames_find(map, (pfn_t){p});
-        uint64_t pages = 1;
+    struct frames_stretch x;
+    for (uint64_t p = 0; frames_walk(map, &p, &x);) {
         enum survey_class c = SURVEY_HOLE;
-        switch (b.kind) {
-        case FRAME_IS_FREE:
-        case FRAME_IS_ALLOCATED:
-        case FRAME_IS_PCP:
-            pages = b.head.v + (1ull << b.order) - p;
-            c = b.kind == FRAME_IS_FREE ? SURVEY_FREE : b.kind == FRAME_IS_PCP ? SURVEY_PCP : survey_class_of_tag((enum frame_tag)frame_at(map, b.head)->tag);
-            break;
-        case FRAME_IS_RESERVED:
-            c = SURVEY_RESERVED;
-            pages = next_border(map, p) - p;
-            break;
-        default:
-            pages = next_border(map, p) - p;
-            break;
-        }
-        survey_add(s, p, pages, c);
-        p += pages;
+        if (x.kind == FRAME_IS_ALLOCATED)
+            c = survey_class_of_tag((enum frame_tag)frame_at(map, x.head)->tag);
+        else if (x.kind != FRAME_IS_HOLE)
+            c = x.kind == FRAME_IS_FREE ? SURVEY_FREE : x.kind == FRAME_IS_PCP ? SURVEY_PCP : SURVEY_RESERVED;
+        survey_add(s, x.start, x.pages, c);
     }
     survey_finish(s);
 }

@@ -228,7 +228,7 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
                                .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
                                .n_inputs = n_inputs};
-    struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL};
+    struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL, .guessed = !r->from_memory};
     const struct vmalloc *v = p->objects ? slab_calls_vmalloc(objects_calls(p->objects)) : NULL;
     source.vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL;
     r->written = config_hash(s->config, digest) == 0 &&

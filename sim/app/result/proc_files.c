@@ -11,11 +11,22 @@
     static void print_##name(const struct proc_source *s, FILE *f) { frames_print_##name(s->map, f); }
 OF_MAP(buddyinfo)
 OF_MAP(pagetypeinfo)
-OF_MAP(zoneinfo)
 OF_MAP(unusable_index)
 OF_MAP(extfrag_index)
 OF_MAP(vmstat)
 #undef OF_MAP
+static enum zoneinfo_slab slab_kind(void *self, pfn_t block)
+{
+    struct slab_frame_user u;
+    if (!self || !slab_frame_user(self, block, &u))
+        return ZONEINFO_SLAB_UNKNOWN;
+    return u.reclaimable ? ZONEINFO_SLAB_RECLAIMABLE : ZONEINFO_SLAB_UNRECLAIMABLE;
+}
+static void print_zoneinfo(const struct proc_source *s, FILE *f)
+{
+    struct zoneinfo_more more = {.self = (void *)(uintptr_t)s->slab, .slab = slab_kind, .gigantic = s->gigantic, .guessed = s->guessed};
+    frames_print_zoneinfo(s->map, &more, f);
+}
 static void print_slabinfo(const struct proc_source *s, FILE *f) { slab_print_slabinfo(s->slab, f); }
 static void print_vmallocinfo(const struct proc_source *s, FILE *f) { slab_print_vmallocinfo(s->vmalloc, f); }
 static void print_page_users(const struct proc_source *s, FILE *f) { page_users_print(s->users, f); }
