@@ -5,6 +5,7 @@
 #include "app/result/json/result_json.h"
 
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 static char *in(const char *name)
@@ -382,6 +383,71 @@ START_TEST(killed_in_the_middle)
 }
 END_TEST
 
+/* A run in a folder where another one was killed; it ends with a result or gives up. */
+static void tidy_and_write(const char *dir, bool commit)
+{
+    struct result *r;
+    if (result_open(&r, dir, NULL) || result_write_text(r, "proc/12/maps", "text", NULL) ||
+        result_write_text(r, "config.json", "{}", NULL) || result_write_text(r, "stats.json", "{\"tool\": \"mmulab\"}", NULL))
+        _exit(1);
+    if (commit && result_commit(r, NULL))
+        _exit(1);
+    result_free(r);
+    _exit(0);
+}
+
+static void left_by_a_killed_one(const char *dir)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        struct result *r;
+        _exit(result_open(&r, dir, NULL) || result_write_text(r, "proc/12/maps", "text", NULL) ||
+              result_write_text(r, "proc/buddyinfo", "text", NULL) || result_write_text(r, "config.json", "{}", NULL));
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
+/* kill -9 before each system call: whatever is left is known as a result's folder, and the next run tidies it up. */
+START_TEST(killed_at_every_call)
+{
+    bool commit = _i;
+    char *dir = in("r");
+    int status = 0;
+    for (unsigned calls = 1; !WIFEXITED(status) || calls == 1; calls++) {
+        left_by_a_killed_one(dir);
+        pid_t pid = fork();
+        if (!pid) {
+            if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP))
+                _exit(2);
+            tidy_and_write(dir, commit);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        for (unsigned i = 0; i < 2 * calls && WIFSTOPPED(status); i++) { /* a call stops twice: before and behind it */
+            ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+            ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        }
+        if (WIFSTOPPED(status)) {
+            kill(pid, SIGKILL);
+            ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        } else {
+            ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+            ck_assert_uint_gt(calls, 20);
+        }
+        struct result *r;
+        struct err e = {0};
+        ck_assert_msg(result_open(&r, dir, &e) == 0, "killed after %u calls: %s", calls, e.message);
+        result_free(r); /* what it tidies up */
+        unsigned temporaries, all = entries(dir, &temporaries);
+        ck_assert_uint_eq(temporaries, 0);
+        ck_assert(commit || all == 0);
+        remove_tree(dir);
+        ck_assert_uint_lt(calls, 1000);
+    }
+}
+END_TEST
+
 START_TEST(events_are_bounded)
 {
     struct result *r;
@@ -424,6 +490,7 @@ int main(void)
     tcase_add_test(t, refuses_foreign_folders);
     tcase_add_test(t, abort_leaves_nothing);
     tcase_add_loop_test(t, killed_in_the_middle, 0, 2);
+    tcase_add_loop_test(t, killed_at_every_call, 0, 2);
     tcase_add_test(t, events_are_bounded);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);

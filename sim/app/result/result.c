@@ -16,6 +16,7 @@
 
 #define TMP_PREFIX ".mmulab-tmp."
 #define NAME_MAX_LEN 200
+#define PROC_DEPTH 4 /* folders in each other below proc */
 
 struct result {
     char *dir;
@@ -107,6 +108,19 @@ static DIR *list_at(int dirfd, const char *name)
     return d;
 }
 
+/* Nothing but what a run that was killed leaves, folders in it likewise. */
+static bool only_temporaries(int at, const char *name, unsigned depth)
+{
+    DIR *d = list_at(at, name);
+    bool only = d != NULL;
+    for (struct dirent *e; only && (e = readdir(d));)
+        only = !strncmp(e->d_name, TMP_PREFIX, sizeof TMP_PREFIX - 1) || !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+               (depth && only_temporaries(dirfd(d), e->d_name, depth - 1));
+    if (d)
+        closedir(d);
+    return only;
+}
+
 static enum folder look(int dirfd)
 {
     if (faccessat(dirfd, "sweep.json", F_OK, 0) == 0)
@@ -118,6 +132,8 @@ static enum folder look(int dirfd)
     for (struct dirent *e; d && is != FOLDER_OURS && (e = readdir(d));) {
         if (!strncmp(e->d_name, TMP_PREFIX, sizeof TMP_PREFIX - 1))
             is = FOLDER_OURS; /* a run that was killed here */
+        else if (!strcmp(e->d_name, "proc") && only_temporaries(dirfd, "proc", PROC_DEPTH))
+            is = is == FOLDER_EMPTY ? FOLDER_OURS : is; /* ... when it tidied up behind another */
         else if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
             is = FOLDER_FOREIGN;
     }
@@ -150,12 +166,12 @@ static void sweep(int at, const char *name, bool temporaries, unsigned depth)
     closedir(d);
 }
 
-#define PROC_DEPTH 4
+/* Those beside proc are the last: by them the folder is known as ours if this is killed. */
 static void drop_temporaries(int dirfd)
 {
-    sweep(dirfd, ".", true, 0);
     sweep(dirfd, "proc", true, PROC_DEPTH);
     unlinkat(dirfd, "proc", AT_REMOVEDIR);
+    sweep(dirfd, ".", true, 0);
 }
 
 /* mkdir -p, remembering what it made. */
@@ -246,18 +262,13 @@ void result_free(struct result *r)
         return;
     if (r->events)
         fclose(r->events);
-    for (size_t i = 0; i < r->n_names; i++) {
-        char tmp[NAME_MAX_LEN + 32];
-        tmp_name(tmp, sizeof tmp, r->names[i]);
-        if (r->fd >= 0)
-            unlinkat(r->fd, tmp, 0);
-        free(r->names[i]);
-    }
     if (r->fd >= 0) {
-        if (r->n_names) /* empty folders that were made for files below proc/ */
+        if (r->n_names)
             drop_temporaries(r->fd);
         close(r->fd);
     }
+    for (size_t i = 0; i < r->n_names; i++)
+        free(r->names[i]);
     for (size_t i = r->n_created; i-- > 0;) {
         rmdir(r->created[i]); /* refused unless empty */
         free(r->created[i]);
