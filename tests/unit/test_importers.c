@@ -163,17 +163,21 @@ END_TEST
 /* Files whose names are not in the order of time: nothing runs backwards, and it begins with the earliest. */
 START_TEST(drmemtrace_later_file_is_earlier)
 {
-    char dir[] = "/tmp/importersXXXXXX", a[64], b[64];
+    char dir[] = "/tmp/importersXXXXXX", inner[64], a[96], b[96];
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(a, sizeof a, "%s/app.10000.trace", dir);
-    snprintf(b, sizeof b, "%s/app.9999.trace", dir);
+    snprintf(inner, sizeof inner, "%s/trace", dir);
+    ck_assert_int_eq(mkdir(inner, 0777), 0);
+    snprintf(a, sizeof a, "%s/app.10000.trace", inner);
+    snprintf(b, sizeof b, "%s/app.9999.trace", inner);
     const struct entry late[] = {{25, 0, 5}, {22, 0, 10000}, {24, 0, 3}, {28, 2, 300}, {10, 4, 0x1000}, {26, 0, 0}};
     const struct entry early[] = {{25, 0, 5}, {22, 0, 9999}, {24, 0, 3}, {28, 2, 100}, {10, 4, 0x2000}, {26, 0, 0}};
     write_entries(a, late, sizeof late / sizeof late[0]);
     write_entries(b, early, sizeof early / sizeof early[0]);
-    expect(dir, "drmemtrace", "time 0\nI 2000 4\nT 0 1\ntime 200000\nI 1000 4\n");
+    expect(inner, "drmemtrace", "time 0\nI 2000 4\nT 0 1\ntime 200000\nI 1000 4\n");
+    expect(dir, "drmemtrace", "time 0\nI 2000 4\nT 0 1\ntime 200000\nI 1000 4\n"); /* the one around it */
     unlink(a);
     unlink(b);
+    rmdir(inner);
     rmdir(dir);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /*
  * Files of a drmemtrace trace and their order. A trace is one file, or a folder with a file a thread (what
- * drmemtrace's `trace` folder holds): then the files' runs between two timestamps come in the order of the timestamps,
+ * drmemtrace's `trace` folder holds, or the one around it): then the files' runs between two timestamps come in the order of the timestamps,
  * equal ones in the order of the file names, as drmemtrace's own interleaving has them.
  */
 #include "traces/importers/drmemtrace.h"
@@ -97,14 +97,30 @@ static int list_folder(const char *path, char ***names, size_t *n, struct err *e
     return rc;
 }
 
+/* What the recorder makes is a folder with the threads' files in its folder `trace`. */
+static char *inner_folder(const char *path)
+{
+    struct stat st;
+    char *inner;
+    if (asprintf(&inner, "%s/trace", path) < 0)
+        return NULL;
+    if (stat(inner, &st) == 0 && S_ISDIR(st.st_mode))
+        return inner;
+    free(inner);
+    return strdup(path);
+}
+
 static int open_folder(struct drmemtrace *d, const char *path, struct err *err)
 {
-    char **names;
+    char **names, *folder = inner_folder(path);
     size_t n;
-    int rc = list_folder(path, &names, &n, err);
+    if (!folder)
+        return err_set(err, ERR_RUN, "out of memory");
+    int rc = list_folder(folder, &names, &n, err);
+    free(folder);
     if (rc == 0 && n == 0) {
         err_set(err, ERR_USAGE, "there is no trace in this folder");
-        rc = err_remedy(err, "a folder is read as drmemtrace's: a file a thread (the folder `trace` in drmemtrace.*.dir)");
+        rc = err_remedy(err, "a folder is read as drmemtrace's: drmemtrace.*.dir, or the folder `trace` in it with a file a thread");
     }
     if (rc == 0 && !(d->stream = calloc(n, sizeof *d->stream)))
         rc = err_set(err, ERR_RUN, "out of memory");

@@ -138,6 +138,8 @@ static int file_number(struct compose *c, const char *key, const char *path, str
                            .mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec});
     if (!S_ISREG(st.st_mode)) {
         err_set(err, ERR_USAGE, "what \"%.100s\" names is no file", key);
+        if (S_ISDIR(st.st_mode))
+            err_remedy(err, "of a trace in a folder make one: mmulab trace convert FOLDER NAME.mtr");
         return err_at(err, path, 0, 0);
     }
     if (hash_file(&c->file[n], err) < 0)
