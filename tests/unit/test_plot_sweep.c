@@ -94,6 +94,8 @@ START_TEST(data)
     ck_assert_int_eq(PLOT("sweep_heatmap", "s", "-s", "stlb.misses", "--where", "size=1MiB", "--where", "size=64KiB"), 0);
     has("s/plots/sweep_heatmap_stlb.misses.dat", "0 0 1004 ");
     has("s/plots/sweep_heatmap_stlb.misses.dat", "2 1 1004 ");
+    ck_assert_int_eq(PLOT("sweep_heatmap", "s", "-x", "l2.size", "-y", "stlb.entries", "-o", "y.svg"), 0);
+    has("y.gp", "set ylabel 'mmu.stlb.entries'");
     ck_assert_int_eq(PLOT("sweep_lines", "s", "-x", "l2.size", "--by", "stlb.entries", "-o", "t.svg"), 0);
     has("t.gp", "'64 KiB' 65536");
     has("t.gp", "title '1024'");

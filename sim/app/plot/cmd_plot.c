@@ -36,7 +36,7 @@ static const char help_text[] =
     "  -s, --stat NAME  any statistic; a shell pattern adds up: 'cpu*.dtlb.misses' (default: as fits the axes)\n"
     "                   series.COLUMN: a column of each point's series.csv at its end (mmulab plot list DIR/points/POINT)\n"
     "      --per NAME   per 1,000 of another statistic: sim.references, sim.instructions\n"
-    "      --by AXIS    a line or bar for each of its values; --y AXIS is the same, for heat maps\n"
+    "      --by AXIS    a line or bar for each of its values; -y AXIS (--y) is the same, for heat maps\n"
     "      --panel AXIS a panel for each of its values\n"
     "      --where K=V  only the points with that value; several for one key: any of them\n"
     "      --log-y      logarithmic values\n"
@@ -324,7 +324,7 @@ int cmd_plot(int argc, char **argv)
     struct plot p = {.format = PLOT_SVG};
     int rc = 0;
     optind = 0;
-    for (int c; !rc && (c = getopt_long(argc, argv, ":f:o:z:s:x:h", longs, NULL)) != -1;) {
+    for (int c; !rc && (c = getopt_long(argc, argv, ":f:o:z:s:x:y:h", longs, NULL)) != -1;) {
         switch (c) {
         case 'f':
             o.format = optarg;
@@ -334,6 +334,7 @@ int cmd_plot(int argc, char **argv)
         case 'z': p.zone = optarg; break;
         case 's': p.stat = optarg; break;
         case 'x': p.x_name = optarg; break;
+        case 'y':
         case 'b': p.by = optarg; break;
         case 'p': p.panel = optarg; break;
         case 'P': p.per = optarg; break;
