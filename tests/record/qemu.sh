@@ -121,6 +121,18 @@ if [ -x "$programs/record_narrow" ] && command -v qemu-i386 >/dev/null; then
     "$programs/record_maps" narrow.mtr maps.txt >maps.out || bad "record_narrow: $(head -n 5 maps.out)"
 fi
 
+# A set-user-id program of somebody else has not his rights under QEMU: that is told. By root's own, root gets no others.
+suid=$(command -v su)
+if [ "$(id -u)" = 0 ] && cp "$(command -v true)" suid && chmod u+s suid; then
+    "$mmulab" record -o own.mtr -- ./suid 2>err.txt
+    grep -q 'without these rights' err.txt && bad "its own rights: $(cat err.txt)"
+    chown 65534 suid && chmod u+s suid && suid=./suid
+fi
+if [ -u "${suid:-/nonexistent}" ] && ! [ -O "$suid" ]; then
+    "$mmulab" record -o suid.mtr -- "$suid" --help >/dev/null 2>err.txt
+    grep -q 'without these rights' err.txt || bad "set-user-id: $(cat err.txt)"
+fi
+
 # Mistakes.
 mistake() { # TEXT ARG...
     local text=$1

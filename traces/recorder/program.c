@@ -152,7 +152,8 @@ static int resolve(struct program *t, struct err *err)
         if (access(t->path, X_OK) < 0)
             return cannot_open(t, script, errno, err);
         if (got < 2 || memcmp(head, "#!", 2) != 0) {
-            t->privileged = (st.st_mode & (S_ISUID | S_ISGID)) != 0;
+            t->privileged = ((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
+                            ((st.st_mode & S_ISGID) && st.st_gid != getegid());
             return check_elf(t, head, (size_t)got, err);
         }
         if (scripts == SCRIPTS_MAX) {

@@ -14,7 +14,7 @@ struct program {
     char **argv;     /* with argv[0], NULL at the end */
     bool wide;       /* x86-64, else i386 */
     bool dynamic;    /* has a program interpreter */
-    bool privileged; /* set-user-id or set-group-id: recorded without these */
+    bool privileged; /* set-user-id or set-group-id of somebody else: recorded without these rights */
 };
 
 /* Follows `path` as execve does. -1: it cannot be executed, or is for another machine. program_fini in both cases. */

@@ -296,6 +296,9 @@ static int record(struct plan *p)
     double begin = seconds();
     int rc = -1;
     p->window.program = p->request.target.program.path;
+    if (p->request.target.program.privileged && !p->request.quiet)
+        fprintf(stderr, "mmulab record: warning: %s is a set-user-id or set-group-id program; it runs without these rights\n",
+                p->request.target.program.path);
     p->writer.live = true; /* killed, we leave what we have */
     if (trace_writer_open_with(&w.writer, p->path, &p->writer, &err) == 0 &&
         window_new(&window, &p->window, (struct record_sink){&w, put_written}, &err) == 0) {
