@@ -1,7 +1,9 @@
 #include "replay/replay.h"
 
 #include "replay/before/memory.h"
+#include "traces/input.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +27,8 @@ struct pass {
     size_t n_sites, cap_sites;
     uint64_t events;
     struct frame_map *memory; /* the request's, until `objects` or `requests` has it */
+    size_t mark_event, mark_ps; /* the next of the request's */
+    uint64_t next_mark_event, next_mark_ns; /* UINT64_MAX: none */
     uint64_t nearest; /* pages by which the best moment of AFTER so far misses the kernel's counts */
 };
 
@@ -372,6 +376,55 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
         compare_free(p);
 }
 
+/* ---- marks ------------------------------------------------------------------------------------------------------------- */
+
+static void set_next_marks(struct pass *p)
+{
+    const struct replay_marks *m = &p->q->marks;
+    p->next_mark_event = p->mark_event < m->n_events ? m->events[p->mark_event] : UINT64_MAX;
+    p->next_mark_ns = p->mark_ps < m->n_ps ? m->ps[p->mark_ps] / PS_A_NS + (m->ps[p->mark_ps] % PS_A_NS != 0) : UINT64_MAX;
+}
+
+static void tell_mark(struct pass *p, uint64_t number, const char *text)
+{
+    const struct frame_map *map = p->part >= REPLAY_SYNC && p->part < REPLAY_AFTER ? state_of(p) : NULL;
+    if (!map || !p->q->mark) {
+        p->out->marks_without_state++;
+        return;
+    }
+    p->out->marks++;
+    p->q->mark(p->q->self, map, number, text);
+}
+
+static void marks_of_event(struct pass *p)
+{
+    for (; p->events == p->next_mark_event; set_next_marks(p)) {
+        char text[32];
+        snprintf(text, sizeof text, "event-%llu", (unsigned long long)p->next_mark_event);
+        p->mark_event++;
+        tell_mark(p, p->events, text);
+    }
+}
+
+static void marks_of_time(struct pass *p, uint64_t ns)
+{
+    for (; ns >= p->next_mark_ns; set_next_marks(p)) {
+        char text[32];
+        snprintf(text, sizeof text, "time-%lluns", (unsigned long long)p->next_mark_ns);
+        p->mark_ps++;
+        tell_mark(p, p->events, text);
+    }
+}
+
+static void mark_of_recording(struct pass *p, const struct trace_rec *r)
+{
+    size_t n;
+    const char *s = trace_rec_string(r, &n);
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : sizeof text - 1), s);
+    tell_mark(p, r->addr, text);
+}
+
 static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, struct err *err)
 {
     switch (r->kind) {
@@ -379,6 +432,8 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         p->began_ns = p->now_ns = p->out->first_ns = r->addr;
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_TIME:
+        if (unlikely(r->addr >= p->next_mark_ns))
+            marks_of_time(p, r->addr);
         p->now_ns = p->began_ns + r->addr;
         if (p->simulate)
             frames_tick(simulate_map(p->simulate), r->addr * PS_A_NS);
@@ -387,8 +442,10 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_SITE:
         return site(p, r, err);
-    case TRACE_TASK:
     case TRACE_MARK:
+        mark_of_recording(p, r);
+        return 0;
+    case TRACE_TASK:
         return 0;
     default:
         break;
@@ -401,7 +458,10 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         return 0;
     }
     event(p, r, cpu);
-    if (++p->events % TICK_EVENTS == 0 && p->q->tick)
+    p->events++;
+    if (unlikely(p->events == p->next_mark_event))
+        marks_of_event(p);
+    if (p->events % TICK_EVENTS == 0 && p->q->tick)
         p->out->stopped = p->q->tick(p->q->self, p->events, p->now_ns - p->began_ns) != 0;
     return 0;
 }
@@ -435,6 +495,7 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
         return err_set(err, ERR_RUN, "the recording ends before the snapshot was taken");
     if (p->part < REPLAY_AFTER)
         end_window(p);
+    p->out->marks_without_state += p->q->marks.n_events - p->mark_event + p->q->marks.n_ps - p->mark_ps;
     return got < 0 ? -1 : 0;
 }
 
@@ -462,6 +523,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     int rc = -1;
     *out = (struct replay_result){0};
     size_pageblocks(&p);
+    set_next_marks(&p);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
     else if ((!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&

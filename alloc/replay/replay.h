@@ -60,6 +60,10 @@ struct replay_request {
     void (*begin)(void *self, const struct frame_map *map);
     int (*tick)(void *self, uint64_t events, uint64_t ns);
     void (*end)(void *self, const struct frame_map *map, int rc, const struct err *why);
+    /* At each mark of the recording, and at those of `marks`: behind so many events, and before the first event that is not earlier than so
+     * many ps after the first record. The state is as it is then; before it stands, and behind the window, there is none. */
+    void (*mark)(void *self, const struct frame_map *map, uint64_t number, const char *text);
+    struct replay_marks { const uint64_t *events, *ps; size_t n_events, n_ps; } marks; /* ascending */
     void *self;
 };
 
@@ -93,6 +97,7 @@ struct replay_result {
     struct kmem_pages *kmem_pages; /* of the window, if asked for; until end */
     bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
     uint64_t ns; /* from the first record to the end of the window */
+    uint64_t marks, marks_without_state; /* told; those of the recording and the request that came before or behind the state, or never */
 };
 
 /* 0, or -1 and err; *out holds what was reached. */

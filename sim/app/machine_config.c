@@ -49,7 +49,21 @@ static const struct param output_params[] = {
      .help = "rows of fragmentation.csv and memory_map.csv, up to twice as many; each costs a walk over memory; 0: none"},
     {.key = "page_users", .type = P_BOOL, .offset = offsetof(struct output_config, page_users), .def = 0,
      .help = "proc/page_users, at the end and at marks: a line an allocated block of frames, with all who map it"},
+    {.key = "mark_events", .type = P_U64_LIST, .offset = offsetof(struct output_config, mark_events), .min = 1,
+     .help = "a recorded kernel or made-up calls: proc/marks/NNN-event-N has the files of proc/ as they are behind so many events"},
+    {.key = "mark_times", .type = P_TIME_LIST, .offset = offsetof(struct output_config, mark_times),
+     .help = "... as they are so long after the first record; marks in the trace (MARK, ftrace's trace_marker) need no key"},
 };
+
+/* A program's trace brings its own marks. */
+static void check_marks(const struct machine_root *r, struct config_checker *ck)
+{
+    bool kernel = r->workload.calls.count || (r->workload.kernel.events && *r->workload.kernel.events);
+    if (!kernel && r->output.mark_events.n)
+        config_fail(ck, "output.mark_events workload.kernel.events", "only a recorded kernel or made-up calls are marked by number");
+    if (!kernel && r->output.mark_times.n)
+        config_fail(ck, "output.mark_times workload.kernel.events", "only a recorded kernel or made-up calls are marked by time");
+}
 
 static void check_calls(const struct machine_root *r, struct config_checker *ck)
 {
@@ -108,6 +122,7 @@ static void check_machine(const void *root, struct config_checker *ck)
         config_fail(ck, "workload.kernel.start workload.kernel.level",
                     "only what is simulated, pages or objects, can start from the machine's memory");
     check_calls(r, ck);
+    check_marks(r, ck);
     const struct slab_config *slab = &r->m.slab;
     if (slab->design == SLAB_DESIGN_slob && (slab->red_zone || slab->poison || slab->store_user))
         config_fail(ck, "slab.design slab.red_zone slab.poison slab.store_user",

@@ -25,6 +25,7 @@ struct workload_config {
 struct output_config {
     uint64_t memory_rows;
     bool page_users;
+    struct param_list mark_events, mark_times; /* of kernel runs */
 };
 struct machine_root {
     struct machine_config m;

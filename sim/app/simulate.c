@@ -7,6 +7,7 @@
 #include "app/progress.h"
 #include "app/result/aged.h"
 #include "app/result/series/memory_series.h"
+#include "app/result/marks.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
 #include "app/result/series/run_columns.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARKS_MAX = 200, MARK_NAME_MAX = 60 }; /* folders below proc/marks; more are counted and said */
 enum { SAMPLE_CYCLES_MIN = 256 }; /* samples clip the window: not more often than this in timed mode */
 
 struct run {
@@ -25,9 +25,9 @@ struct run {
     struct result *result;
     struct progress progress;
     unsigned skip; /* calls until the clock is looked at again */
-    uint64_t events, n_marks;
-    bool mark_failed, page_users;
-    struct err mark_err;
+    uint64_t events;
+    struct marks marks;
+    bool page_users;
     enum checkpoint_how warm;
     struct workload_trace *trace; /* of the configuration, then those added */
     size_t n_trace;
@@ -107,18 +107,9 @@ static struct proc_source proc_of(const struct run *r)
 static void on_mark(void *self, struct machine *m, uint64_t number, const char *text)
 {
     struct run *r = self;
-    char word[32], safe[MARK_NAME_MAX + 1], folder[MARK_NAME_MAX + 64];
-    if (r->n_marks >= MARKS_MAX || r->mark_failed) {
-        r->n_marks++;
-        return;
-    }
-    if (!*text)
-        snprintf(word, sizeof word, "%llu", (unsigned long long)number);
-    result_safe_name(safe, sizeof safe, *text ? text : word);
-    snprintf(folder, sizeof folder, "proc/marks/%03u-%s", (unsigned)++r->n_marks, safe);
     struct proc_source source = proc_of(r);
     (void)m;
-    r->mark_failed = proc_files_write(r->result, folder, &source, &r->mark_err) < 0;
+    marks_write(&r->marks, r->result, &source, number, text);
 }
 
 static bool on_interrupted(void *self)
@@ -143,17 +134,8 @@ static int write_result(struct run *r, struct config *c, const struct result_run
 {
     series_finish(r->series, machine_references(r->m));
     memory_series_finish(r->memory, machine_references(r->m), machine_time(r->m));
-    if (r->n_marks > MARKS_MAX) {
-        struct json_out *j = result_event(r->result, machine_time(r->m), "marks_left_out");
-        json_u64(j, "marks", r->n_marks);
-        json_u64(j, "written", MARKS_MAX);
-        result_event_end(r->result);
-        r->events++;
-    }
-    if (r->mark_failed) {
-        *err = r->mark_err;
+    if (marks_finish(&r->marks, r->result, machine_time(r->m), &r->events, err) < 0)
         return -1;
-    }
     struct proc_source source = proc_of(r);
     if (result_write(r->result, "config.json", write_config, c, err) < 0 ||
         proc_files_write(r->result, "proc", &source, err) < 0 ||
@@ -305,7 +287,7 @@ static int warm_up(struct run *r, const struct simulation *s, const struct machi
     if (code == 0 && !warm)
         code = err_set(err, ERR_RUN, "out of host memory for a checkpoint");
     struct checkpoint_run run = {.machine = r->m, .workload = r->workload, .series = r->series, .memory = r->memory,
-                                 .result = r->result, .events = &r->events, .marks = &r->n_marks, .interrupted = on_wait};
+                                 .result = r->result, .events = &r->events, .marks = &r->marks.n, .interrupted = on_wait};
     if (code == 0)
         code = checkpoint_warm_up(&run, place, warm, &r->warm, err);
     if (code < 0 && !named && r->warm == CHECKPOINT_UNSAVED)

@@ -18,6 +18,7 @@ static const char *pattern(enum param_type t)
     case P_SIZE_LIST:
         return "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|PiB|EiB)$";
     case P_TIME:
+    case P_TIME_LIST:
         return "^[0-9]+(\\.[0-9]+)?(ps|ns|us|ms|s)$";
     case P_FREQ:
         return "^[0-9]+(\\.[0-9]+)?(Hz|kHz|MHz|GHz)$";
@@ -98,6 +99,7 @@ static void schema_value(FILE *to, const struct param *p, bool null, unsigned de
         fputs(p->type == P_PATH ? ", \"minLength\": 1" : "", to);
         break;
     case P_SIZE_LIST:
+    case P_TIME_LIST:
         schema_type(to, "array", null);
         fputs(", \"items\": {\"type\": \"string\", \"pattern\": ", to);
         text_put_json(to, pat);
@@ -145,7 +147,7 @@ static void schema_param(FILE *to, const struct param *p, bool null, unsigned de
     fputs(": {", to);
     schema_value(to, p, null, depth);
     param_default_text(p, buf, sizeof buf);
-    bool is_list = p->type == P_SIZE_LIST || p->type == P_U64_LIST || p->type == P_STR_LIST || p->type == P_PATH_LIST;
+    bool is_list = param_plain_list(p->type);
     if (*buf && !is_list && p->type != P_OBJECT_LIST) /* a list's default is in -s spelling */
         fprintf(to, ", \"default\": %s", buf);
     fputs(", \"description\": ", to);

@@ -82,7 +82,7 @@ struct config_node *option_value(struct loader *ld, const struct source *src, si
             load_oom(ld);
         return n;
     }
-    bool list = p->type == P_SIZE_LIST || p->type == P_U64_LIST || p->type == P_STR_LIST || p->type == P_PATH_LIST;
+    bool list = param_plain_list(p->type);
     if (list)
         return bare_list(ld, src, start, kpath_text(path, key));
     if (p->type == P_OBJECT_LIST || *t == '"')

@@ -118,6 +118,7 @@ static size_t storage_size(enum param_type t)
     case P_ADDR:
         return sizeof(uint64_t);
     case P_SIZE_LIST:
+    case P_TIME_LIST:
     case P_U64_LIST:
     case P_STR_LIST:
     case P_PATH_LIST:
@@ -253,6 +254,7 @@ bool param_has_bounds(const struct param *p, bool *lower, bool *upper)
     case P_CYC:
     case P_ADDR:
     case P_SIZE_LIST:
+    case P_TIME_LIST:
     case P_U64_LIST:
         *lower = p->min != 0;
         *upper = p->max != 0;
@@ -272,6 +274,7 @@ void param_format(const struct param *p, uint64_t v, char *buf, size_t size)
         snprintf(buf, size, "%s", unit_format_size(v, text));
         break;
     case P_TIME:
+    case P_TIME_LIST:
         snprintf(buf, size, "%s", unit_format_time(v, text));
         break;
     case P_FREQ:
@@ -300,6 +303,7 @@ const char *param_type_name(const struct param *p)
         [P_FREQ] = "frequency",         [P_CYC] = "cycles",               [P_ENUM] = "name",
         [P_STR] = "text",               [P_ADDR] = "address",             [P_PATH] = "path",
         [P_SIZE_LIST] = "list of sizes", [P_U64_LIST] = "list of whole numbers", [P_PATH_LIST] = "list of paths",
+        [P_TIME_LIST] = "list of times",
         [P_I64] = "whole number",       [P_STR_LIST] = "list of texts",   [P_OBJECT_LIST] = "list of objects",
     };
     return names[p->type];
@@ -353,6 +357,7 @@ void value_write(FILE *to, const struct param *p, const void *at, const struct c
         break;
     }
     case P_SIZE_LIST:
+    case P_TIME_LIST:
     case P_U64_LIST:
     case P_STR_LIST:
     case P_PATH_LIST: {
@@ -363,6 +368,8 @@ void value_write(FILE *to, const struct param *p, const void *at, const struct c
                 fputs(", ", to);
             if (p->type == P_SIZE_LIST)
                 fprintf(to, "\"%s\"", unit_format_size(list->u[i], text));
+            else if (p->type == P_TIME_LIST)
+                fprintf(to, "\"%s\"", unit_format_time(list->u[i], text));
             else if (p->type == P_U64_LIST)
                 fprintf(to, "%" PRIu64, list->u[i]);
             else
@@ -391,7 +398,7 @@ const char *param_default_text(const struct param *p, char *buf, size_t size)
     buf[0] = 0;
     if ((p->type == P_STR || p->type == P_PATH) && !p->def_s)
         return buf;
-    if (p->type == P_SIZE_LIST || p->type == P_U64_LIST || p->type == P_STR_LIST || p->type == P_PATH_LIST) {
+    if (param_plain_list(p->type)) {
         snprintf(buf, size, "%s", p->def_s ? p->def_s : "[]");
         return buf;
     }

@@ -43,6 +43,7 @@ static const char *expected(enum param_type t)
     case P_SIZE_LIST:
         return "a size like \"4KiB\"";
     case P_TIME:
+    case P_TIME_LIST:
         return "a time like \"40ns\"";
     case P_FREQ:
         return "a frequency like \"3.2GHz\"";
@@ -145,6 +146,7 @@ static int read_u64(struct loader *ld, const struct param *p, const struct confi
         rc = unit_parse_size(n->text, out, &e);
         break;
     case P_TIME:
+    case P_TIME_LIST:
         rc = unit_parse_time(n->text, out, &e);
         break;
     case P_FREQ:
@@ -423,6 +425,7 @@ int value_read(struct loader *ld, const struct param *p, const struct config_nod
             *(char **)at = v.s;
         return 0;
     case P_SIZE_LIST:
+    case P_TIME_LIST:
     case P_U64_LIST:
     case P_STR_LIST:
     case P_PATH_LIST:
@@ -437,7 +440,7 @@ int value_default(struct loader *ld, const struct param *p, const struct kpath *
     struct param one = *p;
     one.offset = 0;
     param_defaults(&one, 1, at);
-    bool list = p->type == P_SIZE_LIST || p->type == P_U64_LIST || p->type == P_STR_LIST || p->type == P_PATH_LIST;
+    bool list = param_plain_list(p->type);
     if (!list || !p->def_s)
         return 0;
     struct source *src = arena_alloc(&ld->c->arena, sizeof *src);

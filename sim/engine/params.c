@@ -34,6 +34,7 @@ void param_defaults(const struct param *table, size_t n, void *object)
             *(uint64_t *)at = p->def;
             break;
         case P_SIZE_LIST:
+        case P_TIME_LIST:
         case P_U64_LIST:
         case P_STR_LIST:
         case P_PATH_LIST:

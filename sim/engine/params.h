@@ -14,23 +14,30 @@
  *   P_ADDR uint64_t, a hexadecimal string ("0xffff800000000000")
  *   P_PATH char *, as P_STR, made relative to the file that names it
  *   P_I64  int64_t; `def`, `min` and `max` hold the two's complement ((uint64_t)-1000); both bounds 0: no bound
- *   P_SIZE_LIST, P_U64_LIST, P_STR_LIST, P_PATH_LIST: struct param_list; default in `def_s` as after -s: "[4KiB, 2MiB]"
+ *   P_SIZE_LIST, P_TIME_LIST, P_U64_LIST, P_STR_LIST, P_PATH_LIST: struct param_list; default in `def_s` as after -s: "[4KiB, 2MiB]"
  *   P_OBJECT_LIST: struct param_list whose `o` is an array of the structs that `elem` describes; empty by default
  */
 #ifndef ENGINE_PARAMS_H
 #define ENGINE_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum param_type {
     P_BOOL, P_U32, P_U64, P_F64, P_SIZE, P_TIME, P_FREQ, P_CYC, P_ENUM, P_STR, P_ADDR, P_PATH,
-    P_SIZE_LIST, P_U64_LIST, P_PATH_LIST, P_I64, P_STR_LIST, P_OBJECT_LIST,
+    P_SIZE_LIST, P_U64_LIST, P_PATH_LIST, P_I64, P_STR_LIST, P_OBJECT_LIST, P_TIME_LIST,
 };
+
+/* A list of plain values, in brackets after -s. */
+static inline bool param_plain_list(enum param_type t)
+{
+    return t == P_SIZE_LIST || t == P_TIME_LIST || t == P_U64_LIST || t == P_STR_LIST || t == P_PATH_LIST;
+}
 
 struct param_list { /* elements are owned by the configuration */
     size_t n;
-    uint64_t *u; /* P_SIZE_LIST, P_U64_LIST */
+    uint64_t *u; /* P_SIZE_LIST, P_TIME_LIST, P_U64_LIST */
     char **s;    /* P_PATH_LIST, P_STR_LIST */
     void *o;     /* P_OBJECT_LIST: array of n elements */
 };

@@ -23,6 +23,8 @@ bad = [
     {"memory": {"size": 4096}},
     {"memory": {"pages": ["4K"]}},
     {"memory": {"counts": [101]}},
+    {"memory": {"times": ["7 apples"]}},
+    {"memory": {"times": [7]}},
     {"memory": {"start": "1000"}},
     {"mmu": {"dtlb": {"latency": "9"}}},
     {"mmu": {"dtlb": {"entries": 0}}},

@@ -76,6 +76,32 @@ small background -s buddy.compaction=true
 [ "$(stat background compact.daemon_migrate_scanned)" -gt 0 ] && [ "$(stat background replay.simulated.failures)" -eq 0 ] || fail "kcompactd sleeps"
 "$mmulab" run -s "workload.kernel.events=$events" -s workload.kernel.placement=simulated -s workload.kernel.start=memory -o "$dir/x" >/dev/null 2>"$dir/err"
 [ $? -eq 2 ] || fail "blocks from the machine's memory"
+# Marks: by number, by time, and what a script wrote into trace_marker. The state at a mark is that of a recording which ends there.
+if xzcat "$events" >"$dir/whole.perf" 2>/dev/null; then
+    awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/) { print $i "\t" $0; break } }' "$dir/whole.perf" | sort -s -n -k1,1 | cut -f2- >"$dir/all.perf"
+    head -n 20000 "$dir/all.perf" >"$dir/cut.perf"
+    last=$(tail -n 1 "$dir/cut.perf" | grep -o '[0-9]*\.[0-9]*: ' | head -n 1)
+    { cat "$dir/cut.perf"; echo "sh-7 [000] ..... ${last}tracing_mark_write: half way"; tail -n +20001 "$dir/all.perf"; } >"$dir/marked.perf"
+    for name in cut marked; do
+        for placement in simulated predict; do
+            "$mmulab" run -s "workload.kernel.events=$dir/$name.perf" -s "workload.kernel.before=$kernel/before" -s workload.kernel.level=pages \
+                -s workload.kernel.placement=$placement -s "output.mark_events=[20000, 1, 20000]" -s "output.mark_times=[0s, 450ms]" \
+                -o "$dir/$name-$placement" >"$dir/text" 2>&1 || fail "$name: exit $? $(cat "$dir/text")"
+        done
+    done
+    for placement in simulated predict; do
+        set -- "$dir/marked-$placement"/proc/marks/*
+        [ $# -eq 4 ] || fail "marks: $*"
+        for mark in "$dir/marked-$placement"/proc/marks/*-event-20000 "$dir/marked-$placement"/proc/marks/*-half_way; do
+            for file in buddyinfo zoneinfo pagetypeinfo unusable_index; do
+                cmp -s "$mark/$file" "$dir/cut-$placement/proc/$file" || fail "$mark/$file is not the state of a recording that ends there"
+            done
+        done
+        cmp -s "$mark/buddyinfo" "$dir/marked-$placement/proc/buddyinfo" && fail "$placement: the mark shows the end"
+        grep -q '"kind": "marks_not_met", "marks": 2' "$dir/marked-$placement/events.jsonl" || fail "marks before the state stands are not told"
+    done
+fi
+"$mmulab" run -s output.mark_events=[5] -t "$src/traces/samples/fork.mtt" -o "$dir/x" >/dev/null 2>&1 && fail "a program marked by number"
 "$mmulab" run -s "workload.kernel.events=$events" -t "$src/traces/samples/fork.mtt" -o "$dir/both" >/dev/null 2>"$dir/err"
 [ $? -eq 2 ] || fail "programs and a kernel at once"
 grep -q 'not both' "$dir/err" || fail "does not say why"

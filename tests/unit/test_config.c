@@ -98,7 +98,7 @@ START_TEST(test_values)
 {
     struct config *c = load("/* c */ {\"sim\": {\"mode\": \"functional\", \"seed\": 18446744073709551615, \"checks\": true,\n"
                             "\"ratio\": 2.5e-1, // half\n\"label\": \"a\\u00e4\\ud83d\\ude00\\\"\", \"interval\": \"2.5us\",},"
-                            "\"memory\": {\"start\": \"0xffff800000000000\", \"pages\": [\"1GiB\",], \"counts\": [1, 2,]},"
+                            "\"memory\": {\"start\": \"0xffff800000000000\", \"pages\": [\"1GiB\",], \"counts\": [1, 2,], \"times\": [\"5ns\", \"0.5us\"]},"
                             "\"workload\": {\"processes\": [{\"trace\": \"a.mtr\"}, {\"trace\": \"/b\", \"oom_score_adj\": -1000}],"
                             "\"tags\": [\"x\", \"\"]}, \"$schema\": \"./s.json\"}", NULL);
     const struct toy *t = config_root(c);
@@ -110,6 +110,7 @@ START_TEST(test_values)
     ck_assert(t->memory.start == 0xffff800000000000ull);
     ck_assert_uint_eq(t->memory.pages.n, 1);
     ck_assert_uint_eq(t->memory.counts.u[1], 2);
+    ck_assert(t->memory.times.n == 2 && t->memory.times.u[0] == 5000 && t->memory.times.u[1] == 500000);
     ck_assert_uint_eq(t->workload.tags.n, 2);
     ck_assert_uint_eq(t->workload.processes.n, 2);
     const struct toy_process *p = t->workload.processes.o;
@@ -119,7 +120,7 @@ START_TEST(test_values)
     ck_assert_uint_eq(p[1].limit, 1 << 20);
     struct config_item item;
     ck_assert(config_find(c, "workload.processes[1].oom_score_adj", &item));
-    ck_assert_str_eq(item.origin, "m.json:3:218");
+    ck_assert_str_eq(item.origin, "m.json:3:245");
     ck_assert(config_find(c, "mmu.dtlb.ways", &item));
     ck_assert_str_eq(item.origin, "default");
     config_free(c);
@@ -141,9 +142,10 @@ START_TEST(test_options)
                             SET("memory.size=4GiB", "mmu.dtlb.entries=96", "sim.checks=true", "sim.mode=functional",
                                 "memory.pages=[4KiB, \"1GiB\"]", "workload.processes[1].core=3", "sim.label=a b",
                                 "workload.tags=[x, \"y, z\",w]", "sim.seed=null", "mmu.stlb={\"ways\": 8}",
-                                "mmu.dtlb.entries=97", "memory.counts=[]", "sim.ratio=1e-1"));
+                                "mmu.dtlb.entries=97", "memory.counts=[]", "memory.times=[7ns]", "sim.ratio=1e-1"));
     const struct toy *t = config_root(c);
     ck_assert_uint_eq(t->memory.size, 4ull << 30);
+    ck_assert(t->memory.times.n == 1 && t->memory.times.u[0] == 7000);
     ck_assert_uint_eq(t->dtlb.entries, 97); /* the last one wins */
     ck_assert(t->sim.checks && t->sim.mode == 1 && t->sim.ratio == 0.1);
     ck_assert_uint_eq(t->memory.pages.u[1], 1 << 30);
@@ -257,7 +259,7 @@ START_TEST(test_output)
     char *text = config_canonical(c);
     ck_assert_str_eq(text,
                      "{\"memory\":{\"counts\":[],\"frequency\":\"3.2GHz\",\"latency\":\"40ns\",\"pages\":[\"4KiB\", \"2MiB\"],"
-                     "\"size\":\"1GiB\",\"start\":\"0x1000\"},\"mmu\":{\"dtlb\":{\"entries\":64,\"latency\":\"1cyc\",\"ways\":4},"
+                     "\"size\":\"1GiB\",\"start\":\"0x1000\",\"times\":[]},\"mmu\":{\"dtlb\":{\"entries\":64,\"latency\":\"1cyc\",\"ways\":4},"
                      "\"stlb\":{\"entries\":128,\"latency\":\"1cyc\",\"ways\":4}},\"sim\":{\"checks\":false,"
                      "\"interval\":\"0ps\",\"label\":null,\"mode\":\"timed\",\"ratio\":0.5,\"seed\":1},\"workload\":{"
                      "\"processes\":[{\"core\":0,\"limit\":\"1MiB\",\"oom_score_adj\":0,\"trace\":\"t\"}],\"tags\":[],"

@@ -30,6 +30,7 @@ struct toy {
         uint64_t size, start, latency, frequency;
         struct param_list pages;
         struct param_list counts;
+        struct param_list times;
     } memory;
     struct {
         struct param_list processes, traces, tags;
@@ -64,6 +65,7 @@ static const struct param toy_memory[] = {
     {"pages", P_SIZE_LIST, offsetof(struct toy, memory.pages), .def_s = "[4KiB, 2MiB]", .flags = PARAM_POW2,
      .help = "Page sizes."},
     {"counts", P_U64_LIST, offsetof(struct toy, memory.counts), .max = 100, .help = "Numbers."},
+    {"times", P_TIME_LIST, offsetof(struct toy, memory.times), .max = 1000000, .help = "Times."},
 };
 static const struct param toy_process_params[] = {
     {"trace", P_PATH, offsetof(struct toy_process, trace), .flags = PARAM_REQUIRED, .help = "The trace."},

@@ -77,6 +77,41 @@ START_TEST(fields)
 }
 END_TEST
 
+/* What a script wrote into trace_marker, as the kernel, trace-cmd and perf print it. */
+START_TEST(marks)
+{
+    static const struct { const char *line, *text; } cases[] = {
+        {"   bash-123 [001] ..... 3.25: tracing_mark_write: phase 2: copy", "phase 2: copy"},
+        {"   bash-123 [001] 3.25: print: tracing_mark_write: phase 2", "phase 2"},
+        {"bash 123 [001] 3.25: ftrace:print: tracing_mark_write+0x99: phase=3  ", "phase=3"},
+        {"   bash-123 [001] ..... 3.25: tracing_mark_write:", ""},
+    };
+    struct perf_line l;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(parse(cases[i].line, &l) == PERF_LINE_EVENT && l.event == PERF_MARK, "%s", cases[i].line);
+        ck_assert_msg(text_is(l.name, cases[i].text), "'%.*s'", (int)l.name.n, l.name.s);
+    }
+    ck_assert_int_eq(parse(AT "ftrace:print: my_driver_probe: hello", &l), PERF_LINE_OTHER);
+    static const char text[] = AT "kmem:kfree: call_site=f ptr=0x10\n" "sh-7 [001] ..... 1.000001: tracing_mark_write: begin\n";
+    struct trace *t;
+    struct trace_batch b;
+    struct err err = {0};
+    struct trace_options opt = {.format = "perf"};
+    unsigned seen = 0;
+    ck_assert_int_eq(trace_open_memory(&t, text, sizeof text - 1, &opt, &err), 0);
+    while (trace_next(t, &b, &err) > 0)
+        for (size_t i = 0; i < b.n; i += 1u + b.rec[i].slots)
+            if (b.rec[i].kind == TRACE_MARK) {
+                size_t n;
+                const char *s = trace_rec_string(&b.rec[i], &n);
+                ck_assert(n == 5 && !memcmp(s, "begin", 5));
+                seen++;
+            }
+    trace_close(t);
+    ck_assert_uint_eq(seen, 1);
+}
+END_TEST
+
 START_TEST(not_guessed)
 {
     static const char *const bad[] = {
@@ -217,6 +252,7 @@ int main(void)
     TCase *t = tcase_create("perf");
     tcase_add_test(t, heads);
     tcase_add_test(t, fields);
+    tcase_add_test(t, marks);
     tcase_add_test(t, not_guessed);
     tcase_add_test(t, truncated);
     tcase_add_test(t, sorted_and_counted);

@@ -6,6 +6,7 @@
 #include "app/machine_root.h"
 #include "app/progress.h"
 #include "app/result/aged.h"
+#include "app/result/marks.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
 #include "app/result/series/memory_series.h"
@@ -66,6 +67,8 @@ struct kernel_run {
     uint64_t memory_rows;
     struct memory_series *memory_series;
     struct trace_hasher *hasher; /* of made-up calls */
+    struct marks marks;
+    struct param_list mark_events, mark_times; /* the configuration's, ascending; ours */
     bool begun, written;
     struct err err;
 };
@@ -162,6 +165,53 @@ static int on_tick(void *self, uint64_t events, uint64_t ns)
     return progress_interrupted() != 0;
 }
 
+/* ---- marks ------------------------------------------------------------------------------------------------------------- */
+
+static struct proc_source proc_of(const struct kernel_run *r, const struct frame_map *map)
+{
+    const struct objects *o = r->replay->objects;
+    const struct vmalloc *v = o ? slab_calls_vmalloc(objects_calls(o)) : NULL;
+    return (struct proc_source){.map = map, .slab = o ? objects_slab(o) : NULL, .vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL,
+                                .guessed = !r->from_memory};
+}
+
+static void on_mark(void *self, const struct frame_map *map, uint64_t number, const char *text)
+{
+    struct kernel_run *r = self;
+    struct proc_source source = proc_of(r, map);
+    marks_write(&r->marks, r->result, &source, number, text);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int sorted(struct param_list *out, const struct param_list *list, struct err *err)
+{
+    out->u = calloc(list->n + 1, sizeof *out->u);
+    if (!out->u)
+        return err_set(err, ERR_RUN, "out of memory");
+    for (out->n = 0; out->n < list->n; out->n++)
+        out->u[out->n] = list->u[out->n];
+    qsort(out->u, out->n, sizeof *out->u, ascending);
+    return 0;
+}
+
+/* Those that were not met: a line in events.jsonl. */
+static int finish_marks(struct kernel_run *r, struct err *err)
+{
+    uint64_t lines = 0;
+    if (r->replay->marks_without_state) {
+        struct json_out *j = result_event(r->result, r->time_ps, "marks_not_met");
+        json_u64(j, "marks", r->replay->marks_without_state);
+        json_str(j, "why", "before the state stands, behind the window, or the recording is shorter");
+        result_event_end(r->result);
+    }
+    return marks_finish(&r->marks, r->result, r->time_ps, &lines, err);
+}
+
 static int write_config(FILE *f, void *ctx, struct err *err)
 {
     return config_write_json(ctx, f) < 0 ? err_set(err, ERR_RUN, "cannot write the configuration") : 0;
@@ -228,10 +278,8 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
                                .references = r->events, .version = MMULAB_VERSION, .inputs = inputs,
                                .n_inputs = n_inputs};
-    struct proc_source source = {.map = map, .slab = p->objects ? objects_slab(p->objects) : NULL, .guessed = !r->from_memory};
-    const struct vmalloc *v = p->objects ? slab_calls_vmalloc(objects_calls(p->objects)) : NULL;
-    source.vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL;
-    r->written = config_hash(s->config, digest) == 0 &&
+    struct proc_source source = proc_of(r, map);
+    r->written = finish_marks(r, &r->err) == 0 && config_hash(s->config, digest) == 0 &&
                  result_write(r->result, "config.json", write_config, s->config, &r->err) == 0 &&
                  proc_files_write(r->result, "proc", &source, &r->err) == 0 && write_tables(r, &r->err) == 0 &&
                  result_write_series(r->result, "series.csv", r->series, &r->err) == 0 &&
@@ -312,6 +360,9 @@ static void summary(const struct kernel_run *r, const char *dir)
     else
         printf("mmulab run: %s: %" PRIu64 " events, %" PRIu64 " of them in the window\n", p->stopped ? "interrupted" : "done", r->events,
                p->records[REPLAY_WINDOW]);
+    if (r->marks.n || p->marks_without_state)
+        printf("  marks         %" PRIu64 " written below proc/marks, %" PRIu64 " not met\n", r->marks.n < MARKS_MAX ? r->marks.n : MARKS_MAX,
+               p->marks_without_state);
     if (p->lines.unparsed)
         printf("  lines not understood: %" PRIu64 ", the first is line %" PRIu64 "\n", p->lines.unparsed, p->lines.first_unparsed);
     if (!r->from_memory)
@@ -373,6 +424,8 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
         goto done;
     r.before = before;
     out->end = SIMULATED_UNWRITTEN;
+    if (sorted(&r.mark_events, &root->output.mark_events, &err) < 0 || sorted(&r.mark_times, &root->output.mark_times, &err) < 0)
+        goto done;
     if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||
         stats_new(&r.stats, &err) < 0 || (r.from_memory && start_from_memory(&r, root, &err) < 0))
         goto done;
@@ -385,7 +438,8 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
                                .pages = !r.objects && simulated && k->level == KERNEL_PAGES, .buddy = &root->m.buddy,
                                .policy = &root->m.memory, .objects = r.objects ? &root->m.slab : NULL, .kmem_pages = !r.made_up, .seed = root->m.sim.seed,
                                .allocator = root->m.buddy.allocator,
-                               .begin = on_begin, .tick = on_tick, .end = on_end, .self = &r};
+                               .begin = on_begin, .tick = on_tick, .end = on_end, .mark = on_mark,
+                               .marks = {r.mark_events.u, r.mark_times.u, r.mark_events.n, r.mark_times.n}, .self = &r};
     progress_signals_install();
     progress_start(&r.progress, stderr, s->label, 0, s->status);
     r.progress.unit = "events";
@@ -409,6 +463,8 @@ done:
     series_free(r.series);
     memory_series_free(r.memory_series);
     trace_hasher_free(r.hasher);
+    free(r.mark_events.u);
+    free(r.mark_times.u);
     stats_free(r.stats);
     snapshot_free(before);
     free(r.replay);

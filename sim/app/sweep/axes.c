@@ -305,8 +305,7 @@ static void read_exclude_one(struct reader *r, const struct config_node *n)
         struct sweep_match *match = &x->match[x->n++];
         *match = (struct sweep_match){axis, must_alloc(on->n_values, 1)};
         const struct param *p = config_param(r->schema, key);
-        bool list = p && (p->type == P_SIZE_LIST || p->type == P_U64_LIST || p->type == P_STR_LIST ||
-                          p->type == P_PATH_LIST || p->type == P_OBJECT_LIST);
+        bool list = p && (param_plain_list(p->type) || p->type == P_OBJECT_LIST);
         if (m->type == CONFIG_ARRAY && !list)
             for (const struct config_node *e = m->child; e; e = e->next)
                 mark(r, on, k, m, e, match->hit);

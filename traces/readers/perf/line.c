@@ -44,6 +44,8 @@ static const struct { const char *name; uint8_t len; enum perf_event event; } ev
     EVENT("kmem_cache_free", PERF_CACHE_FREE),
     EVENT("mm_compaction_begin", PERF_COMPACT_BEGIN),
     EVENT("mm_compaction_end", PERF_COMPACT_END),
+    EVENT("tracing_mark_write", PERF_MARK),
+    EVENT("print", PERF_MARK),
 #undef EVENT
 };
 
@@ -306,6 +308,23 @@ static const char *parse_fields(const char *s, const char *end, struct perf_line
     return NULL;
 }
 
+/* "tracing_mark_write: TEXT" as the kernel writes it, "print: tracing_mark_write: TEXT" of trace-cmd and perf, which may name the
+ * place in the function; a `print` of somebody else in the kernel is no mark. */
+static bool parse_mark(struct perf_text name, const char *s, const char *end, struct perf_line *l)
+{
+    scan_blanks(&s, end);
+    if (name.n == strlen("print")) {
+        if (!scan_word(&s, end, "tracing_mark_write"))
+            return false;
+        while (s < end && *s != ':')
+            s++;
+        s += s < end;
+        scan_blanks(&s, end);
+    }
+    l->name = (struct perf_text){s, (size_t)(end - s)};
+    return true;
+}
+
 /* ---- lines that are no events --------------------------------------------------------------------------------------- */
 
 static bool is_call_chain(const char *s, const char *end)
@@ -350,8 +369,12 @@ enum perf_verdict perf_line_parse(const char *line, size_t len, struct perf_line
         return PERF_LINE_BAD;
     }
     out->event = find_event(name.s, name.n);
+    if (out->event == PERF_MARK)
+        out->event = parse_mark(name, fields, end, out) ? PERF_MARK : PERF_OTHER;
     if (out->event == PERF_OTHER)
         return PERF_LINE_OTHER;
+    if (out->event == PERF_MARK)
+        return PERF_LINE_EVENT;
     *problem = parse_fields(fields, end, out);
     return *problem ? PERF_LINE_BAD : PERF_LINE_EVENT;
 }

@@ -28,6 +28,7 @@ enum perf_event {
     PERF_CACHE_FREE,
     PERF_COMPACT_BEGIN,
     PERF_COMPACT_END,
+    PERF_MARK,  /* what somebody wrote into ftrace's trace_marker: `name` is the text */
     PERF_OTHER, /* an event of another name */
     PERF_EVENTS
 };

@@ -276,6 +276,11 @@ static int enqueue(struct perf_text_reader *r, const struct perf_line *l, struct
         q.has_text = true;
         rc = name_id(r->names, l->status, &q.text, err);
         break;
+    case PERF_MARK:
+        REC_IS(MARK, 0, 0);
+        q.has_text = true;
+        rc = name_id(r->names, l->name, &q.text, err);
+        break;
     case PERF_PAGE_FREE_BATCHED:
     case PERF_OTHER:
     case PERF_EVENTS:
