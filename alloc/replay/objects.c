@@ -1,5 +1,6 @@
 #include "replay/objects.h"
 
+#include "replay/calls/record_call.h"
 #include "traces/input.h"
 
 #include <inttypes.h>
@@ -190,79 +191,10 @@ static void given_back(struct objects *o, uint64_t pointer, unsigned cpu)
     p->cpu = -1;
 }
 
-static const struct { uint8_t kind, call; } kinds[] = {
-    {TRACE_KMALLOC, SLAB_CALL_ALLOC},
-    {TRACE_CACHE_ALLOC, SLAB_CALL_ALLOC},
-    {TRACE_KFREE, SLAB_CALL_FREE},
-    {TRACE_CACHE_FREE, SLAB_CALL_FREE},
-    {TRACE_ALLOC_PAGES, SLAB_CALL_ALLOC_PAGES},
-    {TRACE_FREE_PAGES, SLAB_CALL_FREE_PAGES},
-    {TRACE_VMALLOC, SLAB_CALL_VMALLOC},
-    {TRACE_VFREE, SLAB_CALL_VFREE},
-    {TRACE_KVMALLOC, SLAB_CALL_KVMALLOC},
-    {TRACE_KVFREE, SLAB_CALL_KVFREE},
-    {TRACE_MEMPOOL_CREATE, SLAB_CALL_MEMPOOL_CREATE},
-    {TRACE_MEMPOOL_ALLOC, SLAB_CALL_MEMPOOL_ALLOC},
-    {TRACE_MEMPOOL_FREE, SLAB_CALL_MEMPOOL_FREE},
-    {TRACE_MEMPOOL_RESIZE, SLAB_CALL_MEMPOOL_RESIZE},
-    {TRACE_MEMPOOL_DESTROY, SLAB_CALL_MEMPOOL_DESTROY},
-};
-
-static uint64_t block_bytes(uint64_t size)
-{
-    uint64_t bytes = PAGE_BYTES;
-    while (bytes < size && bytes << 1)
-        bytes <<= 1;
-    return bytes;
-}
-
-/* The event of a record; false if it is none. A slot of 0 is not known. */
-static bool call_of(const struct trace_rec *r, enum slab_call *call, struct slab_event *e)
-{
-    unsigned i = 0;
-    while (i < ARRAY_LEN(kinds) && kinds[i].kind != r->kind)
-        i++;
-    if (i == ARRAY_LEN(kinds))
-        return false;
-    *call = (enum slab_call)kinds[i].call;
-    e->pointer = r->addr;
-    switch (*call) {
-    case SLAB_CALL_ALLOC:
-        e->size = r->size;
-        e->slot = word(r, 0);
-        e->gfp = (gfp_t)word(r, 1) | (r->flags & TRACE_F_ACCOUNTED ? (gfp_t)__GFP_ACCOUNT : 0);
-        e->call_site = word(r, 2);
-        break;
-    case SLAB_CALL_ALLOC_PAGES:
-    case SLAB_CALL_VMALLOC:
-    case SLAB_CALL_KVMALLOC:
-        e->size = word(r, 0);
-        e->slot = *call == SLAB_CALL_ALLOC_PAGES ? block_bytes(e->size) : 0;
-        e->gfp = (gfp_t)word(r, 1);
-        e->call_site = word(r, 2);
-        break;
-    case SLAB_CALL_MEMPOOL_CREATE:
-        e->size = word(r, 0);
-        e->call_site = word(r, 1);
-        break;
-    case SLAB_CALL_MEMPOOL_ALLOC:
-        e->gfp = (gfp_t)word(r, 0);
-        e->call_site = word(r, 1);
-        break;
-    default:
-        e->call_site = word(r, 0);
-        break;
-    }
-    return true;
-}
-
 void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record, unsigned cpu, uint64_t ns)
 {
-    unsigned cpus = slab_cpus(o->slab);
-    char name[SLAB_NAME] = "";
-    size_t len = 0;
-    enum slab_call call;
-    struct slab_event e = {.record = record, .cache = name};
+    unsigned cpus = slab_cpus(o->slab), recorded_cpu = cpu;
+    struct record_call call;
     if (r->kind == TRACE_PAGE_ALLOC) {
         uint64_t gfp = word(r, 0);
         o->st.page_allocs_left_out++;
@@ -271,29 +203,21 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
     }
     if (r->kind == TRACE_PAGE_FREE)
         o->st.page_frees_left_out++;
-    if (!call_of(r, &call, &e))
+    if (!record_call(&call, r))
         return;
-    unsigned recorded_cpu = cpu;
     if (cpu >= cpus) {
         o->st.foreign_cpus++;
         cpu = cpus - 1;
     }
-    e.cpu = cpu;
-    if (r->kind == TRACE_KMALLOC || r->kind == TRACE_KFREE)
-        e.cache = NULL;
-    const char *text = trace_rec_string(r, &len);
-    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), text);
+    call.e.cpu = cpu;
+    call.e.record = record;
     slab_set_time(o->slab, ns * PS_A_NS);
     frames_tick(o->map, ns * PS_A_NS);
-    if (call == SLAB_CALL_MEMPOOL_ALLOC)
-        e.size = slab_calls_element(o->calls, r->size);
-    if (call == SLAB_CALL_ALLOC || call == SLAB_CALL_ALLOC_PAGES || call == SLAB_CALL_VMALLOC || call == SLAB_CALL_KVMALLOC ||
-        call == SLAB_CALL_MEMPOOL_ALLOC)
-        called(o, &e, recorded_cpu);
-    else if (call == SLAB_CALL_FREE || call == SLAB_CALL_FREE_PAGES || call == SLAB_CALL_VFREE || call == SLAB_CALL_KVFREE ||
-             call == SLAB_CALL_MEMPOOL_FREE)
-        given_back(o, e.pointer, recorded_cpu);
-    bool pool = call >= SLAB_CALL_MEMPOOL_CREATE;
-    bool of_pool = call == SLAB_CALL_MEMPOOL_ALLOC || call == SLAB_CALL_MEMPOOL_FREE;
-    slab_calls_play(o->calls, call, &e, pool ? of_pool ? r->size : r->addr : 0, r->size, ns);
+    if (call.call == SLAB_CALL_MEMPOOL_ALLOC)
+        call.e.size = slab_calls_element(o->calls, call.pool);
+    if (record_call_asks(call.call))
+        called(o, &call.e, recorded_cpu);
+    else if (record_call_gives(call.call))
+        given_back(o, call.e.pointer, recorded_cpu);
+    record_call_play(o->calls, &call, ns);
 }

@@ -92,7 +92,7 @@ static int check_vmas(const struct vma_set *s, uint32_t asid, struct err *err)
 
 int vm_check(const struct vm *vm, struct err *err)
 {
-    uint64_t anon = 0, tables = 0, mappings = 0, links = 0;
+    uint64_t anon = 0, tables = vm->kernel_tables, mappings = 0, links = 0;
     for (uint32_t asid = 0; asid < vm->n_process; asid++) {
         const struct vm_process *p = &vm->process[asid];
         struct tally t = {.vm = vm, .asid = asid, .err = err};

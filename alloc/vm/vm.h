@@ -69,6 +69,7 @@ struct gigantic_pool;
 struct vm {
     struct vm_config config;
     struct frame_map *frames;
+    uint64_t kernel_tables; /* page tables that are nobody's here: of vmalloc. Who checks sets it */
     struct phys_mem *mem;
     struct paging_root paging; /* of every process, but for the table */
     struct vm_process *process;

@@ -82,6 +82,13 @@ static void summary(const struct simulated *r, const char *dir)
     if (machine_has_objects(m))
         printf("  %-12s %14" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " alive in %" PRIu64 " pages of slabs\n",
                "objects", stat(m, "slab.allocs"), stat(m, "slab.frees"), stat(m, "slab.objects"), stat(m, "slab.pages"));
+    if (machine_calls(m))
+        printf("  %-12s %14" PRIu64 " requests of memory, %" PRIu64 " got none; %" PRIu64 " bytes asked for, %" PRIu64 " held\n", "calls",
+               stat(m, "calls.allocs"), stat(m, "calls.failures"), stat(m, "calls.live_bytes"), stat(m, "calls.held_bytes"));
+    uint64_t left_out = stat(m, "calls_left_out.records");
+    if (left_out)
+        printf("  %-12s %14" PRIu64 " calls of the kernel's allocators: without an MMU (mmu.enabled) there is no memory to serve them from\n",
+               "left out", left_out);
     uint64_t oom = stat(m, "oom.kills"), segv = stat(m, "vm.segfaults"), dropped = 0;
     for (unsigned k = 0; k < machine_cfg(m)->cpu.count; k++) {
         char name[32];

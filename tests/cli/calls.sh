@@ -104,8 +104,41 @@ for design in slub slab; do
     is hand slab.latency.free_vfree.operations 1
     is hand slab.latency.free_pages.operations 1
     is hand slab.latency.alloc_large.operations 1
+    rm -rf "hand-$design"
+    cp -r hand "hand-$design"
 done
 grep -q 'driver ' hand/proc/kmem_callers || fail "no caller"
+# The same calls in a program's trace: performed in the machine's slab, with the same books as in a kernel's.
+for mode in functional timed; do
+    for design in slub slab; do
+        "$prog" run --check -t hand.mtt -s sim.mode=$mode -s cpu.count=2 -s memory.size=512MiB -s slab.design=$design -o "program-$design" >said 2>err || { fail "program $mode $design"; cat err; }
+        grep -q 'requests of memory, 0 got none' said || { fail "program: no summary"; cat said; }
+        for s in allocs failures frees unknown_frees missed_frees live live_bytes peak_live_bytes held_bytes peak_held_bytes table_bytes large_allocs; do
+            is "program-$design" calls.$s "$(stat_of "hand-$design" calls.$s)"
+        done
+        for s in mempool.allocs mempool.frees vmalloc.allocs slab.latency.alloc_vmalloc.operations slab.latency.free_vfree.operations \
+            slab.latency.free_pages.operations slab.latency.alloc_large.operations; do
+            is "program-$design" $s "$(stat_of "hand-$design" $s)"
+        done
+        [ -s "program-$design/proc/vmallocinfo" ] && [ -s "program-$design/proc/marks/001-end/vmallocinfo" ] || fail "program: no vmallocinfo"
+        cmp -s "program-$design/proc/vmallocinfo" "hand-$design/proc/vmallocinfo" || fail "program: another vmallocinfo"
+        head -1 "program-$design/series.csv" | grep -q calls_live_bytes || fail "program: no columns of calls"
+    done
+done
+"$prog" run -q -t kmalloc.mtr -s memory.size=512MiB -o plain 2>err || { fail "objects only"; cat err; }
+[ -z "$(stat_of plain calls.allocs)" ] && ! grep -q calls_ plain/series.csv && [ ! -e plain/proc/vmallocinfo ] || fail "calls where there are none"
+for mode in functional timed; do
+    "$prog" run -t hand.mtt -s sim.mode=$mode -s mmu.enabled=false -o none >said 2>err || { fail "no MMU, $mode"; cat err; }
+    is none calls_left_out.records "$("$prog" trace print hand.mtt | grep -cE 'alloc|free|mempool')"
+    grep -q 'left out.*without an MMU' said || { fail "no MMU: not said"; cat said; }
+done
+for how in mempool kvmalloc pages vmalloc; do
+    for mode in functional timed; do
+        "$prog" run -q --check -t $how.mtr -s sim.mode=$mode -s cpu.count=2 -s memory.size=512MiB -o "p-$how" 2>err || { fail "program $how"; cat err; }
+        is "p-$how" calls.failures 0
+        [ "$(stat_of "p-$how" calls.allocs)" -gt 3000 ] || fail "program $how: $(stat_of "p-$how" calls.allocs) requests"
+    done
+done
 "$prog" trace convert -q hand.mtt hand.mtr && "$prog" trace convert -q hand.mtr back.mtt && "$prog" trace print hand.mtt >a && "$prog" trace print back.mtt >b &&
     cmp -s a b || fail "text and binary differ"
 

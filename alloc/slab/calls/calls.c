@@ -41,7 +41,8 @@ struct slab_calls {
     bool begun;
     uint64_t live_us, held_us; /* bytes x microseconds */
     struct slab_calls_stats st;
-    struct mempool_stats mempool;
+    struct mempool_stats mempool, ended; /* of all pools; of those that were destroyed */
+    uint64_t cycles;                     /* of the call that is played */
     struct slab_latency latency[N_SLAB_CALLS_CLASSES];
     struct slab_path_stats latency_st[N_SLAB_CALLS_CLASSES];
 };
@@ -128,6 +129,7 @@ static void took_time(struct slab_calls *c, uint64_t size, bool alloc)
     enum slab_calls_class k = alloc ? size > SMALL_MAX ? SLAB_CALLS_large_alloc : SLAB_CALLS_small_alloc
                                     : size > SMALL_MAX ? SLAB_CALLS_large_free : SLAB_CALLS_small_free;
     slab_latency_add(&c->latency[k], slab_last_op(c->s).cycles);
+    c->cycles += slab_last_op(c->s).cycles;
 }
 
 static void asked(struct slab_calls *c, uint64_t size, bool got)
@@ -249,7 +251,7 @@ static void destroy_pool(struct slab_calls *c, uint64_t number, unsigned cpu)
             give_up(c, h);
         }
     }
-    add_pool_stats(&c->mempool, p->pool);
+    add_pool_stats(&c->ended, p->pool);
     mempool_destroy(p->pool, cpu);
     HASH_DEL(c->pools, p);
     free(p->waiter);
@@ -376,11 +378,19 @@ static void request(struct slab_calls *c, enum slab_call call, const struct slab
     HASH_ADD(hh, c->held, pointer, sizeof h->pointer, h);
 }
 
-void slab_calls_play(struct slab_calls *c, enum slab_call call, const struct slab_event *e, uint64_t number, uint32_t elements,
-                     uint64_t ns)
+void slab_calls_create_cache(struct slab_calls *c, const struct slab_event *e, const struct kmem_cache_args *args, uint64_t ns)
+{
+    slab_calls_time(c, ns);
+    slab_replay_create(c->objects, e, args);
+    level(c);
+}
+
+uint64_t slab_calls_play(struct slab_calls *c, enum slab_call call, const struct slab_event *e, uint64_t number, uint32_t elements,
+                         uint64_t ns)
 {
     struct pool *p;
     struct held *h;
+    c->cycles = 0;
     slab_calls_time(c, ns);
     slab_set_who(c->s, (struct slab_who){e->record, e->call_site});
     switch (call) {
@@ -406,8 +416,12 @@ void slab_calls_play(struct slab_calls *c, enum slab_call call, const struct sla
             c->st.wrong_pools += elements == 0 || mempool_resize(p->pool, elements, e->cpu) < 0;
         break;
     case SLAB_CALL_MEMPOOL_DESTROY: destroy_pool(c, number, e->cpu); break;
+    case SLAB_CALL_CACHE_SHRINK: slab_replay_shrink(c->objects, e); break;
+    case SLAB_CALL_CACHE_DESTROY: slab_replay_destroy(c->objects, e); break;
+    case SLAB_CALL_CACHE_CREATE: break; /* it has more to say: slab_calls_create_cache */
     }
     level(c);
+    return c->cycles;
 }
 
 /* ---- looking at it ------------------------------------------------------------------------------------------------------ */
@@ -442,22 +456,29 @@ static const struct stat_desc pool_descs[] = {MEMPOOL_STATS(POOL_DESC)};
 #define PATH_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct slab_path_stats, name, unit, help)
 static const struct stat_desc latency_descs[] = {SLAB_PATH_STATS(PATH_DESC)};
 
-void slab_calls_add_stats(struct slab_calls *c, struct stats *tree)
+typedef void add_stats(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n);
+
+static void add_to(struct slab_calls *c, struct stats *tree, add_stats *add)
 {
 #define CLASS_NAME(name, help) "calls." #name,
     static const char *const names[] = {SLAB_CALLS_CLASSES(CLASS_NAME)};
 #undef CLASS_NAME
     slab_calls_stats(c);
-    stats_add(tree, "calls", &c->st, descs, ARRAY_LEN(descs));
-    for (unsigned k = 0; k < N_SLAB_CALLS_CLASSES; k++) {
-        const struct slab_latency *l = &c->latency[k];
-        c->latency_st[k] = (struct slab_path_stats){.operations = l->n, .cycles = l->sum, .worst = l->max,
-                                                    .p50 = slab_latency_quantile(l, 500), .p99 = slab_latency_quantile(l, 990)};
-        stats_add(tree, names[k], &c->latency_st[k], latency_descs, ARRAY_LEN(latency_descs));
-    }
-    slab_vmalloc_add_stats(c->v, tree);
+    c->mempool = c->ended;
     for (const struct pool *p = c->pools; p; p = p->hh.next)
         if (p->pool)
             add_pool_stats(&c->mempool, p->pool);
-    stats_add(tree, "mempool", &c->mempool, pool_descs, ARRAY_LEN(pool_descs));
+    for (unsigned k = 0; k < N_SLAB_CALLS_CLASSES; k++) {
+        const struct slab_latency *l = &c->latency[k];
+        c->latency_st[k] = (struct slab_path_stats){.operations = l->n, .cycles = l->sum, .worst = l->max,
+                                                      .p50 = slab_latency_quantile(l, 500), .p99 = slab_latency_quantile(l, 990)};
+    }
+    add(tree, "calls", &c->st, descs, ARRAY_LEN(descs));
+    for (unsigned k = 0; k < N_SLAB_CALLS_CLASSES; k++)
+        add(tree, names[k], &c->latency_st[k], latency_descs, ARRAY_LEN(latency_descs));
+    slab_vmalloc_add_stats(c->v, tree, add);
+    add(tree, "mempool", &c->mempool, pool_descs, ARRAY_LEN(pool_descs));
 }
+
+void slab_calls_add_stats(struct slab_calls *c, struct stats *tree) { add_to(c, tree, stats_add); }
+void slab_calls_add_stats_late(struct slab_calls *c, struct stats *tree) { add_to(c, tree, stats_add_late); }

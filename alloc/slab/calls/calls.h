@@ -16,6 +16,8 @@ enum slab_call {
     SLAB_CALL_VMALLOC, SLAB_CALL_VFREE,
     SLAB_CALL_KVMALLOC, SLAB_CALL_KVFREE,
     SLAB_CALL_MEMPOOL_CREATE, SLAB_CALL_MEMPOOL_ALLOC, SLAB_CALL_MEMPOOL_FREE, SLAB_CALL_MEMPOOL_RESIZE, SLAB_CALL_MEMPOOL_DESTROY,
+    SLAB_CALL_CACHE_SHRINK, SLAB_CALL_CACHE_DESTROY, /* of the event's name */
+    SLAB_CALL_CACHE_CREATE, /* slab_calls_create_cache */
 };
 
 #define SLAB_CALLS_STATS(X, G) \
@@ -58,9 +60,11 @@ struct slab_calls;
 int slab_calls_new(struct slab_calls **out, struct slab_sys *s, struct slab_replay *r, struct err *err);
 /* Destroys pools, gives back areas and blocks of pages. NULL is fine. */
 void slab_calls_free(struct slab_calls *c);
-/* `e` as for slab_replay; `number`: the pool, `elements`: of its reserve. `ns`: time of the trace, never less than before. */
-void slab_calls_play(struct slab_calls *c, enum slab_call call, const struct slab_event *e, uint64_t number, uint32_t elements,
-                     uint64_t ns);
+/* `e` as for slab_replay; `number`: the pool, `elements`: of its reserve. `ns`: time of the trace, never less than before. Core cycles of
+ * the call; 0 where nothing was had or given back. Pools and caches that are made, resized or destroyed take none. */
+uint64_t slab_calls_play(struct slab_calls *c, enum slab_call call, const struct slab_event *e, uint64_t number, uint32_t elements,
+                         uint64_t ns);
+void slab_calls_create_cache(struct slab_calls *c, const struct slab_event *e, const struct kmem_cache_args *args, uint64_t ns);
 
 /* Time went on without a call. */
 void slab_calls_time(struct slab_calls *c, uint64_t ns);
@@ -72,5 +76,6 @@ const struct slab_calls_stats *slab_calls_stats(const struct slab_calls *c); /* 
 const struct slab_latency *slab_calls_latency(const struct slab_calls *c, enum slab_calls_class k);
 /* "calls.*", "calls.small_alloc.*" ..., "vmalloc.*", "mempool.*" (all pools together); before the tree is frozen. */
 void slab_calls_add_stats(struct slab_calls *c, struct stats *tree);
+void slab_calls_add_stats_late(struct slab_calls *c, struct stats *tree); /* after it, at the run's end */
 
 #endif

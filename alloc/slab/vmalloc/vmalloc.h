@@ -54,7 +54,10 @@ pfn_t slab_vmalloc_to_pfn(const struct vmalloc *v, va_t at);
 /* Purges now. */
 void slab_vm_unmap_aliases(struct vmalloc *v);
 const struct vmalloc_stats *slab_vmalloc_stats(const struct vmalloc *v);
-void slab_vmalloc_add_stats(const struct vmalloc *v, struct stats *tree); /* "vmalloc.*" */
+/* "vmalloc.*", by stats_add or stats_add_late. */
+struct stat_desc;
+void slab_vmalloc_add_stats(const struct vmalloc *v, struct stats *tree,
+                            void (*add)(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n));
 /* /proc/vmallocinfo, by address. */
 void slab_print_vmallocinfo(const struct vmalloc *v, FILE *f);
 int slab_vmalloc_check(const struct vmalloc *v, struct err *err);

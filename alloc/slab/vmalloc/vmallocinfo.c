@@ -10,9 +10,10 @@ const struct vmalloc_stats *slab_vmalloc_stats(const struct vmalloc *v) { return
 #define VMALLOC_GAUGE_DESC(name, unit, help) STAT_ENTRY_GAUGE(struct vmalloc_stats, name, unit, help)
 static const struct stat_desc descs[] = {VMALLOC_STATS(VMALLOC_COUNT_DESC, VMALLOC_GAUGE_DESC)};
 
-void slab_vmalloc_add_stats(const struct vmalloc *v, struct stats *tree)
+void slab_vmalloc_add_stats(const struct vmalloc *v, struct stats *tree,
+                            void (*add)(struct stats *s, const char *path, const void *base, const struct stat_desc *d, size_t n))
 {
-    stats_add(tree, "vmalloc", &v->st, descs, ARRAY_LEN(descs));
+    add(tree, "vmalloc", &v->st, descs, ARRAY_LEN(descs));
 }
 
 static void head(FILE *f, uint64_t start, uint64_t span)

@@ -36,6 +36,10 @@ static void print_block(struct out *o, struct frame_block b)
         break;
     case FRAME_TAG_PGTABLE: { /* `private` is the table's level, vpn what it translates in units of its reach */
         uint32_t process = machine_process_of(o->m, fr->asid);
+        if (!fr->private) { /* the kernel's own */
+            fputs(" vmalloc", o->f);
+            break;
+        }
         fprintf(o->f, " level%" PRIu32, fr->private);
         if (process != MACHINE_NO_PROCESS)
             fprintf(o->f, " %" PRIu32, process);

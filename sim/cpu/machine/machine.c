@@ -203,6 +203,7 @@ const struct machine_config *machine_cfg(const struct machine *m) { return &m->c
 struct frame_map *machine_frames(struct machine *m) { return m->frames; }
 struct slab_sys *machine_slab(struct machine *m) { return m->slab; }
 bool machine_has_objects(const struct machine *m) { return m->has_objects; }
+const struct slab_calls *machine_calls(const struct machine *m) { return m->has_calls ? m->calls : NULL; }
 struct vm *machine_vm(struct machine *m) { return m->vm; }
 struct memsys *machine_memsys(struct machine *m) { return m->memsys; }
 struct core *machine_core(struct machine *m, unsigned k) { return &m->core[k]; }

@@ -15,6 +15,7 @@
 #include "cpu/core.h"
 #include "cpu/machine/machine_config.h"
 #include "engine/windows.h"
+#include "slab/calls/calls.h"
 #include "slab/slab.h"
 #include "vm/vm.h"
 
@@ -100,6 +101,7 @@ const struct machine_config *machine_cfg(const struct machine *m);
 struct frame_map *machine_frames(struct machine *m);
 struct slab_sys *machine_slab(struct machine *m); /* NULL without an MMU */
 bool machine_has_objects(const struct machine *m); /* the traces had kernel objects */
+const struct slab_calls *machine_calls(const struct machine *m); /* NULL: the traces had no alloc_pages, vmalloc, kvmalloc, mempool */
 struct vm *machine_vm(struct machine *m);
 /* The number in the traces of the process that has an address space. */
 #define MACHINE_NO_PROCESS UINT32_MAX

@@ -158,6 +158,7 @@ void machine_free(struct machine *m)
     if (m->frames)
         m->frames->hooks = (struct frames_hooks){0};
     vm_free(m->vm);
+    slab_calls_free(m->calls);
     slab_replay_free(m->objects);
     slab_sys_free(m->slab);
     phys_mem_fini(&m->mem);

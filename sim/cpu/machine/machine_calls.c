@@ -56,19 +56,11 @@ bool is_call(const struct trace_rec *r)
     case TRACE_FORK:
     case TRACE_EXEC:
     case TRACE_SEGMENT:
-    case TRACE_KMALLOC:
-    case TRACE_KFREE:
-    case TRACE_CACHE_ALLOC:
-    case TRACE_CACHE_FREE:
-    case TRACE_CACHE_CREATE:
-    case TRACE_CACHE_SHRINK:
-    case TRACE_CACHE_DESTROY:
-    case CORE_KIND_TOUCH:
         return true;
     case TRACE_EXIT:
         return r->size == 1;
     default:
-        return false;
+        return is_slab_record(r);
     }
 }
 
@@ -93,6 +85,8 @@ void core_note(struct core *c, const struct trace_rec *r)
         c->machine->process[c->process].exits = true;
     } else if (r->kind == TRACE_MARK && c->machine->hooks.mark) {
         machine_note_mark(c, r);
+    } else if (!c->mmu_on && is_slab_record(r)) {
+        machine_slab_record(c->machine, c, r); /* which counts it */
     }
 }
 

@@ -46,6 +46,8 @@ int machine_check(struct machine *m, struct err *err)
                        (unsigned long long)used, (unsigned long long)f->managed);
     if (!m->cfg.sim.checks)
         return 0;
+    if (m->calls)
+        m->vm->kernel_tables = slab_vmalloc_stats(slab_calls_vmalloc(m->calls))->table_pages;
     /* While a handler's stores are under way, tables are allocated that no entry points to yet. */
     if (frames_check(f, err) < 0 || (!m->os_locked && vm_check(m->vm, err) < 0))
         return -1;

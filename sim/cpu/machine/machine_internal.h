@@ -4,7 +4,7 @@
 
 #include "cpu/machine/machine.h"
 #include "frames/ageing/ageing.h"
-#include "slab/replay/slab_replay.h"
+#include "slab/calls/calls.h"
 #include "vm/migrate.h"
 
 struct process { /* of the traces, by number */
@@ -52,7 +52,10 @@ struct machine {
     bool daemon_timer, daemon_runs, daemon_locked; /* kcompactd.c: a timer is set, a core has its work, it holds the lock */
     struct slab_sys *slab;       /* NULL without an MMU */
     struct slab_replay *objects; /* the kernel objects of the traces */
+    struct slab_calls *calls;    /* ... and all other calls for memory; plays into `objects` */
     bool has_objects;            /* a record of theirs was met */
+    bool has_calls;              /* a record of alloc_pages, vmalloc, kvmalloc or a mempool was met */
+    struct calls_left_out { uint64_t records; } left_out; /* calls where there is no MMU, and so no memory to serve them from */
     bool objects_told;           /* ... and their statistics are registered */
     struct memsys *memsys;
     struct core *core;

@@ -42,6 +42,8 @@ static const struct zone_column {
     {"extfrag", "ratio", SERIES_MILLI, get_extfrag},
 };
 
+static void add_machine_calls_columns(struct series *s, const struct machine *m);
+
 void run_add_columns(struct series *s, struct machine *m)
 {
     const struct stats *st = machine_stats(m);
@@ -54,6 +56,7 @@ void run_add_columns(struct series *s, struct machine *m)
     series_add_defaults(s, st);
     if (machine_slab(m))
         run_add_slab_columns(s, machine_slab(m), true);
+    add_machine_calls_columns(s, m);
 }
 
 /* Fallbacks of a recorded kernel's simulated allocator; a machine's come with its statistics. */
@@ -144,12 +147,27 @@ enum { CALLS_COLUMN_LIVE, CALLS_COLUMN_HELD, CALLS_COLUMN_FAILURES, CALLS_COLUMN
 
 static uint64_t calls_column(const void *ctx, uint64_t which)
 {
+    if (!ctx)
+        return 0;
     const struct slab_calls_stats *st = slab_calls_stats(ctx);
     switch (which) {
     case CALLS_COLUMN_LIVE: return st->live_bytes;
     case CALLS_COLUMN_HELD: return st->held_bytes;
     case CALLS_COLUMN_FAILURES: return st->failures;
     default: return st->large_failures;
+    }
+}
+
+static uint64_t machine_calls_column(const void *ctx, uint64_t which) { return calls_column(machine_calls(ctx), which); }
+
+/* Of programs' traces: no columns where nothing calls for more than objects. */
+static void add_machine_calls_columns(struct series *s, const struct machine *m)
+{
+    static const char *const names[] = {"calls_live_bytes", "calls_held_bytes", "calls_failures", "calls_large_failures"};
+    unsigned group = series_group(s);
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        series_add(s, names[i], i < CALLS_COLUMN_FAILURES ? "bytes" : "requests", SERIES_U64, machine_calls_column, m, i);
+        series_in_group(s, group);
     }
 }
 
