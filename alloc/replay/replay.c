@@ -489,6 +489,8 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
         struct trace_info info;
         trace_get_info(t, &info);
         p->out->lines = info.kernel;
+        if (got == 0 && info.incomplete)
+            snprintf(p->out->incomplete, sizeof p->out->incomplete, "%s", info.why ? info.why : "there may have been more");
     }
     p->out->ended_early = p->part == REPLAY_PRE;
     if (p->part == REPLAY_PRE && got >= 0)

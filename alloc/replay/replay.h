@@ -96,6 +96,7 @@ struct replay_result {
     struct objects_stats objects_left;
     struct kmem_pages *kmem_pages; /* of the window, if asked for; until end */
     bool stopped, ended_early; /* ended_early: before the snapshot was taken; also an error */
+    char incomplete[200]; /* why the recording may have been longer; "": it ends as it should */
     uint64_t ns; /* from the first record to the end of the window */
     uint64_t marks, marks_without_state; /* told; those of the recording and the request that came before or behind the state, or never */
 };

@@ -224,6 +224,9 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
             summary(&r, o->output);
         if (r.partial[0])
             fprintf(stderr, "mmulab run: warning: %s; what is there was replayed\n", r.partial);
+        if (r.end == SIMULATED_WHOLE && !machine_references(r.machine) && !machine_has_objects(r.machine))
+            fprintf(stderr, "mmulab run: warning: no reference was replayed: there is none in the traces; a recorded kernel is replayed with "
+                            "-s workload.kernel.events=FILE\n");
         break;
     }
     simulated_fini(&r);

@@ -28,4 +28,34 @@ has err '.: error: what "trace" names is no file'
 echo '{ "sweep": { "axes": { "workload.calls.count": [100, 200] } } }' >calls.json # an axis that says what is replayed
 expect 0 sweep calls.json -q -o calls
 
+# Recordings of a kernel that are not whole, or hold nothing of what is asked for: no silent result of nothing.
+kernel=$samples/kernel/filetree
+replay() { # replay CODE EVENTS OPTION...
+    code=$1; events=$2; shift 2
+    rm -rf k
+    expect "$code" run -q -s "workload.kernel.events=$events" -s workload.kernel.placement=simulated -o k "$@"
+}
+mkdir rec; cp "$kernel"/before.* "$kernel"/times.json rec
+if xz -dc "$kernel/filetree.perf.xz" 2>/dev/null | head -c 300000 >rec/a.perf && [ -s rec/a.perf ]; then
+    replay 0 rec/a.perf
+    has err 'warning: nothing was replayed: rec/a.perf holds no event between the two snapshots that times.json tells of; is it whole?'
+    has err 'warning: rec/a.perf is incomplete: the last line has no line end: the file may be cut off there; what is there was replayed'
+    expect 0 run -q -t rec/a.perf -o k # as programs: there is none in it
+    has err 'warning: no reference was replayed: there is none in the traces; a recorded kernel is replayed with -s workload.kernel.events='
+fi
+head -c 100000 "$kernel/filetree.perf.xz" >rec/b.perf.xz
+replay 1 rec/b.perf.xz
+has err 'rec/b.perf.xz: error: record '
+grep -qE '; the first [1-9][0-9]* events were replayed; their results are in k, marked incomplete$' err || fail "of a cut recording: $(cat err)"
+replay 0 "$kernel/objects.mtr"
+has err 'objects.mtr holds no events of pages (mm_page_alloc, mm_page_free, ...); objects are replayed with -s workload.kernel.level=objects'
+replay 0 "$kernel/filetree.perf.xz" -s workload.kernel.level=objects
+has err 'filetree.perf.xz holds no events of objects (kmalloc'
+replay 0 "$kernel/filetree.perf.xz"
+empty err
+replay 0 "$kernel/objects.mtr" -s workload.kernel.level=objects
+empty err
+replay 2 "$kernel/filetree.perf.xz" -s sim.warmup=10
+has err "sim.warmup counts references of programs; a kernel's events are replayed whole; leave it out"
+
 verdict mistakes

@@ -398,6 +398,32 @@ static void summary(const struct kernel_run *r, const char *dir)
     printf("result: %s\n", dir);
 }
 
+/* Why nothing of a recording was replayed: what is asked for is not in it. */
+static const char *idle(const struct kernel_run *r, bool objects, bool times)
+{
+    const struct replay_result *p = r->replay;
+    if (r->made_up)
+        return "";
+    if (!r->from_memory && times && !p->records[REPLAY_WINDOW])
+        return "holds no event between the two snapshots that times.json tells of; is it whole?";
+    if (objects && !r->calls.allocs && !r->calls.frees && !r->slab.allocs && !r->slab.frees)
+        return "holds no events of objects (kmalloc, kfree, kmem_cache_alloc, ...); pages are replayed with workload.kernel.level blocks or "
+               "pages";
+    if (!objects && !p->window.page_alloc && !p->window.page_free && !p->window.zone_locked)
+        return "holds no events of pages (mm_page_alloc, mm_page_free, ...); objects are replayed with -s workload.kernel.level=objects";
+    return "";
+}
+
+/* The whole recording is replayed: what says which part of programs is simulated has no meaning here. */
+static int no_part(const struct sim_config *s, struct err *err)
+{
+    const char *key = s->warmup ? "warmup" : s->measure ? "measure" : s->limit ? "limit" : NULL;
+    if (!key)
+        return 0;
+    err_set(err, ERR_USAGE, "sim.%s counts references of programs; a kernel's events are replayed whole", key);
+    return err_remedy(err, "leave it out; mmulab trace slice cuts a recording");
+}
+
 enum simulated_end kernel_simulate(const struct simulation *s, struct simulated *out, bool tell)
 {
     const struct machine_root *root = config_root(s->config);
@@ -420,6 +446,8 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
         err_remedy(&err, "leave out -t and workload.processes, or workload.%s", r.made_up ? "calls.count" : "kernel.events");
         goto done;
     }
+    if (no_part(&root->m.sim, &err) < 0)
+        goto done;
     if ((when && snapshot_read_times(&times, when, &err) < 0) || (prefix && snapshot_read(&before, prefix, &err) < 0))
         goto done;
     r.before = before;
@@ -447,6 +475,14 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
         r.progress.tty = false;
     rc = replay_run(&q, r.replay, &err);
     progress_end(&r.progress);
+    out->replayed = r.events;
+    if (rc == 0 && !r.replay->stopped) {
+        const char *why = idle(&r, r.objects, when);
+        if (r.replay->incomplete[0])
+            snprintf(out->partial, sizeof out->partial, "%.280s is incomplete: %s", k->events, r.replay->incomplete);
+        if (*why)
+            snprintf(out->idle, sizeof out->idle, "nothing was replayed: %.150s %s", k->events, why);
+    }
     if (rc < 0) {
         out->end = r.written ? SIMULATED_PART : SIMULATED_NOT;
     } else if (!r.written) {
@@ -483,9 +519,20 @@ int kernel_run(const struct simulation *s)
 {
     struct simulated r;
     switch (kernel_simulate(s, &r, !s->quiet)) {
-    case SIMULATED_WHOLE: return 0;
+    case SIMULATED_WHOLE:
+        if (r.idle[0])
+            fprintf(stderr, "mmulab %s: warning: %s\n", s->label, r.idle);
+        if (r.partial[0])
+            fprintf(stderr, "mmulab %s: warning: %s; what is there was replayed\n", s->label, r.partial);
+        return 0;
     case SIMULATED_INTERRUPTED: return 128 + r.sig;
-    case SIMULATED_PART:
+    case SIMULATED_PART: {
+        char remedy[sizeof r.err.remedy];
+        snprintf(remedy, sizeof remedy, "%s", r.err.remedy);
+        err_remedy(&r.err, "%.300s%sthe first %" PRIu64 " events were replayed; their results are in %.120s, marked incomplete", remedy,
+                   remedy[0] ? "; " : "", r.replayed, s->output);
+        break;
+    }
     case SIMULATED_NOT:
     case SIMULATED_UNWRITTEN: break;
     }
