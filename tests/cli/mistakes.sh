@@ -58,4 +58,21 @@ empty err
 replay 2 "$kernel/filetree.perf.xz" -s sim.warmup=10
 has err "sim.warmup counts references of programs; a kernel's events are replayed whole; leave it out"
 
+# Parts of a trace in which nothing lies, and traces without a good part: no empty file, no silence.
+for part in '--from 99999999' '--thread 9' '--from 2 --count 5 --thread 9'; do
+    # shellcheck disable=SC2086
+    expect 2 trace slice "$small" part.mtr $part
+    has err 'small.lackey: error: no record is in what was asked for'
+    # shellcheck disable=SC2086
+    expect 2 trace print "$small" $part
+    empty out; has err 'no record is in what was asked for'
+done
+expect 2 trace print "$samples/gzip.mtr" --from 99999999 --no-names
+has err 'no record is in what was asked for'
+expect 2 trace print "$small" --from 99999999
+has err ': there are 4,566, numbered from 0; mmulab trace info FILE tells'
+expect 2 trace slice "$small" part.mtr --count 0; has err '--count: at least one record'
+expect 1 trace convert --format champsim "$small" part.mtr; has err 'the first 0 records are good'
+[ ! -e part.mtr ] || fail 'a trace of nothing was written'
+
 verdict mistakes

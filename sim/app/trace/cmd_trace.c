@@ -61,6 +61,17 @@ int verb_broken(const struct err *err, uint64_t good)
     return code;
 }
 
+int verb_nothing(const char *file, uint64_t records)
+{
+    struct err err;
+    char n[32];
+    err_set(&err, ERR_USAGE, "no record is in what was asked for%s%s%s", records ? ": there are " : "",
+            records ? trace_commas(n, records) : "", records ? ", numbered from 0" : "");
+    err_at(&err, file, 0, 0);
+    err_remedy(&err, "mmulab trace info FILE tells how many records and threads there are");
+    return verb_error(&err);
+}
+
 void verb_left(const char *verb, const char *where, const struct trace_left *left, unsigned n)
 {
     char text[32];

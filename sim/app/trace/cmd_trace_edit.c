@@ -77,19 +77,21 @@ struct window {
     uint64_t from, count;
     bool one_thread;
     uint32_t thread;
+    uint64_t inside; /* records so far */
 };
 
 /* 1: put, 0: leave out, -1: nothing more comes. */
-static int wanted(const struct window *w, uint64_t number, uint32_t thread, uint8_t kind)
+static int wanted(struct window *w, uint64_t number, uint32_t thread, uint8_t kind)
 {
     if (number >= w->from && number - w->from >= w->count)
         return -1;
     bool inside = number >= w->from && (!w->one_thread || thread == w->thread);
+    w->inside += inside;
     return inside || is_state(kind);
 }
 
 /* Puts the wished records of a batch, run by run. 1 go on, 0 the window's end, -1 error. */
-static int copy_batch(struct trace_writer *out, const struct trace_batch *b, const struct window *w,
+static int copy_batch(struct trace_writer *out, const struct trace_batch *b, struct window *w,
                       uint64_t *put, struct err *err)
 {
     size_t run = 0, i = 0;
@@ -130,7 +132,7 @@ static int copy(struct editing *e, const char *in, const char *out)
     struct trace_writer *writer;
     struct trace_batch b;
     struct trace_info info;
-    uint64_t put = 0;
+    uint64_t put = 0, seen = 0;
     int got, copied = 1, code = 0;
     char n[32];
     if (trace_open(&t, in, &e->read, &err) < 0)
@@ -139,13 +141,23 @@ static int copy(struct editing *e, const char *in, const char *out)
         trace_close(t);
         return verb_error(&err);
     }
-    while ((got = trace_next(t, &b, &err)) > 0)
+    while ((got = trace_next(t, &b, &err)) > 0) {
         if ((copied = copy_batch(writer, &b, &e->window, &put, &err)) <= 0)
             break;
+        seen = b.first_record;
+        for (size_t i = 0; i < b.n; i += 1u + b.rec[i].slots)
+            seen++;
+    }
     trace_get_info(t, &info);
     if (copied < 0) {
         trace_writer_abort(writer);
         code = verb_error(&err);
+    } else if (got < 0 && !e->window.inside) { /* nothing good to write */
+        trace_writer_abort(writer);
+        code = verb_broken(&err, seen);
+    } else if (!e->window.inside && (e->window.from || e->window.one_thread)) { /* a trace of no records is copied as one */
+        trace_writer_abort(writer);
+        code = verb_nothing(in, got == 0 ? seen : 0);
     } else {
         if (!e->quiet && !e->window.one_thread && e->window.count == UINT64_MAX)
             verb_left(e->verb, in, info.left, info.nleft);
@@ -200,7 +212,7 @@ static void convert_help(void)
            "stdout), or\nin the form of another program: .champsim, .lackey (with the initial mappings beside it in "
            "NAME.maps.txt), .din.\n"
            "What IN or OUT cannot hold is told on stderr, with how many of each; docs/converting.md has the table.\n"
-           "OUT appears when it is complete. Of a broken IN the good part is written, and the exit status is 1.\n\n");
+           "OUT appears when it is complete. Of a broken IN the good part, if there is one, is written, and the exit status is 1.\n\n");
     common_help();
 }
 
@@ -250,6 +262,8 @@ int trace_verb_slice(int argc, char **argv)
         return got;
     if (!from && !count && !e.window.one_thread)
         return verb_usage("slice", "which part? give --from, --count or --thread");
+    if (count && !e.window.count)
+        return verb_usage("slice", "--count: at least one record");
     if (thread > UINT32_MAX)
         return verb_usage("slice", "--thread: there is no such thread");
     e.window.thread = (uint32_t)thread;

@@ -94,6 +94,7 @@ struct printing {
     bool one_thread;
     uint32_t thread;
     struct trace_symbols *symbols; /* NULL: no names */
+    uint64_t inside;               /* records of the window so far */
 };
 
 static void print_line(const struct printing *p, const struct trace_batch *b, uint64_t number,
@@ -115,7 +116,7 @@ static void print_line(const struct printing *p, const struct trace_batch *b, ui
 }
 
 /* false: nothing more comes. */
-static bool print_batch(const struct printing *p, const struct trace_batch *b)
+static bool print_batch(struct printing *p, const struct trace_batch *b)
 {
     uint64_t number = b->first_record;
     for (size_t i = 0; i < b->n; i += 1u + b->rec[i].slots, number++) {
@@ -123,6 +124,7 @@ static bool print_batch(const struct printing *p, const struct trace_batch *b)
         if (number >= p->from && number - p->from >= p->count)
             return false;
         bool wanted = number >= p->from && (!p->one_thread || b->thread == p->thread);
+        p->inside += wanted;
         if (!wanted && !p->symbols)
             continue;
         /* Records that were read are well-formed; an unmapped range still has its name in the record that
@@ -190,6 +192,8 @@ int trace_verb_print(int argc, char **argv)
             good++;
     }
     int code = got < 0 ? verb_broken(&err, good) : 0;
+    if (got >= 0 && p.count && !p.inside && (p.from || p.one_thread))
+        code = verb_nothing(argv[optind], got == 0 ? good : 0);
     trace_symbols_free(p.symbols);
     trace_close(t);
     return verb_end(code);

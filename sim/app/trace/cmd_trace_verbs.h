@@ -47,6 +47,8 @@ void verb_nearest_try(struct verb_nearest *n, const char *name);
 int verb_error(const struct err *err);
 /* The same for a trace that broke off after `good` records. */
 int verb_broken(const struct err *err, uint64_t good);
+/* The same for a window in which no record of `file` lies; `records`: how many it has, 0 if that is not known. */
+int verb_nothing(const char *file, uint64_t records);
 /* Says what was left out or made up, one a line: "mmulab trace VERB: FILE left out: 12 prefetches". */
 void verb_left(const char *verb, const char *where, const struct trace_left *left, unsigned n);
 /* Ends and closes the writer in any case; says (unless `quiet`) what its form could not hold. */
