@@ -12,6 +12,8 @@
 #include "app/result/result.h"
 #include "app/result/series/run_columns.h"
 
+#include "traces/io/share.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +192,7 @@ static int list_traces(struct run *r, const struct simulation *s, const struct m
     r->n_trace = n;
     for (size_t i = 0; i < n; i++) {
         r->trace[i] = i < named ? (struct workload_trace){.path = p[i].trace, .core = p[i].core} : s->trace[i - named];
+        r->trace[i].share = s->share;
         r->input[r->n_input++] = r->trace[i].path;
         if (s->decoded) {
             char *mtr;
@@ -259,9 +262,11 @@ static int finish(struct run *r, const struct simulation *s, enum machine_end en
                             .trace_hash = workload_hash(r->workload, hash, sizeof hash), .seed = root->m.sim.seed,
                             .complete = end == MACHINE_END_TRACE || end == MACHINE_END_LIMIT,
                             .reason = ended_how(end, err, sig, reason, sizeof reason)};
-    struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = progress_wall_ns(&r->progress),
+    /* Not the time in which others had their turn, but a part of the decoding that was done for all. */
+    int64_t wall_ns = (int64_t)progress_wall_ns(&r->progress) - (s->share ? trace_share_waited_ns(s->share) : 0);
+    struct result_host host = {.argc = s->argc, .argv = s->argv, .wall_ns = wall_ns > 0 ? (uint64_t)wall_ns : 0,
                                .references = machine_references(r->m), .version = MMULAB_VERSION, .inputs = r->input,
-                               .n_inputs = r->n_input,
+                               .n_inputs = r->n_input, .shared_decoding = s->share && trace_share_taken(s->share),
                                .warm_up = root->m.sim.warmup ? warm_names[r->warm] : NULL};
     return write_result(r, s->config, &rr, &host, werr);
 }

@@ -26,6 +26,7 @@ struct simulation {
     unsigned status;       /* seconds between lines of progress when stderr is no terminal; 0: none */
     bool inline_decoding;  /* traces are decoded by the simulating thread, not ahead in a thread of their own */
     const char *decoded;     /* a folder ending in '/' in which runs share traces decoded once (decoded.h); NULL: none */
+    struct trace_share *share; /* another process decodes this trace (traces/io/share.h); NULL: none */
     const char *checkpoints; /* a folder ending in '/' in which runs share their warm-up where they can; NULL: none. sim.checkpoint
                               * comes first */
     int argc;              /* the command line, for host.json */

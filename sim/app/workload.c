@@ -262,7 +262,7 @@ static int open_feeds(struct workload *w, unsigned k, bool ahead, struct err *er
     if (!c->feed)
         return err_set(err, ERR_RUN, "out of host memory");
     for (size_t i = 0; i < w->n; i++) {
-        struct trace_options opt = {.ahead = ahead};
+        struct trace_options opt = {.ahead = ahead, .share = w->trace[i].share};
         struct feed *f = &c->feed[c->n];
         *f = (struct feed){.w = w, .index = i};
         if (k > 0 && !serves(w, i, k))

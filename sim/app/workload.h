@@ -19,6 +19,7 @@ struct workload_trace {
     const char *path;
     int64_t core;
     const char *decoded; /* a .mtr with the same records that is read in its place (decoded.h); NULL: none */
+    struct trace_share *share; /* another process may decode it (traces/io/share.h); NULL: none */
 };
 
 /* Opens everything; -1 and *err names the file. `decode_ahead` decodes in a thread a trace. */

@@ -42,7 +42,11 @@ const struct param sim_params[] = {
      .help = "points of a sweep whose functional warm-up is the same do it once; same results, less time"},
     {.key = "share_decoding", .type = P_BOOL, .offset = offsetof(struct sim_config, share_decoding), .def = 1,
      .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
-     .help = "a sweep decodes a trace that is not in the native form once for its points; same results, less time"},
+     .help = "a sweep decodes a trace once for several points; same results, less time (docs/sweep.md)"},
+    {.key = "share_points", .type = P_U32, .offset = offsetof(struct sim_config, share_points), .def = 0, .max = 64,
+     .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
+     .help = "points of a sweep that one decoder feeds at most, each in a process with its own memory; 0: 4 where that gains "
+             "more than some per cent; 1: each point decodes for itself"},
     {.key = "measure", .type = P_U64, .offset = offsetof(struct sim_config, measure), .def = 0,
      .flags = PARAM_NOT_WARM, .help = "references that are measured after the warm-up, then the run ends; 0 is to the end"},
     {.key = "limit", .type = P_U64, .offset = offsetof(struct sim_config, limit), .def = 0,

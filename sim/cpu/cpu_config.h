@@ -26,6 +26,7 @@ struct sim_config {
     int warmup_mode;   /* enum warmup_mode */
     bool share_warmup; /* a sweep's points */
     bool share_decoding; /* ... */
+    uint32_t share_points; /* of a sweep, by one decoder */
     char *checkpoint;  /* file or folder; NULL: none. Who runs the machine deals with it */
     uint64_t measure;  /* references measured after the warm-up; 0: to the end */
     uint64_t limit;    /* references after which the run ends; 0: the whole trace */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sweeps that do not go smoothly: a worker crashes, a worker is killed, Ctrl-C, a disk that becomes full. What was finished stays, it is
-# said how to go on, and the end is byte for byte that of an undisturbed sweep. $1: the program; $2: the samples.
+# said how to go on, and the end is byte for byte that of an undisturbed sweep. A process a point; sweep_group.sh does the same with several. $1: the program; $2: the samples.
 set -u
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
@@ -9,7 +9,7 @@ same() { diff -r -x host.json "$1" "$2" >d || { fail "$1 and $2 differ"; head -n
 "$prog" trace gen uniform -n 500000 -s size=64MiB -o long.mtr >out 2>err || fail 'trace gen'
 cat >s.json <<'END'
 {
-    "sim": { "mode": "functional", "interval": 500000 }, "output": { "memory_rows": 0 },
+    "sim": { "mode": "functional", "interval": 500000, "share_points": 1 }, "output": { "memory_rows": 0 },
     "sweep": { "axes": { "mmu.stlb.entries": [120, 240, 360, 480, 600, 720] }, "traces": ["long.mtr"] }
 }
 END

@@ -121,6 +121,11 @@ void trace_share_read(struct trace_share *s, trace_share_ask_fn ask, void *self)
     mprotect(s->window, s->bytes, PROT_READ);
 }
 
+bool trace_share_taken(const struct trace_share *s)
+{
+    return s->taken;
+}
+
 int64_t trace_share_waited_ns(const struct trace_share *s)
 {
     return s->taken ? (int64_t)s->waited_ns - (int64_t)s->window->cost_ns : 0;

@@ -37,6 +37,7 @@ bool trace_share_fill(struct trace_share *s, unsigned readers);
 typedef int (*trace_share_ask_fn)(void *self);
 /* From here on this process is a reader: it cannot write the window any more. */
 void trace_share_read(struct trace_share *s, trace_share_ask_fn ask, void *self);
+bool trace_share_taken(const struct trace_share *s); /* a trace of this process takes part, or did */
 /* Time in which this process waited for others, less its share of the decoding, ns: to be taken from its wall time. */
 int64_t trace_share_waited_ns(const struct trace_share *s);
 

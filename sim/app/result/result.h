@@ -73,6 +73,7 @@ struct result_host {
     const char *const *inputs; /* configuration and traces as given, made absolute here; n_inputs of them */
     size_t n_inputs;
     const char *warm_up; /* "simulated", "saved", "loaded"; NULL: there was none */
+    bool shared_decoding; /* another process decoded its trace for it and others */
 };
 int result_write_host(struct result *r, const struct result_host *h, struct err *err);
 

@@ -74,6 +74,8 @@ static int put_host(FILE *f, void *ctx, struct err *err)
     json_u64(&j, "peak_rss_bytes", (uint64_t)use.ru_maxrss * 1024u);
     if (h->warm_up)
         json_str(&j, "warm_up", h->warm_up);
+    if (h->shared_decoding)
+        json_str(&j, "decoding", "shared");
     char when[32] = "";
     time_t now = time(NULL);
     struct tm tm;

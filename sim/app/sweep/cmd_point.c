@@ -2,6 +2,9 @@
 #include "app/cmd_error.h"
 #include "app/progress.h"
 #include "app/sweep/cmd_sweep.h"
+#include "app/sweep/group/group.h"
+#include "app/sweep/group/sharing.h"
+#include "app/sweep/must.h"
 #include "app/sweep/point.h"
 
 #include <getopt.h>
@@ -12,8 +15,8 @@ enum { EXIT_FAILED_POINTS = 3 };
 static void help(FILE *f)
 {
     fputs("usage: mmulab point DIR INDEX[-INDEX]...\n\n"
-          "Simulates points of the sweep in DIR, one after the other: what each worker of a sweep does, and what a\n"
-          "scheduler calls on another machine. A point whose result is there is not simulated again; two workers at one\n"
+          "Simulates points of the sweep in DIR, one at a time: what each worker of a sweep does, and what a scheduler calls\n"
+          "on another machine. Points of one trace are fed by one decoder where that is faster (docs/sweep.md). A point whose result is there is not simulated again; two workers at one\n"
           "point do no harm. Points are numbered from 0; mmulab status DIR tells how many there are.\n\n"
           "      --retry           also points that failed before\n"
           "  -q, --quiet           say nothing but errors, no progress\n"
@@ -65,6 +68,74 @@ static int one(struct sweep_folder *f, const struct sweep_plan *p, const struct 
     return code;
 }
 
+/* ---- all of them ---- */
+
+struct todo {
+    struct sweep_point *point;
+    size_t *of, *queue; /* jobs: the point of each, and those that wait */
+    size_t n;
+};
+
+static int add_range(struct todo *t, const struct sweep_plan *p, const char *text)
+{
+    size_t first, last;
+    int bad = parse_range(text, p->n, &first, &last);
+    for (; !bad && first <= last; first++, t->n++) {
+        t->point = must_grow(t->point, t->n, sizeof *t->point);
+        t->of = must_grow(t->of, t->n, sizeof *t->of);
+        t->queue = must_grow(t->queue, t->n, sizeof *t->queue);
+        plan_point(p, first, &t->point[t->n]);
+        config_free(t->point[t->n].config);
+        t->point[t->n].config = NULL;
+        t->of[t->n] = t->queue[t->n] = t->n;
+    }
+    return bad;
+}
+
+static void free_todo(struct todo *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        plan_point_free(&t->point[i]);
+    free(t->point);
+    free(t->of);
+    free(t->queue);
+}
+
+/* The next points of the queue by one decoder; -1: they are to be simulated one by one. */
+static int group(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job, const struct todo *t,
+                 const size_t *queue, size_t n)
+{
+    size_t *index = must_alloc(n, sizeof *index), wanted = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct sweep_point *pt = &t->point[queue[i]];
+        enum point_state state = folder_state(f, pt, NULL);
+        index[i] = pt->index;
+        wanted += state == POINT_MISSING || state == POINT_PARTIAL || (state == POINT_FAILED && job->retry);
+    }
+    int code = wanted > 1 ? group_run(f, p, job, index, n, one) : -1;
+    free(index);
+    return code;
+}
+
+static int work(struct sweep_folder *f, const struct sweep_plan *p, struct point_job *job, struct todo *t)
+{
+    int code = 0;
+    for (size_t at = 0, n; at < t->n && (code == 0 || code == EXIT_FAILED_POINTS); at += n) {
+        int sig = progress_interrupted();
+        if (sig)
+            return 128 + sig;
+        n = group_pick(t->point, t->of, NULL, t->queue + at, t->n - at, t->n);
+        int now = n > 1 ? group(f, p, job, t, t->queue + at, n) : -1;
+        if (now < 0) {
+            n = 1;
+            job->index = t->point[t->queue[at]].index;
+            now = one(f, p, job);
+        }
+        code = now ? now : code;
+    }
+    return code;
+}
+
 int cmd_point(int argc, char **argv)
 {
     static const struct option longs[] = {{"retry", no_argument, NULL, 1}, {"quiet", no_argument, NULL, 'q'},
@@ -113,17 +184,12 @@ int cmd_point(int argc, char **argv)
         folder_close(&f);
         return code;
     }
-    for (int i = optind + 1; i < argc && (code == 0 || code == EXIT_FAILED_POINTS); i++) {
-        size_t first, last;
-        int bad = parse_range(argv[i], p.n, &first, &last);
-        if (bad)
-            code = bad;
-        for (; !bad && first <= last && (code == 0 || code == EXIT_FAILED_POINTS); first++) {
-            job.index = first;
-            int sig = progress_interrupted(), now = sig ? 128 + sig : one(&f, &p, &job);
-            code = now ? now : code;
-        }
-    }
+    struct todo t = {0};
+    for (int i = optind + 1; i < argc && code == 0; i++)
+        code = add_range(&t, &p, argv[i]);
+    if (code == 0)
+        code = work(&f, &p, &job, &t);
+    free_todo(&t);
     plan_free(&p);
     folder_close(&f);
     return code;

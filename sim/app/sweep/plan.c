@@ -4,6 +4,7 @@
 #include "app/cmd_config.h"
 #include "app/code_hash.h"
 #include "app/machine_root.h"
+#include "app/sweep/group/sharing.h"
 #include "app/sweep/must.h"
 
 #include <errno.h>
@@ -184,6 +185,9 @@ void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *ou
     must_text(h, &out->trace_hash);
     identify(p, out, file);
     free(file);
+    struct sharing s = sharing_of(p, out);
+    out->group = s.group;
+    out->decoded = s.decoded;
 }
 
 void plan_point_free(struct sweep_point *pt)

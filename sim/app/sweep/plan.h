@@ -62,6 +62,8 @@ struct sweep_point {
     const char *trace_path; /* of the trace axis; NULL if there is none */
     uint64_t seed;
     char *reason;           /* NULL if the values can work together */
+    unsigned group;         /* points that one decoder may feed (group/sharing.h) */
+    bool decoded;           /* the same */
 };
 void plan_point(const struct sweep_plan *p, size_t index, struct sweep_point *out);
 void plan_point_free(struct sweep_point *pt);

@@ -2,6 +2,7 @@
 
 #include "app/kernel/kernel_run.h"
 #include "app/machine_root.h"
+#include "app/sweep/group/sharing.h"
 #include "app/sweep/must.h"
 
 static void failed(struct sweep_folder *f, const struct sweep_point *pt, struct point_report *out, const char *reason)
@@ -16,16 +17,12 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
     char *path = folder_point_path(f, pt, ""), label[32], reason[2400];
     struct workload_trace trace = {.path = pt->trace_path, .core = -1};
     struct simulated r;
-    const struct machine_root *root = pt->config ? config_root(pt->config) : NULL;
-    char *warm = root && root->m.sim.share_warmup && plan_shares_warm_up(p) ? folder_warm_path(f) : NULL;
-    /* Not for a part of a trace, which may be short; not with a warm-up, whose state may be kept beyond the sweep. */
-    const struct sim_config *sim = root ? &root->m.sim : NULL;
-    bool share = sim && sim->share_decoding && !sim->limit && !sim->measure && !sim->warmup && plan_shares_decoding(p);
-    char *decoded = share ? folder_decoded_path(f) : NULL;
+    struct sharing share = sharing_of(p, pt);
+    char *warm = share.warm ? folder_warm_path(f) : NULL, *decoded = share.decoded ? folder_decoded_path(f) : NULL;
     snprintf(label, sizeof label, "point %zu", pt->index);
     struct simulation s = {.config = pt->config, .trace = &trace, .n_trace = pt->trace_path ? 1 : 0, .output = path,
                            .label = label, .quiet = job->quiet, .status = job->status, .inline_decoding = true,
-                           .checkpoints = warm, .decoded = decoded,
+                           .checkpoints = warm, .decoded = decoded, .share = job->share,
                            .argc = job->argc, .argv = job->argv};
     if (plan_check_files(p, pt, &out->err) < 0) {
         failed(f, pt, out, simulated_reason(&out->err, reason, sizeof reason));
@@ -34,7 +31,7 @@ static void simulate_point(struct sweep_folder *f, const struct sweep_plan *p, c
         free(decoded);
         return;
     }
-    bool kernel = root && kernel_wanted(pt->config);
+    bool kernel = pt->config && kernel_wanted(pt->config);
     switch (kernel ? kernel_simulate(&s, &r, false) : simulate(&s, &r)) {
     case SIMULATED_WHOLE:
         out->end = POINT_SIMULATED;

@@ -24,6 +24,7 @@ struct point_job {
     bool retry; /* simulate it although it failed before */
     bool quiet;
     unsigned status;
+    struct trace_share *share; /* its trace is decoded by another process (group/group.h); NULL: by this one */
     int argc; /* for its host.json */
     char **argv;
 };

@@ -1,6 +1,8 @@
 #include "app/sweep/pool.h"
 
 #include "app/progress.h"
+#include "app/sweep/group/ended.h"
+#include "app/sweep/group/sharing.h"
 #include "app/sweep/must.h"
 
 #include <errno.h>
@@ -16,36 +18,56 @@ enum { TRIES = 3, TICK_MS = 100, BUSY_MS = 500 };
 
 struct worker {
     pid_t pid; /* 0: none */
-    size_t job;
+    size_t *job, n; /* indices into todo: points that one decoder feeds */
     int err;   /* what it says on stderr */
 };
 
 struct run {
     struct pool *p;
     struct worker *worker;
-    unsigned char *tries;
-    size_t *queue; /* jobs (indices into todo) that wait; a ring as long as todo */
-    size_t head, waiting, running;
+    unsigned char *tries; /* that were lost; such a job is alone from then on */
+    size_t *queue; /* jobs that wait: [head, head + waiting) of an array twice as long as todo */
+    size_t head, waiting, running, points; /* workers, and points that they have */
     struct timespec rest; /* not to ask again and again for what another worker has */
     bool told;
     sigset_t old_mask;
 };
 
-static void put(struct run *r, size_t job) { r->queue[(r->head + r->waiting++) % r->p->n_todo] = job; }
-
-static void take(struct run *r)
+static void put(struct run *r, size_t job)
 {
-    r->head = (r->head + 1) % r->p->n_todo;
-    r->waiting--;
+    if (r->head + r->waiting == 2 * r->p->n_todo) {
+        memmove(r->queue, r->queue + r->head, r->waiting * sizeof *r->queue);
+        r->head = 0;
+    }
+    r->queue[r->head + r->waiting++] = job;
+}
+
+/* The next points of one worker are the first of the queue. Towards the end groups become smaller, so that no worker idles while
+ * another one has many: half of what is left is dealt out at a time (factoring; Hummel, Schonberg, Flynn 1992). */
+static size_t pick(struct run *r)
+{
+    size_t share = r->p->jobs == 1 ? r->waiting : (r->waiting + 2 * r->p->jobs - 1) / (2 * r->p->jobs);
+    return group_pick(r->p->point, r->p->todo, r->tries, r->queue + r->head, r->waiting, share);
 }
 
 /* ---- one worker ---- */
 
-static void __attribute__((noreturn)) become_worker(struct run *r, size_t job, int err, pid_t parent)
+static void __attribute__((noreturn)) become_worker(struct run *r, const struct worker *w, pid_t parent)
 {
-    char index[24], name[] = "mmulab", verb[] = "point", quiet[] = "-q", again[] = "--retry";
-    snprintf(index, sizeof index, "%zu", r->p->todo[job]);
-    char *argv[] = {name, verb, quiet, r->p->folder->path, index, r->p->retry ? again : NULL, NULL};
+    char name[] = "mmulab", verb[] = "point", quiet[] = "-q", again[] = "--retry";
+    enum { WORDS = 6, DIGITS = 24 };
+    char **argv = must_alloc(w->n + WORDS, sizeof *argv), *index = must_alloc(w->n, DIGITS);
+    size_t argc = 0;
+    argv[argc++] = name;
+    argv[argc++] = verb;
+    argv[argc++] = quiet;
+    if (r->p->retry)
+        argv[argc++] = again;
+    argv[argc++] = r->p->folder->path;
+    for (size_t i = 0; i < w->n; i++) {
+        argv[argc] = index + i * DIGITS;
+        snprintf(argv[argc++], DIGITS, "%zu", r->p->todo[w->job[i]]);
+    }
     int null = open("/dev/null", O_RDWR);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before it was asked for */
@@ -56,21 +78,35 @@ static void __attribute__((noreturn)) become_worker(struct run *r, size_t job, i
         dup2(null, 0);
         dup2(null, 1);
     }
-    dup2(err, 2);
+    dup2(w->err, 2);
     execv("/proc/self/exe", argv); /* this very program, even if its file was replaced meanwhile */
     dprintf(2, "mmulab: cannot start a worker: %s\n", strerror(errno));
     _exit(1);
 }
 
-static int start(struct run *r, struct worker *w, size_t job, struct err *err)
+static void leave(struct run *r, struct worker *w)
+{
+    close(w->err);
+    w->pid = 0;
+    r->running--;
+    r->points -= w->n;
+}
+
+static int start(struct run *r, struct worker *w, size_t n, struct err *err)
 {
     pid_t parent = getpid();
-    w->job = job;
+    free(w->job);
+    w->job = must_alloc(n, sizeof *w->job);
+    w->n = n;
+    memcpy(w->job, r->queue + r->head, n * sizeof *w->job);
     w->err = memfd_create("worker", MFD_CLOEXEC);
     w->pid = w->err < 0 ? -1 : fork();
     if (w->pid == 0)
-        become_worker(r, job, w->err, parent);
+        become_worker(r, w, parent);
     if (w->pid > 0) {
+        r->head += n;
+        r->waiting -= n;
+        r->points += n;
         r->running++;
         return 0;
     }
@@ -81,26 +117,7 @@ static int start(struct run *r, struct worker *w, size_t job, struct err *err)
     return err_set(err, ERR_RUN, "cannot start a worker: %s", strerror(e));
 }
 
-/* The last line that a worker said, without its newline. */
-static void last_words(int fd, char *buf, size_t size)
-{
-    off_t end = lseek(fd, 0, SEEK_END), from = end > (off_t)size - 1 ? end - ((off_t)size - 1) : 0;
-    ssize_t n = end > 0 ? pread(fd, buf, (size_t)(end - from), from) : 0;
-    n = n < 0 ? 0 : n;
-    while (n > 0 && buf[n - 1] == '\n')
-        n--;
-    buf[n] = 0;
-    char *line = strrchr(buf, '\n');
-    if (line)
-        memmove(buf, line + 1, strlen(line));
-}
-
-static bool is_crash(int sig)
-{
-    return sig == SIGSEGV || sig == SIGABRT || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGSYS;
-}
-
-/* A point whose worker was killed or told to end is started again, some times. */
+/* A point whose worker was killed or told to end is started again, some times; by itself, where it was one of several. */
 static void lost(struct run *r, size_t job)
 {
     if (r->p->sig)
@@ -111,37 +128,47 @@ static void lost(struct run *r, size_t job)
         r->p->lost++;
 }
 
+/* Counts the worker's points that are there or failed; returns how many others there are and leaves them in w->job. */
+static size_t unfinished(struct run *r, struct worker *w)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        enum point_state state = folder_state(r->p->folder, &r->p->point[r->p->todo[w->job[i]]], NULL);
+        r->p->done += state == POINT_OK;
+        r->p->failed += state == POINT_FAILED;
+        if (state != POINT_OK && state != POINT_FAILED)
+            w->job[left++] = w->job[i];
+    }
+    return left;
+}
+
 static int ended(struct run *r, struct worker *w, int status, struct err *err)
 {
     struct pool *p = r->p;
-    const struct sweep_point *pt = &p->point[p->todo[w->job]];
+    const struct sweep_point *pt = &p->point[p->todo[w->job[0]]];
     char words[400], reason[600];
-    last_words(w->err, words, sizeof words);
-    close(w->err);
-    w->pid = 0;
-    r->running--;
-    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3)) {
-        enum point_state state = folder_state(p->folder, pt, NULL);
-        p->done += state == POINT_OK;
-        p->failed += state == POINT_FAILED;
-        if (state != POINT_OK && state != POINT_FAILED) { /* another sweep's worker has it */
-            put(r, w->job);
-            clock_gettime(CLOCK_MONOTONIC, &r->rest);
-        }
-        return 0;
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) < 128) {
+    ended_words(w->err, words, sizeof words);
+    bool several = w->n > 1;
+    leave(r, w);
+    int sig = ended_by(status);
+    if (!sig && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3) {
         err_set(err, ERR_RUN, "the worker of point %zu cannot work: %.380s", pt->index, *words ? words : "it says nothing");
         return -1;
     }
-    int sig = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
-    if (!is_crash(sig)) {
-        lost(r, w->job);
-        return 0;
+    if (sig && !several && ended_by_crash(sig)) {
+        ended_reason(sig, words, reason, sizeof reason);
+        p->failed++;
+        return folder_set_failed(p->folder, pt, reason, err);
     }
-    snprintf(reason, sizeof reason, "the simulator crashed: %s%s%.380s", strsignal(sig), *words ? ": " : "", words);
-    p->failed++;
-    return folder_set_failed(p->folder, pt, reason, err);
+    size_t left = unfinished(r, w);
+    for (size_t i = 0; i < left; i++)
+        if (sig)
+            lost(r, w->job[i]);
+        else
+            put(r, w->job[i]); /* another sweep's worker has it */
+    if (left && !sig)
+        clock_gettime(CLOCK_MONOTONIC, &r->rest);
+    return 0;
 }
 
 /* ---- all of them ---- */
@@ -178,9 +205,8 @@ static int fill(struct run *r, struct err *err)
             continue;
         if (resting(r))
             return 0;
-        if (start(r, &r->worker[i], r->queue[r->head], err) < 0)
+        if (start(r, &r->worker[i], pick(r), err) < 0)
             return -1;
-        take(r);
     }
     return 0;
 }
@@ -189,7 +215,7 @@ static void heed_signals(struct run *r)
 {
     int sig = progress_interrupted();
     if (sig && !r->p->sig && !r->p->quiet && sig == SIGINT && r->running)
-        fprintf(stderr, "mmulab sweep: %zu running points are finished; Ctrl-C again ends them\n", r->running);
+        fprintf(stderr, "mmulab sweep: %zu running points are finished; Ctrl-C again ends them\n", r->points);
     r->p->sig = sig;
     if (sig)
         r->waiting = 0;
@@ -202,7 +228,7 @@ static void heed_signals(struct run *r)
 int pool_run(struct pool *p, struct err *err)
 {
     struct run r = {.p = p, .worker = must_alloc(p->jobs, sizeof *r.worker), .tries = must_alloc(p->n_todo, 1),
-                    .queue = must_alloc(p->n_todo, sizeof *r.queue)};
+                    .queue = must_alloc(2 * p->n_todo, sizeof *r.queue)};
     struct progress progress;
     sigset_t child;
     int rc = 0;
@@ -217,7 +243,7 @@ int pool_run(struct pool *p, struct err *err)
     progress.tty = progress.tty && !p->quiet;
     while (rc == 0 && (r.waiting || r.running)) {
         rc = fill(&r, err);
-        snprintf(progress.note, sizeof progress.note, "%zu running, %zu failed", r.running, p->failed);
+        snprintf(progress.note, sizeof progress.note, "%zu running, %zu failed", r.points, p->failed);
         progress_update(&progress, p->done + p->failed, 0);
         if (rc == 0 && (r.running || resting(&r)))
             sigtimedwait(&child, NULL, &(struct timespec){.tv_nsec = TICK_MS * 1000000});
@@ -235,6 +261,8 @@ int pool_run(struct pool *p, struct err *err)
     p->wall_ns = progress_wall_ns(&progress);
     progress_end(&progress);
     sigprocmask(SIG_SETMASK, &r.old_mask, NULL);
+    for (unsigned i = 0; i < p->jobs; i++)
+        free(r.worker[i].job);
     free(r.worker);
     free(r.tries);
     free(r.queue);
