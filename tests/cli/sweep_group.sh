@@ -9,15 +9,15 @@ shared() { grep -l '"decoding": "shared"' "$1"/points/*/host.json 2>/dev/null | 
 same() { diff -r -x host.json "$1" "$2" >d || { fail "$1 and $2 differ"; head -n 20 d; }; }
 
 # ---- the same results ----
-"$prog" trace gen uniform -q -n 40000 --threads 2 -s size=1MiB -o two.mtr || fail gen
-"$prog" trace gen zipf -q -n 150000 -s size=8MiB -o zipf.mtr || fail gen
+"$prog" trace gen uniform -q -n 20000 --threads 2 -s size=1MiB -o two.mtr || fail gen
+"$prog" trace gen zipf -q -n 60000 -s size=8MiB -o zipf.mtr || fail gen
 cp "$samples/small.lackey" "$samples/small.maps.txt" "$samples/fork.mtt" .
 head -c 90000 "$samples/gzip.mtr" >cut.mtr # fails after some records
 cat >s.json <<'END'
 {
     "memory": { "size": "64MiB" }, "output": { "memory_rows": 4 },
     "sweep": { "axes": { "cpu.count": [1, 2], "sim.mode": ["functional", "timed"] },
-               "zip": [ { "mmu.stlb.entries": [120, 125, 240, 360, 480], "sim.limit": [0, 0, 30000, 600000, 0] } ],
+               "zip": [ { "mmu.stlb.entries": [120, 125, 240, 360, 480], "sim.limit": [0, 0, 30000, 280000, 0] } ],
                "traces": ["two.mtr", "zipf.mtr", "small.lackey", "fork.mtt", "cut.mtr"],
                "exclude": [ {"cpu.count": 2, "mmu.stlb.entries": [125, 240, 360, 480]} ] }
 }
@@ -30,11 +30,12 @@ run() { # run DIR OPTION...: 8 points a decoder unless the options say otherwise
 run alone -j 2 -s sim.share_decoding=false
 run two -j 2
 "$prog" sweep s.json --backend commands -o by -s sim.share_points=8 >/dev/null 2>&1 || fail plan
-"$prog" point by -q 0-59; echo $? >by.code
+"$prog" point by -q 0-49; echo $? >by.code # all of one core
 for d in two by; do
-    diff -r -x config.json -x host.json alone/points $d/points >d || { fail "alone and $d differ"; head -n 20 d; }
+    diff -r -x config.json -x host.json alone/points $d/points | grep -v '^Only in alone/points: 005' >d
+    [ ! -s d ] || { fail "alone and $d differ"; head -n 20 d; }
     cmp alone.code $d.code || fail "exit codes: $(cat alone.code), $d $(cat $d.code)"
-    [ $d = by ] || cmp alone/results.csv $d/results.csv || fail "results.csv of $d"
+    [ $d = by ] || cmp alone/results.csv two/results.csv || fail "results.csv of $d"
 done
 [ "$(cat alone.code)" = 3 ] || fail "125 entries in ways and a trace that is cut off are no failures: $(cat alone.code)"
 [ "$(shared alone)" = 0 ] || fail 'shared although told not to'
@@ -50,7 +51,7 @@ grep -q '"sim":{"mode":"functional"' flat || fail 'no functional point in a grou
 grep -q '"sim":{"mode":"timed"' flat && fail 'a timed point of a native trace in a group by default'
 
 # ---- points and decoders that end before their time ----
-"$prog" trace gen uniform -n 240000 -s size=16MiB -q -o long.mtr || fail gen
+"$prog" trace gen uniform -n 60000 -s size=16MiB -q -o long.mtr || fail gen
 cat >t.json <<'END'
 {
     "sim": { "mode": "timed", "interval": 500000, "share_points": 4 }, "output": { "memory_rows": 0 },

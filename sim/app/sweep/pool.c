@@ -42,12 +42,10 @@ static void put(struct run *r, size_t job)
     r->queue[r->head + r->waiting++] = job;
 }
 
-/* The next points of one worker are the first of the queue. Towards the end groups become smaller, so that no worker idles while
- * another one has many: half of what is left is dealt out at a time (factoring; Hummel, Schonberg, Flynn 1992). */
+/* The next points of one worker become the first of the queue. */
 static size_t pick(struct run *r)
 {
-    size_t share = r->p->jobs == 1 ? r->waiting : (r->waiting + 2 * r->p->jobs - 1) / (2 * r->p->jobs);
-    return group_pick(r->p->point, r->p->todo, r->tries, r->queue + r->head, r->waiting, share);
+    return group_pick(r->p->point, r->p->todo, r->tries, r->queue + r->head, r->waiting, group_share(r->waiting, r->p->jobs));
 }
 
 /* ---- one worker ---- */

@@ -1,6 +1,7 @@
 #include "app/sweep/report.h"
 
 #include "app/sweep/estimate.h"
+#include "app/sweep/group/sharing.h"
 #include "app/sweep/must.h"
 
 #include <inttypes.h>
@@ -99,7 +100,17 @@ static double free_bytes(const char *output)
     return got == 0 ? (double)v.f_bavail * (double)v.f_frsize : 0;
 }
 
-static void report_estimate(const struct estimate *e, const char *output, size_t n_todo, unsigned jobs)
+/* Points that have memory at the same time: each worker has as many as one decoder feeds (group/sharing.h). */
+static size_t points_at_once(const struct sweep_point *point, const size_t *todo, size_t n_todo, unsigned jobs)
+{
+    size_t group = 1;
+    for (size_t i = 0; i < n_todo; i++)
+        group = point[todo[i]].group > group ? point[todo[i]].group : group;
+    size_t most = group_share(n_todo, jobs), all = jobs * (group < most ? group : most);
+    return all < n_todo ? all : n_todo;
+}
+
+static void report_estimate(const struct estimate *e, const char *output, size_t n_todo, unsigned jobs, size_t points)
 {
     char one[40], all[40], disk[40], left[40];
     if (!n_todo)
@@ -122,8 +133,8 @@ static void report_estimate(const struct estimate *e, const char *output, size_t
     if (e->unknown)
         printf("  %zu of these were not tried to their end, and their length is not known: they take longer\n", e->unknown);
     printf("  time    %s for %zu points with -j %u\n", all, n_todo, jobs);
-    printf("  memory  %.0f MiB a process, %.0f MiB with -j %u%s\n", (double)e->memory_bytes / 1048576,
-           (double)e->memory_bytes / 1048576 * at_once, jobs, e->tried ? ", and more where a trace touches more later" : "");
+    printf("  memory  %.0f MiB a point, %.0f MiB for %zu points at a time with -j %u%s\n", (double)e->memory_bytes / 1048576,
+           (double)e->memory_bytes / 1048576 * (double)points, points, jobs, e->tried ? ", and more where a trace touches more later" : "");
     double need = (double)e->disk_bytes * (double)n_todo, there = free_bytes(output);
     printf("  disk    %s a point, %s for %zu points and the tables; %s are free there%s\n",
            bytes_text(disk, sizeof disk, (double)e->disk_bytes), bytes_text(one, sizeof one, need * TABLES), n_todo,
@@ -145,7 +156,7 @@ void report_plan(const struct sweep_plan *p, const struct sweep_point *point, co
     printf("%zu points, %zu to simulate\n", p->n, n_todo);
     fflush(stdout);
     estimate_points(&e, f, p, point, todo, n_todo);
-    report_estimate(&e, output, n_todo, jobs);
+    report_estimate(&e, output, n_todo, jobs, points_at_once(point, todo, n_todo, jobs));
 }
 
 static void counts(const struct collection *c)

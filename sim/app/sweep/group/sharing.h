@@ -24,5 +24,13 @@ struct sharing sharing_of(const struct sweep_plan *p, const struct sweep_point *
  */
 size_t group_pick(const struct sweep_point *point, const size_t *of, const unsigned char *alone, size_t *queue, size_t n,
                   size_t most);
+/*
+ * How many of the jobs that wait one of so many workers may take at most: towards the end of a sweep fewer, so that no worker idles
+ * while another one has many. Half of what is left is dealt out at a time (factoring: Hummel, Schonberg, Flynn, CACM 35(8), 1992).
+ */
+static inline size_t group_share(size_t waiting, unsigned workers)
+{
+    return workers == 1 ? waiting : (waiting + 2 * workers - 1) / (2 * workers);
+}
 
 #endif
