@@ -72,6 +72,11 @@ for when in "before", "after":
 P
 # our own reader takes it
 "$prog" trace info r/r.perf.zst >out 2>err || { fail "trace info"; cat err; }
+# without objects
+"$prog" record --kernel -q --pages -o p -- true || fail "--pages"
+zstd -dc p/p.perf.zst >events
+grep -q 'kmem:mm_page_alloc: ' events || fail "--pages: no pages"
+grep -qE 'kmem:k(malloc|free|mem_cache)' events && fail "--pages: objects"
 # a program that is not there leaves nothing
 "$prog" record --kernel -o none -- ./not-here >out 2>err; [ $? = 2 ] || fail "missing program: exit code"
 has err 'not-here'

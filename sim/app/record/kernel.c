@@ -26,6 +26,7 @@ static const char help_text[] =
     "Needs root, perf (Debian: linux-perf), tracefs and /proc/kpageflags. The program's input, output and exit status are its own.\n\n"
     "  -o, --output DIR   the folder of the recording (default: PROGRAM.kernel); it is made, or must be empty\n"
     "      --buffer SIZE  ring buffer of each CPU, a power of two (default 64MiB); larger if events are lost\n"
+    "      --pages        only pages, not slab objects: some half of the events\n"
     "      --keep-data    keep perf's own file, DIR/perf.data\n"
     "  -q, --quiet        no summary\n"
     "  -h, --help\n\n"
@@ -36,7 +37,7 @@ static const char help_text[] =
 struct options {
     char *dir;
     uint64_t buffer;
-    bool keep_data, quiet;
+    bool keep_data, quiet, pages;
     char **program;
 };
 
@@ -51,7 +52,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 {
     static const struct option longs[] = {
         {"kernel", no_argument, NULL, 'k'}, {"output", required_argument, NULL, 'o'}, {"buffer", required_argument, NULL, 'b'},
-        {"keep-data", no_argument, NULL, 'd'}, {"quiet", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
+        {"keep-data", no_argument, NULL, 'd'}, {"pages", no_argument, NULL, 'p'}, {"quiet", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
     optind = 0;
     opterr = 0;
     *o = (struct options){.buffer = BUFFER_DEFAULT};
@@ -64,6 +65,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
                 return usage(err, "--buffer takes a power of two from 64KiB to 4GiB such as 64MiB, not \"%.60s\"", optarg);
             break;
         case 'd': o->keep_data = true; break;
+        case 'p': o->pages = true; break;
         case 'q': o->quiet = true; break;
         case 'h': fputs(help_text, stdout); return 1;
         case ':': return usage(err, "option %.60s needs a value", argv[optind - 1]);
@@ -206,7 +208,7 @@ static int record(struct options *o, const char *name, int *status, struct err *
     int rc = -1;
     snprintf(data, sizeof data, "%.4000s/perf.data", o->dir);
     snprintf(path, sizeof path, "%.4000s/%.200s.perf.zst", o->dir, name);
-    if (snapshot_init(&before, err) || snapshot_init(&after, err) || perf_begin(&perf, data, o->buffer, err) || perf_enable(&perf, err) ||
+    if (snapshot_init(&before, err) || snapshot_init(&after, err) || perf_begin(&perf, data, o->buffer, !o->pages, err) || perf_enable(&perf, err) ||
         snapshot_take(&before, err) || run_program(o->program, status, err) || snapshot_take(&after, err) || perf_end(&perf, err))
         goto done;
     if (perf_write_text(&perf, path, &text, err) || snapshot_write(&before, o->dir, "before", err) ||

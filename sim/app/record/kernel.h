@@ -38,8 +38,8 @@ struct perf_session {
     char *data;       /* its file; removed at the end unless kept */
     int pid, control, ack, said;
 };
-/* Starts perf, not yet recording; all CPUs, `buffer_bytes` a CPU, a power of two of pages. */
-int perf_begin(struct perf_session *p, const char *data, uint64_t buffer_bytes, struct err *err);
+/* Starts perf, not yet recording; all CPUs, `buffer_bytes` a CPU, a power of two of pages; events of slab objects if `slabs`. */
+int perf_begin(struct perf_session *p, const char *data, uint64_t buffer_bytes, bool slabs, struct err *err);
 int perf_enable(struct perf_session *p, struct err *err);
 int perf_end(struct perf_session *p, struct err *err); /* disables, stops, waits */
 void perf_kill(struct perf_session *p);

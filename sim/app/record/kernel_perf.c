@@ -38,7 +38,9 @@ static bool has_event(const char *name)
     return false;
 }
 
-static char *event_list(struct err *err)
+static bool of_slabs(const char *name) { return !strncmp(name, "kmem:k", 6); }
+
+static char *event_list(bool slabs, struct err *err)
 {
     char *list = NULL;
     size_t len;
@@ -50,7 +52,7 @@ static char *event_list(struct err *err)
     }
     for (size_t i = 0; i < ARRAY_LEN(events) + ARRAY_LEN(old_events); i++) {
         const char *name = i < ARRAY_LEN(events) ? events[i] : old_events[i - ARRAY_LEN(events)];
-        if (has_event(name))
+        if ((slabs || !of_slabs(name)) && has_event(name))
             fprintf(f, "%s%s", n++ ? "," : "", name);
     }
     fclose(f);
@@ -95,11 +97,11 @@ static int perf_says(const struct perf_session *p, const char *what, struct err 
     return err_remedy(err, "perf must be installed (Debian: linux-perf), and only root may record all CPUs");
 }
 
-int perf_begin(struct perf_session *p, const char *data, uint64_t buffer_bytes, struct err *err)
+int perf_begin(struct perf_session *p, const char *data, uint64_t buffer_bytes, bool slabs, struct err *err)
 {
     long page = sysconf(_SC_PAGESIZE);
     int fds[4];
-    char *list = event_list(err), said[4200];
+    char *list = event_list(slabs, err), said[4200];
     *p = (struct perf_session){.perf = "perf", .pid = -1, .control = -1, .ack = -1, .said = -1};
     if (!list)
         return -1;
