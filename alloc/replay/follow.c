@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE_EVENT = MIGRATE_TYPES };
+/* So many pages one refill takes at most (batch 63, doubled up to five times: linux-mm 2.7). More blocks than that do not go unseen at once. */
+enum { UNSEEN_MOST = 63 << 5 };
 
 static bool old_get(const struct follow *f, uint64_t pfn) { return f->old[pfn >> 3] >> (pfn & 7) & 1; }
 static void old_set(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] |= (uint8_t)(1u << (pfn & 7)); }
@@ -94,6 +95,7 @@ int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnes
             }
     }
     memset(f->next, 0xff, sizeof f->next);
+    f->fallback.pfn = PFN_NONE.v;
     if (textbook_new(&f->book, map, err) < 0) {
         follow_free_all(f);
         return -1;
@@ -175,11 +177,28 @@ void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt)
     f->shown[pfn >> f->map->pageblock_order] = 1;
 }
 
-static void mark_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt)
+/* A record a page: they may come back singly. On a per-CPU list a page is nobody's yet. */
+static void mark_pages(struct follow *f, uint64_t pfn, unsigned order, enum frame_tag tag)
 {
-    f->map->frames[pfn] = (struct frame){.state = FRAME_ALLOCATED, .order = (uint8_t)order,
-                                         .tag = mt == MIGRATE_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL};
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+        f->map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .tag = (uint8_t)tag};
+}
+
+static void mark_taken(struct follow *f, uint64_t pfn, unsigned order)
+{
+    mark_pages(f, pfn, order, FRAME_TAG_KERNEL);
     textbook_taken(f->book, pfn, order);
+}
+
+void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable)
+{
+    const struct frame *frames = f->map->frames;
+    if (pfn >= f->map->n_frames || order > f->map->max_order || (1ull << order) > f->map->n_frames - pfn || follow_is_free(f, pfn))
+        return;
+    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+        if (frames[p].state == FRAME_FREE)
+            return;
+    mark_pages(f, pfn, order, movable ? FRAME_TAG_ANON : FRAME_TAG_KERNEL);
 }
 
 /*
@@ -193,7 +212,7 @@ static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratety
         f->st.passed_over += f->counting;
         free_list_del(f->map, z, pfn, order, not);
         old_clear(f, pfn);
-        mark_taken(f, pfn, order, not);
+        mark_taken(f, pfn, order);
         return;
     }
     f->st.evicted++;
@@ -207,23 +226,126 @@ static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratety
 static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have, unsigned order, enum migratetype mt)
 {
     struct frame_map *map = f->map;
-    for (unsigned o = order; o < have; o++) {
-        uint32_t list = free_list_head(z, o, mt), p = map->frames[list].next;
-        uint64_t guard = z->nr_free_mt[o][mt];
-        for (; p != list && guard > 0; guard--) {
-            uint32_t next = map->frames[p].next;
+    uint32_t list, p;
+    for (unsigned o = order; o < have; o++) /* each goes to another list or away */
+        for (list = free_list_head(z, o, mt); (p = map->frames[list].next) != list;)
             evict(f, z, p, mt);
-            p = next;
+    bool was_old = old_get(f, head);
+    list = free_list_head(z, have, mt);
+    for (uint32_t kept = list; (p = map->frames[kept].next) != list && p != head;) {
+        if (was_old && old_get(f, p)) { /* old blocks have no known order among themselves */
+            kept = p;
+            continue;
+        }
+        bool moves = kept != list && kept >> map->pageblock_order == p >> map->pageblock_order;
+        evict(f, z, p, mt);
+        kept = moves ? list : kept; /* it may have gone with its pageblock */
+    }
+}
+
+/* Blocks that the kernel must have lacked if it took one of order `have`: the smaller ones, and known ones before `head`. */
+static uint64_t lacking(const struct follow *f, struct zone *z, uint64_t head, unsigned have, unsigned order, enum migratetype mt)
+{
+    const struct frame *frames = f->map->frames;
+    uint64_t n = 0;
+    uint32_t list = free_list_head(z, have, mt);
+    for (unsigned o = order; o < have; o++)
+        n += z->nr_free_mt[o][mt];
+    for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head; p = frames[p].next)
+        n += !old_get(f, p);
+    return n;
+}
+
+/* The kernel had more of what lies behind this block than it took: its buddy is not free, so it had not merged with it. */
+static void not_merged(struct follow *f, struct zone *z, uint64_t pfn, unsigned order)
+{
+    uint64_t buddy = pfn ^ (1ull << order);
+    const struct frame *b = &f->map->frames[buddy];
+    if (buddy >= f->map->n_frames || b->state != FRAME_FREE || b->order != order)
+        return;
+    f->st.passed_over += f->counting;
+    free_list_del(f->map, z, buddy, order, list_type(f, pageblock_get(f->map, buddy)));
+    old_clear(f, buddy);
+    mark_taken(f, buddy, order);
+}
+
+/* The kernel found nothing of this order or above on the lists of type mt. */
+static void learn_empty(struct follow *f, struct zone *z, unsigned order, enum migratetype mt)
+{
+    struct frame_map *map = f->map;
+    uint64_t n = 0;
+    for (unsigned o = order; o <= map->max_order; o++)
+        n += z->nr_free_mt[o][mt];
+    for (unsigned o = order; o <= map->max_order && n <= UNSEEN_MOST; o++)
+        for (uint32_t list = free_list_head(z, o, mt), p; (p = map->frames[list].next) != list;)
+            evict(f, z, p, mt);
+}
+
+/* ---- fallbacks --------------------------------------------------------------------------------------------------------- */
+
+/* Of a pageblock that is claimed, the first block of the smallest order that fits: all its free blocks come to empty lists, ascending. */
+static uint64_t smallest_within(const struct frame_map *map, uint64_t pfn, unsigned order)
+{
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), best = PFN_NONE.v;
+    unsigned least = map->max_order + 1u;
+    for (uint64_t p = start; p < start + pages && p < map->n_frames; p++) {
+        const struct frame *b = &map->frames[p];
+        if (b->state == FRAME_FREE && b->order >= order && b->order < least) {
+            least = b->order;
+            best = p;
         }
     }
-    bool was_old = old_get(f, head);
-    uint32_t list = free_list_head(z, have, mt), p = map->frames[list].next;
-    for (uint64_t guard = z->nr_free_mt[have][mt]; p != list && p != head && guard > 0; guard--) {
-        uint32_t next = map->frames[p].next;
-        if (!(was_old && old_get(f, p))) /* old blocks have no known order among themselves */
-            evict(f, z, p, mt);
-        p = next;
-    }
+    return best;
+}
+
+static void close_fallback(struct follow *f)
+{
+    f->st.foretold += f->counting && f->fallback.pfn != PFN_NONE.v;
+    f->fallback.pfn = PFN_NONE.v;
+}
+
+/* Our rule's answer, before the kernel's block is taken. */
+static void foretell(struct follow *f, struct zone *z, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt)
+{
+    enum rmqueue_mode mode = cpu < FOLLOW_CPUS ? (enum rmqueue_mode)f->mode[cpu] : RMQUEUE_NORMAL;
+    struct fallback_choice c = buddy_fallback_choice(f->map, z, order, mt, 0, mode);
+    close_fallback(f);
+    f->fallback = (struct follow_fallback){.cpu = cpu, .pfn = pfn, .frame = c.pfn, .kind = c.kind, .order = c.order, .from = c.from,
+                                           .known = c.kind != FALLBACK_NONE && !old_get(f, c.pfn)};
+    if (c.kind == FALLBACK_CLAIM_PART)
+        f->fallback.frame = smallest_within(f->map, c.pfn, order);
+}
+
+void follow_other(struct follow *f, uint64_t cpu)
+{
+    if (cpu < FOLLOW_CPUS)
+        f->mode[cpu] = RMQUEUE_NORMAL;
+    if (f->fallback.cpu == cpu)
+        close_fallback(f);
+}
+
+/* The kernel says what it did. */
+static void compare_fallback(struct follow *f, const struct follow_foreign *e)
+{
+    const struct follow_fallback ours = f->fallback;
+    struct follow_stats *st = &f->st;
+    unsigned kind = !e->owner ? FALLBACK_STEAL : e->block_order >= f->map->pageblock_order ? FALLBACK_CLAIM_WHOLE : FALLBACK_CLAIM_PART;
+    f->fallback.pfn = PFN_NONE.v;
+    if (e->cpu < FOLLOW_CPUS)
+        f->mode[e->cpu] = kind == FALLBACK_STEAL ? RMQUEUE_STEAL : RMQUEUE_NORMAL;
+    if (!f->counting)
+        return;
+    st->whole_claims += kind == FALLBACK_CLAIM_WHOLE;
+    st->part_claims += kind == FALLBACK_CLAIM_PART;
+    st->steals += kind == FALLBACK_STEAL;
+    if (ours.pfn != e->pfn)
+        return;
+    bool alike = ours.kind == kind, block = alike && ours.order == e->block_order && ours.from == (unsigned)e->from;
+    st->foreseen++;
+    st->foreseen_kind += alike;
+    st->foreseen_block += block;
+    st->foreseen_known += ours.known;
+    st->foreseen_frame += ours.known && ours.frame == e->pfn;
 }
 
 /* ---- blocks go and come ------------------------------------------------------------------------------------------------ */
@@ -276,7 +398,7 @@ static void judge(struct follow *f, const struct guesses *g, uint64_t pfn, bool 
     st->hard_null += g->next != pfn && g->null == pfn;
 }
 
-void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
+void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
 {
     struct frame_map *map = f->map;
     struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
@@ -287,7 +409,7 @@ void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratety
         return;
     }
     enum migratetype list = list_type(f, mt);
-    bool free = find_free(map, pfn, &head, &have);
+    bool free = find_free(map, pfn, &head, &have), few = true;
     if (!free && !sure)
         return;
     unsigned from = 0;
@@ -296,12 +418,18 @@ void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratety
                         .null = mt < MIGRATE_PCPTYPES ? f->null_first[z - map->zones][order][mt] : PFN_NONE.v,
                         .fallback = ours == PFN_NONE.v};
     f->next[order][mt] = pfn + (1ull << order);
+    if (f->fallback.cpu == cpu)
+        close_fallback(f);
+    if (ours == PFN_NONE.v && map->mobility && mt < MIGRATE_PCPTYPES) {
+        foretell(f, z, cpu, pfn, order, mt);
+        g.ours = f->fallback.kind == FALLBACK_CLAIM_PART ? f->fallback.frame : PFN_NONE.v; /* others have no such event */
+    }
     if (!free || have < order) {
         f->st.not_free += f->counting;
         judge(f, &g, pfn, true);
         return;
     }
-    judge(f, &g, pfn, old_get(f, head));
+    judge(f, &g, pfn, old_get(f, head) || (g.fallback && !f->fallback.known));
     if (ours == pfn) {
         old_clear(f, pfn);
         buddy_take(map, z, pfn, order, from, list, list);
@@ -317,14 +445,20 @@ void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratety
                 follow_shown(f, pfn, mt);
             }
         }
-        if (map->mobility && pageblock_get(map, pfn) == mt)
-            learn(f, z, head, have, order, list);
+        if (map->mobility && pageblock_get(map, pfn) == mt) {
+            f->shown[pfn >> map->pageblock_order] = 1; /* so what stands before it in the same pageblock is not free */
+            few = lacking(f, z, head, have, order, list) <= UNSEEN_MOST;
+            if (sure && few) /* before that the map has blocks that came later */
+                learn(f, z, head, have, order, list);
+        }
         old_clear(f, head);
         buddy_take(map, z, head, order, have, list_type(f, pageblock_get(map, head)), list);
+        if (sure && !few)
+            not_merged(f, z, pfn, order);
     }
     if (map->mobility)
         f->shown[pfn >> map->pageblock_order] = 1;
-    mark_taken(f, pfn, order, mt);
+    mark_taken(f, pfn, order);
 }
 
 void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure)
@@ -358,29 +492,39 @@ void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetyp
     textbook_back(f->book, pfn, order);
 }
 
-void follow_extfrag(struct follow *f, uint64_t pfn, unsigned order, enum migratetype wanted, bool owner, bool sure)
+void follow_extfrag(struct follow *f, const struct follow_foreign *e)
 {
+    struct frame_map *map = f->map;
+    bool told = f->fallback.pfn == e->pfn, free = e->wanted < MIGRATE_PCPTYPES && follow_is_free(f, e->pfn);
+    struct zone *z = free ? image_zone(map, e->pfn) : NULL;
+    unsigned from;
     f->st.extfrags += f->counting;
-    if (wanted >= MIGRATE_PCPTYPES || !follow_is_free(f, pfn))
+    if (!told && z && map->mobility && e->order <= map->max_order) {
+        close_fallback(f);
+        if (choice(f, z, e->order, e->wanted, &from) == PFN_NONE.v)
+            foretell(f, z, e->cpu, e->pfn, e->order, e->wanted);
+    }
+    compare_fallback(f, e);
+    if (!z)
         return;
     f->st.extfrag_taken += f->counting;
-    if (owner && pageblock_get(f->map, pfn) != wanted && f->map->mobility) {
+    if (e->sure && map->mobility && e->order <= map->max_order)
+        learn_empty(f, z, e->order, e->wanted);
+    if (e->owner && pageblock_get(map, e->pfn) != e->wanted && map->mobility) {
         f->st.claims += f->counting;
-        retype(f, pfn, wanted, true);
+        retype(f, e->pfn, e->wanted, true);
     }
-    struct zone *z = image_zone(f->map, pfn);
     uint64_t head = 0;
     unsigned have = 0;
-    (void)sure;
-    if (!z || !find_free(f->map, pfn, &head, &have) || have < order || (pfn & ((1ull << order) - 1)))
+    if (!find_free(map, e->pfn, &head, &have) || have < e->order || (e->pfn & ((1ull << e->order) - 1)))
         return;
-    if (head != pfn) {
+    if (head != e->pfn) {
         f->st.inside += f->counting;
-        carve(f, z, head, have, pfn, order);
+        carve(f, z, head, have, e->pfn, e->order);
     } else {
-        enum migratetype list = list_type(f, pageblock_get(f->map, pfn));
+        enum migratetype list = list_type(f, pageblock_get(map, e->pfn));
         old_clear(f, head);
-        buddy_take(f->map, z, head, order, have, list, list);
+        buddy_take(map, z, head, e->order, have, list, list);
     }
-    mark_taken(f, pfn, order, wanted);
+    mark_taken(f, e->pfn, e->order);
 }

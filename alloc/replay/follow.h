@@ -44,12 +44,30 @@
     X(free_again, "blocks that came back and are free here") \
     X(claims, "pageblocks that the kernel claimed for another type") \
     X(extfrags, "mm_page_alloc_extfrag events") \
-    X(extfrag_taken, "... that were served without mm_page_alloc_zone_locked")
+    X(extfrag_taken, "... that were served without mm_page_alloc_zone_locked") \
+    X(whole_claims, "... that claimed a free pageblock or more") \
+    X(part_claims, "... that claimed a pageblock in use") \
+    X(steals, "... that left the pageblock its type") \
+    X(foreseen, "... for which the type's own lists had nothing here either") \
+    X(foreseen_kind, "... and our rule claimed or stole as the kernel did") \
+    X(foreseen_block, "... out of a block of the same order and type") \
+    X(foreseen_known, "... whose list position is known") \
+    X(foreseen_frame, "... whose frame our rule named") \
+    X(foretold, "fallbacks that our rule saw coming and the kernel did not need")
 struct follow_stats {
 #define X(name, help) uint64_t name;
     FOLLOW_STATS(X)
 #undef X
 };
+
+/* Our rule's answer where a type's own lists had nothing; told by the kernel's event that may come behind. */
+struct follow_fallback {
+    uint64_t cpu, pfn; /* the kernel's; pfn PFN_NONE.v: none is open */
+    uint64_t frame; /* ours */
+    unsigned kind, order, from; /* enum fallback_kind */
+    bool known;     /* the block's position in its list is */
+};
+enum { FOLLOW_CPUS = 4096 };
 
 struct follow {
     struct frame_map *map;
@@ -60,18 +78,31 @@ struct follow {
     uint64_t next[FRAME_ORDERS][MIGRATE_TYPES]; /* behind the last block of this order and type */
     struct follow_stats st;
     bool counting;
+    struct follow_fallback fallback; /* of the last block that left the lists */
+    uint8_t mode[FOLLOW_CPUS];       /* enum rmqueue_mode: where the refill under way on each CPU takes from */
 };
 
 /* `map` becomes the follower's. `witnessed` as in struct image_options, may be NULL. */
 int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnessed, struct err *err);
 void follow_free_all(struct follow *f);
 
-/* The kernel took this block. Where `sure` is false (the snapshot was being taken) it is taken only if it is free here. */
-void follow_taken(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure);
+/* The kernel took this block, on `cpu`. Where `sure` is false (the snapshot was being taken) it is taken only if it is free here. */
+void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt, bool sure);
 /* It came back to the lists. mt: the type that the event names, or MIGRATE_TYPES. */
 void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetype mt, bool sure);
 /* A request was served from another type's memory; comes behind mm_page_alloc_zone_locked where there is one. */
-void follow_extfrag(struct follow *f, uint64_t pfn, unsigned order, enum migratetype wanted, bool owner, bool sure);
+struct follow_foreign {
+    uint64_t cpu, pfn;
+    unsigned order, block_order;
+    enum migratetype wanted, from;
+    bool owner; /* the pageblock has the wanted type now */
+    bool sure;  /* as in follow_taken */
+};
+void follow_extfrag(struct follow *f, const struct follow_foreign *e);
+/* Any other event of this CPU: a refill of its lists is over. */
+void follow_other(struct follow *f, uint64_t cpu);
+/* A page has been handed to a program (movable: it will stand on an LRU list) or to the kernel, or has been given back. */
+void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable);
 /* An event shows the type of the frame's pageblock. */
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt);
 enum migratetype follow_type(const struct follow *f, uint64_t pfn);

@@ -116,12 +116,14 @@ static int begin_sync(struct pass *p, struct err *err)
     struct frame_map *map;
     struct image_options opt = {.witnessed = p->witnessed};
     if (q->predict) {
+        opt.users = true;
         if (image_build(&map, q->before, &opt, &p->out->image, err) < 0 || follow_new(&p->follow, map, p->witnessed, err) < 0 ||
             lists_new(&p->lists, p->follow, err) < 0)
             return -1;
     }
     if (q->simulate) {
         opt.allocator = q->allocator;
+        opt.users = false;
         if (image_build(&map, q->before, &opt, q->predict ? &info : &p->out->image, err) < 0 ||
             simulate_new(&p->simulate, map, err) < 0)
             return -1;
@@ -248,6 +250,10 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
     p->out->has_lists |= w[2] != TRACE_CPU_UNKNOWN;
     if (p->requests)
         requests_alloc(p->requests, w[2], r->addr, order, (gfp_t)w[0]);
+    if (p->follow) {
+        follow_other(p->follow, w[2]);
+        follow_used(p->follow, r->addr, order, w[1] == MIGRATE_MOVABLE);
+    }
 }
 
 /* Orders without a per-CPU list go straight to the buddy lists; no event but this says so. */
@@ -257,6 +263,10 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
     bool counting = p->part == REPLAY_WINDOW, direct = !lists_has_order(order);
     if (p->recorded && p->part < REPLAY_AFTER)
         recorded_freed(p->recorded, r->addr, order);
+    if (p->follow)
+        follow_other(p->follow, w[0]);
+    if (p->follow && !direct)
+        follow_used(p->follow, r->addr, order, false);
     if (p->follow && direct)
         follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
     else if (p->lists)
@@ -279,7 +289,7 @@ static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_
     if (p->simulate && (counting || !p->follow || free_before))
         simulate_alloc(p->simulate, r->addr, order, (unsigned)mt);
     if (p->follow)
-        follow_taken(p->follow, r->addr, order, mt, counting);
+        follow_taken(p->follow, w[2], r->addr, order, mt, counting);
     if (p->lists && w[1] && lists_has_order(order))
         lists_refill(p->lists, w[2], r->addr, order, (unsigned)mt, counting);
 }
@@ -295,8 +305,10 @@ static void drain(struct pass *p, const struct trace_rec *r, const uint64_t *w)
         lists_drained(p->lists, w[1], r->addr, order, counting);
     if (p->simulate)
         simulate_freed(p->simulate, r->addr, order);
-    if (p->follow)
+    if (p->follow) {
+        follow_other(p->follow, w[1]);
         follow_back(p->follow, r->addr, order, mt, counting);
+    }
 }
 
 static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w)
@@ -309,7 +321,10 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
     if (p->simulate && free_before)
         simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted);
     if (p->follow)
-        follow_extfrag(p->follow, r->addr, order, wanted, w[3] != 0, p->part == REPLAY_WINDOW);
+        follow_extfrag(p->follow, &(struct follow_foreign){
+                                      .cpu = w[4], .pfn = r->addr, .order = order, .block_order = (unsigned)(w[0] > 63 ? 63 : w[0]), .wanted = wanted,
+                                      .from = w[2] < MIGRATE_TYPES ? (enum migratetype)w[2] : MIGRATE_TYPES, .owner = w[3] != 0,
+                                      .sure = p->part == REPLAY_WINDOW});
 }
 
 static bool within(uint64_t ns, uint64_t from, uint64_t to) { return ns >= from && ns <= to; }

@@ -21,6 +21,17 @@ uint64_t buddy_smallest(struct frame_map *map, struct zone *z, unsigned order, e
 /* When mt's own lists have nothing: claim, then steal (linux-mm 2.6). */
 uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
                         enum rmqueue_mode *mode);
+/* What that would take, without taking it. */
+enum fallback_kind { FALLBACK_NONE, FALLBACK_CLAIM_WHOLE, FALLBACK_CLAIM_PART, FALLBACK_STEAL };
+struct fallback_choice {
+    enum fallback_kind kind;
+    unsigned order;        /* of the block, whose list is that of type `from` */
+    enum migratetype from;
+    uint64_t pfn;
+    unsigned looked_at;    /* partly used pageblocks that were counted for a claim, the claimed one included */
+};
+struct fallback_choice buddy_fallback_choice(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                                             enum rmqueue_mode mode);
 /* Is there a block of `order` of another type whose pageblock mt could claim? (find_suitable_fallback, claimable) */
 bool buddy_may_claim(const struct frame_map *map, const struct zone *z, unsigned order, enum migratetype mt);
 /* move_freepages_block: all free blocks of pfn's pageblock to the lists of `to`, and its type; false if it is not wholly in z. */

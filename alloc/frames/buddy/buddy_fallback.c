@@ -78,13 +78,10 @@ bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, e
     return true;
 }
 
-/* Claims the pageblock around free block `pfn` for mt if at least half of it is free or alike. */
-static bool claim_part(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
-                       enum migratetype mt, unsigned flags)
+/* May the pageblock around free block `pfn` be claimed for mt: is at least half of it free or alike? */
+static bool worth_claiming(const struct frame_map *map, const struct zone *z, uint64_t pfn, enum migratetype from, enum migratetype mt)
 {
     uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), end = start + pages;
-    if (map->hooks.wake_kswapd) /* only kswapd takes a boost back */
-        frames_boost(map, z, flags);
     if (start < z->start || end > z->end)
         return false;
     uint64_t free, movable, alike = 0;
@@ -93,10 +90,7 @@ static bool claim_part(struct frame_map *map, struct zone *z, uint64_t pfn, enum
         alike = movable;
     else if (from == MIGRATE_MOVABLE)
         alike = pages - free - movable;
-    if (free + alike < pages / 2)
-        return false;
-    retype_pageblock(map, z, start, end, from, mt);
-    return true;
+    return free + alike >= pages / 2;
 }
 
 /* Who took from whom, as mm_page_alloc_extfrag tells it. */
@@ -113,65 +107,92 @@ static void count_types(struct frame_map *map, enum migratetype mt, enum migrate
     ++*by[mt][from];
 }
 
-static uint64_t claim(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags)
+/* __rmqueue_claim: from the largest order down. */
+static bool choose_claim(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                         struct fallback_choice *c)
 {
     unsigned least = order;
     if ((flags & ALLOC_NOFRAGMENT) && order < map->pageblock_order)
         least = map->pageblock_order;
     for (int o = (int)map->max_order; o >= (int)least; o--) {
-        unsigned have = (unsigned)o;
-        if (!may_claim(map, have, mt))
+        c->order = (unsigned)o;
+        if (!may_claim(map, c->order, mt))
             break;
-        enum migratetype from = find_fallback(z, have, mt);
-        if (from == MIGRATE_TYPES)
+        c->from = find_fallback(z, c->order, mt);
+        if (c->from == MIGRATE_TYPES)
             continue;
-        uint64_t pfn = buddy_first(map, z, have, from);
-        if (have >= map->pageblock_order) {
-            for (uint64_t p = pfn; p < pfn + (1ull << have); p += 1ull << map->pageblock_order)
-                pageblock_set(map, p, mt);
-            map->st.fallback_claims_whole++;
-            count_types(map, mt, from);
-            return buddy_take(map, z, pfn, order, have, from, mt);
-        }
-        if (claim_part(map, z, pfn, from, mt, flags)) {
-            map->st.fallback_claims_part++;
-            count_types(map, mt, from);
-            return buddy_smallest(map, z, order, mt);
-        }
+        c->pfn = buddy_first(map, z, c->order, c->from);
+        c->kind = c->order >= map->pageblock_order ? FALLBACK_CLAIM_WHOLE : FALLBACK_CLAIM_PART;
+        if (c->kind == FALLBACK_CLAIM_WHOLE)
+            return true;
+        c->looked_at++;
+        if (worth_claiming(map, z, c->pfn, c->from, mt))
+            return true;
     }
-    return PFN_NONE.v;
+    return false;
 }
 
-static uint64_t steal(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt)
+/* __rmqueue_steal: from the smallest order up. */
+static bool choose_steal(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, struct fallback_choice *c)
 {
-    for (unsigned o = order; o <= map->max_order; o++) {
-        enum migratetype from = find_fallback(z, o, mt);
-        if (from == MIGRATE_TYPES)
+    c->kind = FALLBACK_STEAL;
+    for (c->order = order; c->order <= map->max_order; c->order++) {
+        c->from = find_fallback(z, c->order, mt);
+        if (c->from == MIGRATE_TYPES)
             continue;
-        map->st.fallback_steals++;
-        count_types(map, mt, from);
-        return buddy_take(map, z, buddy_first(map, z, o, from), order, o, from, from);
+        c->pfn = buddy_first(map, z, c->order, c->from);
+        return true;
     }
-    return PFN_NONE.v;
+    return false;
+}
+
+struct fallback_choice buddy_fallback_choice(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
+                                             enum rmqueue_mode mode)
+{
+    struct fallback_choice c = {.pfn = PFN_NONE.v};
+    if (!map->mobility || mt >= MIGRATE_PCPTYPES)
+        return c;
+    if (mode != RMQUEUE_STEAL && choose_claim(map, z, order, mt, flags, &c))
+        return c;
+    if (!(flags & ALLOC_NOFRAGMENT) && choose_steal(map, z, order, mt, &c))
+        return c;
+    return (struct fallback_choice){.pfn = PFN_NONE.v, .looked_at = c.looked_at};
+}
+
+static uint64_t claim_whole(struct frame_map *map, struct zone *z, const struct fallback_choice *c, unsigned order, enum migratetype mt)
+{
+    for (uint64_t p = c->pfn; p < c->pfn + (1ull << c->order); p += 1ull << map->pageblock_order)
+        pageblock_set(map, p, mt);
+    map->st.fallback_claims_whole++;
+    return buddy_take(map, z, c->pfn, order, c->order, c->from, mt);
+}
+
+static uint64_t claim_part(struct frame_map *map, struct zone *z, const struct fallback_choice *c, unsigned order, enum migratetype mt)
+{
+    uint64_t pages = 1ull << map->pageblock_order, start = c->pfn & ~(pages - 1);
+    retype_pageblock(map, z, start, start + pages, c->from, mt);
+    map->st.fallback_claims_part++;
+    return buddy_smallest(map, z, order, mt);
 }
 
 uint64_t buddy_fallback(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
                         enum rmqueue_mode *mode)
 {
-    if (!map->mobility || mt >= MIGRATE_PCPTYPES)
-        return PFN_NONE.v;
+    struct fallback_choice c = buddy_fallback_choice(map, z, order, mt, flags, *mode);
     uint64_t pfn = PFN_NONE.v;
-    if (*mode != RMQUEUE_STEAL) {
-        pfn = claim(map, z, order, mt, flags);
-        if (pfn != PFN_NONE.v)
-            *mode = RMQUEUE_NORMAL; /* its own lists have blocks again */
+    for (; c.looked_at > 0 && map->hooks.wake_kswapd; c.looked_at--) /* only kswapd takes a boost back */
+        frames_boost(map, z, flags);
+    switch (c.kind) {
+    case FALLBACK_NONE: return PFN_NONE.v;
+    case FALLBACK_CLAIM_WHOLE: pfn = claim_whole(map, z, &c, order, mt); break;
+    case FALLBACK_CLAIM_PART: pfn = claim_part(map, z, &c, order, mt); break;
+    case FALLBACK_STEAL:
+        map->st.fallback_steals++;
+        pfn = buddy_take(map, z, c.pfn, order, c.order, c.from, c.from);
+        break;
     }
-    if (pfn == PFN_NONE.v && !(flags & ALLOC_NOFRAGMENT)) {
-        pfn = steal(map, z, order, mt);
-        if (pfn != PFN_NONE.v)
-            *mode = RMQUEUE_STEAL;
-    }
-    if (pfn != PFN_NONE.v)
-        map->st.fallbacks++;
+    *mode = c.kind == FALLBACK_STEAL ? RMQUEUE_STEAL : RMQUEUE_NORMAL; /* a claim: its own lists have blocks again */
+    count_types(map, mt, c.from);
+    map->st.fallbacks++;
     return pfn;
 }

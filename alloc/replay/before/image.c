@@ -206,7 +206,7 @@ static void place(struct frame_map *map, const struct snapshot *s, struct zone *
             for (uint64_t q = p; q < end;) {
                 uint64_t stop = ((q >> shift) + 1) << shift;
                 stop = stop < end ? stop : end;
-                if (bs->b[(q >> shift) - first].used[CLASS_FREE])
+                if (bs->b[(q >> shift) - first].used[CLASS_FREE] || (opt->users && class != CLASS_HUGE))
                     mark_users(map, q, stop, class);
                 q = stop;
             }

@@ -14,6 +14,7 @@ struct image_options {
     int allocator;            /* enum frame_allocator */
     const struct buddy_config *buddy; /* for a machine's memory: its lists and CPUs; every frame in use has its record. NULL: of a replay */
     const struct memory_config *policy; /* sizes and decay of per-CPU lists, boost of marks; NULL: the defaults */
+    bool users;               /* of a replay: every frame of a program is marked, also in pageblocks without free memory */
     bool one_type;            /* all pageblocks alike: an allocator without grouping by mobility */
 };
 struct image_info {
