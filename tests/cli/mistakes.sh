@@ -75,4 +75,42 @@ expect 2 trace slice "$small" part.mtr --count 0; has err '--count: at least one
 expect 1 trace convert --format champsim "$small" part.mtr; has err 'the first 0 records are good'
 [ ! -e part.mtr ] || fail 'a trace of nothing was written'
 
+# Comparing and drawing: what is not there, damaged, or not for this.
+expect 0 run -q @functional -t "$small" -o one
+expect 2 diff one one nosuchname; empty out; has err 'no statistic matches "nosuchname"; mmulab stats list names them'
+expect 2 diff swept swept nosuchname; has err 'no statistic matches "nosuchname"'
+expect 2 plot ipc one -z dma; has err '-z is for free_blocks, order_surface, unusable_index and extfrag_index'
+expect 2 plot slab_bytes one; has err 'it is of runs that replay kernel objects'
+expect 2 plot list swept; has err 'name the folder of a result; of a sweep that of a point'
+cp -r one torn; head -c 3000 one/series.csv >torn/series.csv
+expect 2 plot free_blocks torn; has err 'torn/series.csv:'; has err 'the file is cut off or damaged; simulate it again'
+echo '{' >torn/stats.json
+expect 2 plot free_blocks torn; has err 'torn/stats.json:2:1: error: '; has err '; the file is damaged; simulate it again'
+if command -v gnuplot >/dev/null; then
+    expect 0 sweep "$(dirname "$samples")/../configs/examples/sweep.json" -q -s sim.limit=3000 -o grid
+    expect 0 plot sweep_heatmap grid -x stlb.entries -y dtlb.entries -f png # as docs/plots.md has it
+fi
+
+# A sweep's folder of somebody else: looked at without a right to write, not worked at.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+    chmod 755 "$dir" && chmod -R a+rX,go-w swept
+    for v in 'status 0' 'point 1 0' 'collect 1'; do
+        # shellcheck disable=SC2086
+        set -- $v
+        want=$2; what=$1; shift 2
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$prog" "$what" swept "$@" >out 2>err
+        got=$?
+        [ $got = "$want" ] || { fail "$what of somebody else's sweep: exit $got"; cat out err; }
+        [ "$want" = 0 ] || has err 'Permission denied'
+    done
+fi
+echo '{' >swept/sweep.json
+expect 1 status swept; has err 'this is no plan of a sweep; mmulab sweep CONFIG -o DIR plans it anew'
+
+# A named checkpoint that is some other file: nobody is told to delete it.
+echo 'my notes' >notes
+expect 1 run -q -t "$small" -s sim.warmup=100 -s sim.warmup_mode=functional -s sim.checkpoint=notes -o ck
+has err 'else name another file in sim.checkpoint'
+[ "$(cat notes)" = 'my notes' ] || fail 'a file was changed that is no checkpoint'
+
 verdict mistakes

@@ -167,7 +167,7 @@ static enum checkpoint_found damaged(const struct checkpoint_file *f, const char
 {
     err_set(err, ERR_RUN, "%s", what);
     err_at(err, f->path, 0, 0);
-    err_remedy(err, "delete the file: the next run makes it again");
+    err_remedy(err, "if it was one, delete it: the next run makes it again; else name another file in sim.checkpoint");
     return CHECKPOINT_DAMAGED;
 }
 

@@ -310,6 +310,12 @@ static void notes(const struct diff_options *o, const struct json_flat stats[2])
     }
 }
 
+int diff_no_match(const struct diff_options *o, struct err *err)
+{
+    err_set(err, ERR_USAGE, "no statistic matches \"%.100s\"", o->pattern);
+    return err_remedy(err, "mmulab stats list names them; mmulab stats show those of a result");
+}
+
 static int compare(const struct diff_options *o, struct err *err)
 {
     struct json_flat config[2] = {{0}}, stats[2] = {{0}};
@@ -320,6 +326,13 @@ static int compare(const struct diff_options *o, struct err *err)
         load_parameters(config, o, err) || pair_up(&parameters, config, "config.", true, err) ||
         pair_up(&statistics, stats, "measure.", false, err))
         goto done;
+    size_t matching = 0;
+    for (size_t i = 0; i < statistics.n; i++)
+        matching += result_name_matches(o->pattern, statistics.p[i].name);
+    if (!matching && o->pattern) {
+        diff_no_match(o, err);
+        goto done;
+    }
     if (o->sort)
         qsort(statistics.p, statistics.n, sizeof *statistics.p, by_change);
     if (o->json) {

@@ -21,5 +21,7 @@ const char *diff_percent_text(double percent, char *buf, size_t size);
 
 /* Compares two folders of sweeps point by point (diff_sweep.c). 1 if a condition holds, 0, or -1 with err. */
 int diff_sweeps(const struct diff_options *o, struct err *err);
+/* A pattern that no statistic matches: -1. */
+int diff_no_match(const struct diff_options *o, struct err *err);
 
 #endif

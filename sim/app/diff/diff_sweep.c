@@ -508,7 +508,10 @@ int diff_sweeps(const struct diff_options *o, struct err *err)
         join(c, err) == 0 && load_lines(c, err) == 0) {
         if (o->sort)
             qsort(c->line, c->n_lines, sizeof *c->line, by_largest);
-        rc = put(c, err);
+        size_t matching = 0;
+        for (size_t i = 0; i < c->n_lines; i++)
+            matching += result_name_matches(o->pattern, c->line[i].name);
+        rc = matching || !o->pattern ? put(c, err) : diff_no_match(o, err);
     }
     for (size_t i = 0; i < c->n_lines; i++) {
         free(c->line[i].name);

@@ -27,7 +27,8 @@ static const char help_text[] =
     "\n"
     "  -f, --format F   svg (default), png, pdf, or term: draw in the terminal\n"
     "  -o, --output F   name of the picture; script and data are written beside it\n"
-    "  -z, --zone Z     free_blocks: this zone only (default: all); unusable_index: which (default: normal)\n"
+    "  -z, --zone Z     free_blocks, order_surface: this zone only (default: all); unusable_index, extfrag_index: which\n"
+    "                   (default: normal, or the largest)\n"
     "  -s, --stat NAME  column: a column of series.csv; histogram, walk_latency: a histogram of stats.json\n"
     "                   (a shell pattern adds up: 'cpu*.walker.latency')\n"
     "  -x, --x AXIS     time (default), references or instructions; an axis of the sweep\n"
@@ -66,7 +67,7 @@ static int list_columns(const char *dir, struct err *err)
     char path[4096];
     snprintf(path, sizeof path, "%.4000s/series.csv", dir);
     if (table_open(&t, path, err))
-        return -1;
+        return err_remedy(err, "name the folder of a result; of a sweep that of a point, in its folder points/");
     for (size_t i = 0; i < t.n_columns; i++)
         puts(t.name[i]);
     table_close(&t);
@@ -298,11 +299,15 @@ static int check_options(const struct plot *p, struct err *err)
 {
     const char *x = p->x_name;
     if (!of_sweep(p) && (p->by || p->panel || p->per || p->n_where || p->log_y)) {
-        err_set(err, ERR_USAGE, "--by, --y, --panel, --per, --where and --log-y are for sweeps");
+        err_set(err, ERR_USAGE, "--by, -y, --panel, --per, --where and --log-y are for sweeps");
         return err_remedy(err, "sweep_lines, sweep_bars and sweep_heatmap have them");
     }
-    if (of_sweep(p) && p->zone)
-        return usage(err, "-z is for free_blocks and unusable_index");
+    static const char *const of_zones[] = {"free_blocks", "order_surface", "unusable_index", "extfrag_index"};
+    bool zones = false;
+    for (size_t i = 0; i < ARRAY_LEN(of_zones); i++)
+        zones |= !strcmp(p->kind->name, of_zones[i]);
+    if (p->zone && !zones)
+        return usage(err, "-z is for free_blocks, order_surface, unusable_index and extfrag_index");
     if (!of_sweep(p) && x && strcmp(x, "time") != 0 && strcmp(x, "references") != 0 && strcmp(x, "instructions") != 0)
         return usage(err, "-x takes time, references or instructions");
     return 0;
@@ -314,7 +319,7 @@ int cmd_plot(int argc, char **argv)
         {"format", required_argument, NULL, 'f'}, {"output", required_argument, NULL, 'o'},
         {"zone", required_argument, NULL, 'z'},   {"stat", required_argument, NULL, 's'},
         {"x", required_argument, NULL, 'x'},      {"help", no_argument, NULL, 'h'},
-        {"by", required_argument, NULL, 'b'},     {"y", required_argument, NULL, 'b'},
+        {"by", required_argument, NULL, 'b'},     {"y", required_argument, NULL, 'y'},
         {"panel", required_argument, NULL, 'p'},  {"per", required_argument, NULL, 'P'},
         {"where", required_argument, NULL, 'w'},  {"log-y", no_argument, NULL, 'l'},
         {0},

@@ -36,7 +36,9 @@ static int need(struct plot *p, size_t run, const char *column, struct err *err)
     int c = table_column(&p->run[run].table, column);
     if (c < 0) {
         err_set(err, ERR_USAGE, "there is no column \"%s\"", column);
-        return err_at(err, p->run[run].table.path, 1, 0);
+        err_at(err, p->run[run].table.path, 1, 0);
+        return strncmp(column, "slab_", 5) != 0 ? -1
+                                                : err_remedy(err, "it is of runs that replay kernel objects: docs/kernel-replay.md");
     }
     table_want(&p->run[run].table, c);
     return 0;

@@ -115,8 +115,12 @@ static int read_row(struct plot_table *t, char *line, size_t line_number, struct
             return err_at(err, t->path, (unsigned)line_number, 0);
         }
     }
-    if (c == t->n_columns)
-        t->rows++;
+    if (c < t->n_columns) {
+        err_set(err, ERR_USAGE, "the line has %zu of %zu columns: the file is cut off or damaged", c, t->n_columns);
+        err_at(err, t->path, (unsigned)line_number, 0);
+        return err_remedy(err, "simulate it again");
+    }
+    t->rows++;
     return 0;
 }
 

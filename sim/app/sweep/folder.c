@@ -69,6 +69,13 @@ static int make_folders(const char *path)
     return rc;
 }
 
+/* Who only looks at a folder needs no right to write. */
+static int open_lock(int at, bool create)
+{
+    int fd = openat(at, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    return fd < 0 && !create && (errno == EACCES || errno == EROFS) ? openat(at, "lock", O_RDONLY | O_CLOEXEC) : fd;
+}
+
 int folder_open(struct sweep_folder *f, const char *path, bool create, struct err *err)
 {
     *f = (struct sweep_folder){.path = must_dup(path), .fd = -1, .lock = -1};
@@ -83,7 +90,7 @@ int folder_open(struct sweep_folder *f, const char *path, bool create, struct er
     } else if (create ? !usable(f->fd) : faccessat(f->fd, "sweep.json", F_OK, 0) != 0) {
         err_set(err, ERR_USAGE, create ? "%.300s holds something else" : "%.300s is no folder of a sweep", f->path);
         err_remedy(err, create ? "name another folder with -o" : "mmulab sweep CONFIG -o DIR makes one");
-    } else if ((f->lock = openat(f->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0) {
+    } else if ((f->lock = open_lock(f->fd, create)) < 0) {
         fail(err, f, "lock", "cannot open");
     } else {
         return 0;
@@ -111,7 +118,11 @@ static int lock_byte(struct sweep_folder *f, off_t at, short type, struct err *e
     struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
     if (fcntl(f->lock, F_OFD_SETLK, &l) == 0)
         return 1;
-    return errno == EAGAIN || errno == EACCES ? 0 : fail(err, f, "lock", "cannot lock");
+    if (errno == EAGAIN || errno == EACCES)
+        return 0;
+    if (errno == EBADF) /* opened for reading: open_lock */
+        errno = EACCES;
+    return fail(err, f, "lock", "cannot lock");
 }
 
 int folder_lock_plan(struct sweep_folder *f, enum folder_lock how, unsigned wait_ms, struct err *err)

@@ -158,7 +158,8 @@ int plan_parse(struct sweep_plan *out, const char *text, const char *host, const
     int rc = 0;
     snprintf(want, sizeof want, "%016" PRIx64, (uint64_t)XXH3_64bits(text, out->len));
     if (!version || !base) {
-        rc = err_set(err, ERR_RUN, "%.400s: this is no plan of a sweep", name);
+        err_set(err, ERR_RUN, "%.400s: this is no plan of a sweep", name);
+        rc = err_remedy(err, "mmulab sweep CONFIG -o DIR plans it anew and keeps the points that are there");
     } else if (strcmp(version, MMULAB_VERSION) != 0) {
         err_set(err, ERR_RUN, "%.400s was planned by version %.40s; this is %s", name, version, MMULAB_VERSION);
         rc = err_remedy(err, "mmulab sweep plans it anew");

@@ -401,6 +401,8 @@ int result_stats_load(struct json_flat *j, const char *dir, struct err *err)
     if (json_flat_load(j, file, err)) {
         if (err && !err->line)
             err_remedy(err, "\"%s\" holds no finished result; make one with: mmulab run CONFIG -t TRACE -o %s", dir, dir);
+        else
+            err_remedy(err, "the file is damaged; simulate it again");
         return -1;
     }
     const char *tool = json_flat_get(j, "tool");
