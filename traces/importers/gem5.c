@@ -5,28 +5,62 @@
  * 7 pc). The protobuf wire format is small enough to be read here: a key is field * 8 + type, type 0 a varint, 1 eight
  * bytes, 2 a length and bytes, 5 four bytes.
  *
- *     ReadReq (cmd 1)    LOAD; FETCH with the request flag INST_FETCH
- *     WriteReq (cmd 4)   STORE
- *     tick               TIME, nanoseconds from the frequency, where that changed
+ *     ReadReq and relatives     LOAD; FETCH with the request flag INST_FETCH
+ *     WriteReq, writebacks      STORE
+ *     tick                      TIME, nanoseconds from the frequency, where that changed
  *
- * Other commands have numbers that change from version to version (responses, writebacks, prefetches); they are counted
- * and left out, as are packets of no bytes. Addresses are what the monitored port saw: mostly physical ones.
+ * A monitor behind a cache sees what that asks for (ReadSharedReq, ReadExReq, WritebackDirty, ...). These commands have
+ * numbers of 2017 and numbers since 2018, which has one command more at the beginning (mem/packet.hh). Most numbers that
+ * are requests in both mean a read in both or a write in both; the others are read as the newer ones, or as the older
+ * ones behind a number that only there is a request: monitors record requests alone. Other commands (prefetches,
+ * upgrades, evictions of clean lines) are counted and left out, as are packets of no bytes. Addresses are what the
+ * monitored port saw: mostly physical ones.
  */
 #include "traces/input.h"
 #include "traces/trace.h"
 
 enum {
     GEM5_MESSAGE_MAX = 1 << 20, /* a packet has some 40 bytes, a header the names of all requestors */
-    GEM5_READ_REQ = 1,          /* MemCmd, mem/packet.hh */
-    GEM5_WRITE_REQ = 4,
+    GEM5_COMMANDS = 28, /* MemCmd, mem/packet.hh: those that are told apart */
     GEM5_INST_FETCH = 0x100, /* Request::INST_FETCH, mem/request.hh */
     VARINT_MAX = 10,
 };
 
 static const char magic[4] = "gem5";
 
+enum meaning { LEFT_OUT, READS, WRITES };
+
+/* By the numbers of 2017 and those since 2018; responses, which are never recorded, stand in neither. */
+static const uint8_t older[GEM5_COMMANDS] = {
+    [1] = READS,   /* ReadReq */
+    [4] = WRITES,  /* WriteReq */
+    [6] = WRITES,  /* WritebackDirty */
+    [7] = WRITES,  /* WritebackClean */
+    [8] = WRITES,  /* WriteClean */
+    [14] = WRITES, /* WriteLineReq */
+    [20] = READS,  /* ReadExReq */
+    [22] = READS,  /* ReadCleanReq */
+    [23] = READS,  /* ReadSharedReq */
+    [24] = READS,  /* LoadLockedReq */
+    [25] = WRITES, /* StoreCondReq */
+};
+static const uint8_t newer[GEM5_COMMANDS] = {
+    [1] = READS,   /* ReadReq */
+    [4] = WRITES,  /* WriteReq */
+    [7] = WRITES,  /* WritebackDirty */
+    [8] = WRITES,  /* WritebackClean */
+    [9] = WRITES,  /* WriteClean */
+    [16] = WRITES, /* WriteLineReq */
+    [22] = READS,  /* ReadExReq */
+    [24] = READS,  /* ReadCleanReq */
+    [25] = READS,  /* ReadSharedReq */
+    [26] = READS,  /* LoadLockedReq */
+    [27] = WRITES, /* StoreCondReq */
+};
+
 struct gem5 {
     bool begun, has_fetch;
+    bool old; /* a command was seen that is a request with the older numbers alone */
     uint64_t tick_freq;
     uint64_t time; /* ns, last put */
     uint64_t commands, empty, pcs, ids;
@@ -161,6 +195,14 @@ static int begin(struct gem5 *g, struct trace_input *in, struct err *err)
     return 0;
 }
 
+static enum meaning meaning_of(struct gem5 *g, uint64_t cmd)
+{
+    if (cmd >= GEM5_COMMANDS)
+        return LEFT_OUT;
+    g->old |= cmd == 6 || cmd == 14 || cmd == 20 || cmd == 23;
+    return (enum meaning)(g->old ? older : newer)[cmd];
+}
+
 static const char *put(struct gem5 *g, struct trace_sink *sink, const struct message *m)
 {
     const unsigned needed = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4;
@@ -168,8 +210,8 @@ static const char *put(struct gem5 *g, struct trace_sink *sink, const struct mes
         return "a packet lacks its tick, command, address or size";
     if (m->field[4] > UINT32_MAX)
         return "a packet's size does not fit 32 bits";
-    uint64_t cmd = m->field[2];
-    if (cmd != GEM5_READ_REQ && cmd != GEM5_WRITE_REQ) {
+    enum meaning what = meaning_of(g, m->field[2]);
+    if (what == LEFT_OUT) {
         g->commands++;
         return NULL;
     }
@@ -182,11 +224,11 @@ static const char *put(struct gem5 *g, struct trace_sink *sink, const struct mes
         trace_sink_put(sink, (struct trace_rec){.addr = ns, .kind = TRACE_TIME});
         g->time = ns;
     }
-    bool fetch = cmd == GEM5_READ_REQ && (m->varints & 1u << 5) && (m->field[5] & GEM5_INST_FETCH);
+    bool fetch = what == READS && (m->varints & 1u << 5) && (m->field[5] & GEM5_INST_FETCH);
     g->has_fetch |= fetch;
     g->pcs += m->have >> 7 & 1;
     g->ids += m->have >> 6 & 1;
-    trace_sink_ref(sink, fetch ? TRACE_FETCH : cmd == GEM5_READ_REQ ? TRACE_LOAD : TRACE_STORE, m->field[3],
+    trace_sink_ref(sink, fetch ? TRACE_FETCH : what == READS ? TRACE_LOAD : TRACE_STORE, m->field[3],
                    (uint32_t)m->field[4]);
     return NULL;
 }
@@ -218,7 +260,7 @@ static void info(const void *state, struct trace_info *out)
     const struct gem5 *g = state;
     out->has_fetch = g->has_fetch;
     out->threads = out->processes = 1;
-    trace_left_add(out->left, &out->nleft, "packets of other commands than ReadReq and WriteReq", g->commands);
+    trace_left_add(out->left, &out->nleft, "packets of other commands than reads and writes", g->commands);
     trace_left_add(out->left, &out->nleft, "packets of no bytes", g->empty);
     trace_left_add(out->left, &out->nleft, "instruction addresses of packets", g->pcs);
     trace_left_add(out->left, &out->nleft, "packet ids", g->ids);
