@@ -221,6 +221,8 @@ START_TEST(test_truncation_live)
     /* The header an open file has. */
     temp_name(path, sizeof path, "-live.mtr");
     ck_assert_int_eq(trace_writer_open_with(&w, path, &opt, &e), 0);
+    ck_assert_int_ne(access(path, F_OK), 0); /* nothing worth the name yet */
+    ck_assert_int_eq(trace_writer_show(w, &e), 0);
     size_t hn;
     unsigned char *live = slurp(path, &hn);
     ck_assert_uint_eq(hn, sizeof h);
