@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WINDOW (1u << 18) /* elements, 4 MiB: below, changing turns costs more; above, the window leaves the host's caches */
+#define WINDOW (1u << 18) /* elements, 4 MiB: a turn of some ms, and still in the host's caches; docs/sweep.md */
 
 /* What decoder and readers have in common; the decoder writes it while no reader runs. */
 struct window {

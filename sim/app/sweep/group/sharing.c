@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 /*
- * What sim.share_points 0 stands for. Four points save three quarters of the decoding, eight little more. Processor time of
- * recorded programs, alone over in fours (scripts/bench-sweep, docs/sweep.md): functional 1.17 to 1.26; timed 1.03 to 1.05 for a native trace,
- * which is not worth four times the memory and the wait after Ctrl-C; of other forms, which take longer to decode, more.
+ * What sim.share_points 0 stands for. Processor time of recorded programs, alone over in fours (docs/sweep.md): functional 1.10 to 1.16,
+ * eights a little more; timed 1.03 to 1.05 for a native trace, which is not worth four times the memory and the wait after Ctrl-C;
+ * other forms take longer to decode.
  */
 enum { POINTS = 4 };
 enum { LOOK = 4096 }; /* jobs that are looked at for a group: more than any axis behind the trace is long, mostly */
