@@ -10,6 +10,7 @@
 
 /* Bounds of the comparisons; docs/kernel-replay.md says where each comes from. */
 static const double frames_tolerance = 0.1, hard_tolerance = 1.0, lists_tolerance = 3.0; /* percent */
+static const double foreseen_tolerance = 2.0, place_tolerance = 10.0; /* percent: contents of pageblocks and heads of lists are partly inferred */
 static const double held_tolerance = 0.1, simulate_tolerance = 0.02, follow_tolerance = 0.02;
 static const double contradicted_share = 1.0; /* percent: blocks that came back to the lists without an event */
 static const double again_share = 1.0; /* percent of allocations that a recording may contradict itself in */
@@ -203,6 +204,29 @@ static void predict_rows(const struct validate_case *c)
     validate_put_unless(c, r, c->doubt);
 }
 
+/* Memory of other types: our rule's answer before each mm_page_alloc_extfrag. A recording without one has no such rows. */
+static void fallback_rows(const struct validate_case *c)
+{
+    const struct follow_stats *f = &c->p->follow;
+    const struct { const char *metric, *reason; uint64_t part, whole; double tolerance; } rows[] = {
+        {"fallback.foreseen_percent", "requests that got another type's memory: their own type's lists had nothing here either", f->foreseen,
+         f->extfrags, foreseen_tolerance},
+        {"fallback.rule_percent", "of these: a pageblock claimed whole, claimed in part, or not claimed, as the kernel did", f->foreseen_kind,
+         f->foreseen, foreseen_tolerance},
+        {"fallback.block_percent", "of these: out of a block of the same order and type", f->foreseen_block, f->foreseen, place_tolerance},
+        {"fallback.frame_percent", "of those whose block's list position is known: our frame is the kernel's", f->foreseen_frame,
+         f->foreseen_known, place_tolerance}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct validate_row r = {.group = "fallback", .decimals = 3, .kernel = 100, .model = validate_percent(rows[i].part, rows[i].whole),
+                                 .tolerance = rows[i].tolerance, .at_least = true, .reason = rows[i].reason};
+        snprintf(r.metric, sizeof r.metric, "%s", rows[i].metric);
+        if (rows[i].whole)
+            validate_put_unless(c, r, c->doubt);
+        else if (f->extfrags)
+            validate_skip(c, "fallback", r.metric, "there is no such request");
+    }
+}
+
 /* ---- free blocks at the end ------------------------------------------------------------------------------------------------- */
 
 unsigned validate_zone_number(const struct snapshot *s, const struct snap_zone *z)
@@ -270,6 +294,7 @@ void validate_events(struct validate_case *c)
     whole_rows(c);
     recorded_rows(c);
     predict_rows(c);
+    fallback_rows(c);
     if (a->has_buddy && c->p->has_buddy) {
         end_rows(c, "follow", c->p->follow_free, follow_tolerance,
                  "the kernel's own frames: sum over orders of the difference in free blocks, in pages, of all free pages");
