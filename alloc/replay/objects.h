@@ -39,6 +39,8 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
 
 void objects_time(struct objects *o, uint64_t ns); /* it goes on until here without a record */
 
+void objects_end(struct objects *o); /* the trace has ended: what debugging finds then */
+
 struct frame_map *objects_map(struct objects *o);
 struct slab_sys *objects_slab(const struct objects *o);
 const struct slab_calls *objects_calls(const struct objects *o);

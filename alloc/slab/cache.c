@@ -158,6 +158,8 @@ uint64_t slab_report_leaks(struct slab_sys *s)
     uint64_t n = 0;
     for (struct kmem_cache *c = s->oldest; c; c = c->next)
         n += leaks_of(c);
+    for (const struct slab_page *p = s->large; p; p = p->all_next, n++)
+        find(s, SLAB_LEAKED_OBJECT, p, NO_OBJECT, slab_address(s, p->pfn), 0, (struct slab_who){0});
     return n;
 }
 

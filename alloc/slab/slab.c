@@ -175,6 +175,8 @@ void find(struct slab_sys *s, enum slab_finding_kind kind, const struct slab_pag
         f.alloc = p->user[i].alloc;
         f.freed = p->user[i].freed;
     }
+    if (p && p->kind == PAGE_LARGE && s->cfg.store_user)
+        f.alloc = p->who;
     s->found(s->found_self, &f);
 }
 

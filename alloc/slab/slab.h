@@ -203,7 +203,7 @@ struct kmem_cache *slab_kmalloc_cache(const struct slab_sys *s, uint64_t size, g
 void slab_touch(struct slab_sys *s, va_t at, uint64_t len, bool write);
 /* Checks the shadow bytes of every object now (as `validate` in /sys/kernel/slab); findings in order of address. */
 void slab_validate(struct slab_sys *s);
-/* Each object still alive is a finding; the number of them. */
+/* Each object still alive is a finding, and each large block ("kmalloc-large"); the number of them. */
 uint64_t slab_report_leaks(struct slab_sys *s);
 
 /* Latency of the last operation and the path it took. */

@@ -21,7 +21,7 @@ enum slab_where { /* on which list a slab is; the designs use what they have */
 struct slab_page {
     struct kmem_cache *cache; /* NULL: large block or SLOB page */
     struct slab_page *next, *prev;         /* the design's lists */
-    struct slab_page *all_next, *all_prev; /* all slabs of the cache, newest first */
+    struct slab_page *all_next, *all_prev; /* all slabs of the cache, or all large blocks, newest first */
     uint64_t pfn;
     uint8_t order, kind, where;
     uint16_t cpu;      /* that holds it */
@@ -31,6 +31,7 @@ struct slab_page {
     uint16_t live_n;
     uint32_t first;    /* offset of the first slot (colour) */
     uint32_t size;     /* PAGE_LARGE: bytes asked for; up to 4 MiB */
+    struct slab_who who; /* PAGE_LARGE: who asked */
     uint16_t *link;    /* [objects] */
     uint64_t *live;    /* bitmap of objects */
     uint16_t *req;     /* kmalloc: bytes asked for, of each object */
@@ -101,6 +102,7 @@ SLAB_DESIGNS(SLAB_DESIGN_DECL)
 #undef SLAB_DESIGN_DECL
 
 struct slab_sys {
+    struct slab_page *large; /* all large blocks, newest first */
     struct slab_config cfg;
     const struct slab_design_ops *ops;
     struct frame_map *frames;

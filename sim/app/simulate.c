@@ -7,6 +7,7 @@
 #include "app/progress.h"
 #include "app/result/aged.h"
 #include "app/result/series/memory_series.h"
+#include "app/result/findings.h"
 #include "app/result/marks.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
@@ -60,20 +61,6 @@ static void on_sample(void *self, struct machine *m)
     machine_set_sample_interval(m, left);
 }
 
-/* Records that have to do with a finding of the slab allocator; those that are not known are left out. */
-static void put_finding(struct json_out *j, const struct slab_finding *f)
-{
-    json_str(j, "cache", f->cache);
-    json_i64(j, "offset", f->offset);
-    json_u64(j, "record", f->who.record);
-    if (f->cause.record)
-        json_u64(j, "cause_record", f->cause.record);
-    if (f->alloc.record || f->alloc.call_site)
-        json_u64(j, "alloc_record", f->alloc.record);
-    if (f->freed.record)
-        json_u64(j, "free_record", f->freed.record);
-}
-
 static void on_event(void *self, const struct machine_event *e)
 {
     struct run *r = self;
@@ -91,7 +78,7 @@ static void on_event(void *self, const struct machine_event *e)
     if (e->va)
         json_hex(j, "va", e->va);
     if (e->slab)
-        put_finding(j, e->slab);
+        finding_write(j, e->slab);
     else
         json_u64(j, "resident_pages", e->pages);
     result_event_end(r->result);

@@ -101,5 +101,48 @@ done
 has err 'slob has no debugging'
 "$prog" run -q --check -t t.txt -s sim.mode=functional -s slab.design=slob -s slab.sanity=true -o sanity >out 2>err || { fail "slob"; cat err; }
 is sanity slab.found.double_free 1
+# Large kmallocs that nobody frees are leaks, with their record; a trace's caches and its mistakes are the same in a kernel's run.
+cat >large.mtt <<'T'
+# mmulab trace 1
+cache_create 96 0 slab_flags=0 call_site=7 "mine"
+kmalloc ffff888100010000 20000 bytes_alloc=32768 gfp=0xcc0 call_site=0x1
+kmalloc ffff888100020000 9000 bytes_alloc=12288 gfp=0xcc0 call_site=0x1
+cache_alloc ffff888100030000 96 bytes_alloc=96 gfp=0xcc0 call_site=0x1 "mine"
+kmalloc ffff888100040000 16000 bytes_alloc=16384 gfp=0xcc0 call_site=0x1
+kfree ffff888100020000 call_site=0x1
+kfree ffff888100020000 call_site=0x1
+kmalloc ffff888100050000 64 bytes_alloc=64 gfp=0xcc0 call_site=0x1
+cache_shrink 7 "mine"
+cache_free ffff888100030000 call_site=0x1 "mine"
+cache_destroy 7 "mine"
+cache_destroy 7 "mine"
+T
+kinds() { sed -n 's/.*"kind": "\(slab_[a-z_]*\)".*"cache": "\([^"]*\)".*"record": \([0-9]*\).*/\1 \2 \3/p' "$1"; }
+debug="-s slab.store_user=true -s slab.sanity=true -s memory.size=256MiB"
+for design in slub slab; do
+    # shellcheck disable=SC2086
+    "$prog" run -q --check -t large.mtt -s slab.design=$design $debug -o large 2>err || { fail "large, $design"; cat err; }
+    e=large/events.jsonl
+    [ "$(grep -F slab_leaked_object $e | grep -c kmalloc-large)" = 2 ] || { fail "$design: leaks of large kmallocs"; cat $e; }
+    for record in 1 4; do
+        grep -F slab_leaked_object $e | grep -F kmalloc-large | grep -qF "\"alloc_record\": $record" || { fail "$design: large leak of record $record"; cat $e; }
+    done
+    is large slab.found.leaked_object 3
+    is large slab.trace.caches_made 1
+    is large slab.found.dead_cache 1
+    # shellcheck disable=SC2086
+    "$prog" run -s workload.kernel.events=large.mtt -s workload.kernel.start=memory -s workload.kernel.placement=simulated \
+        -s workload.kernel.level=objects -s slab.design=$design $debug -o kernel >said 2>err || { fail "large in a kernel's run"; cat err; }
+    kinds $e >a
+    kinds kernel/events.jsonl >b
+    [ -s a ] && cmp -s a b || { fail "$design: other findings in a kernel's run"; diff a b; }
+    grep -q "findings *$(wc -l <a) " said || { fail "findings are not said"; cat said; }
+    for s in slab.trace.caches_made slab.found.leaked_object slab.found.dead_cache slab.found.double_free; do
+        is kernel $s "$(stat_of large $s)"
+    done
+    # shellcheck disable=SC2086
+    "$prog" run -q -t large.mtt -s slab.design=$design -o quiet 2>err || fail "large without debugging"
+    is quiet slab.found.leaked_object 0
+done
 [ $failed = 0 ] && echo "slab: PASS"
 exit $failed

@@ -58,6 +58,13 @@ struct slab_page *slab_page_new_block(struct slab_sys *s, struct kmem_cache *c, 
     p->order = (uint8_t)order;
     for (uint64_t i = 0; i < 1ull << order; i++)
         s->map[pfn.v + i] = p;
+    if (kind == PAGE_LARGE) {
+        p->who = s->who;
+        p->all_next = s->large;
+        if (s->large)
+            s->large->all_prev = p;
+        s->large = p;
+    }
     s->st.page_allocs += 1ull << order;
     s->st.pages += 1ull << order;
     s->records++;
@@ -107,7 +114,9 @@ void slab_page_delete(struct slab_sys *s, struct slab_page *p)
         c->st.slabs--;
         c->st.pages -= 1ull << p->order;
         c->total_objects -= p->objects;
-        *(p->all_prev ? &p->all_prev->all_next : &c->all) = p->all_next;
+    }
+    if (p->kind != PAGE_OF_SLOB) {
+        *(p->all_prev ? &p->all_prev->all_next : c ? &c->all : &s->large) = p->all_next;
         if (p->all_next)
             p->all_next->all_prev = p->all_prev;
     }

@@ -269,6 +269,17 @@ unsigned slab_replay_report_caches(struct slab_replay *r)
     return found;
 }
 
+void slab_replay_end(struct slab_replay *r)
+{
+    const struct slab_config *c = &r->s->cfg;
+    if (c->red_zone || c->poison)
+        slab_validate(r->s);
+    if (!c->store_user)
+        return;
+    slab_report_leaks(r->s);
+    slab_replay_report_caches(r);
+}
+
 /* ---- records ---- */
 
 static void give_back(struct slab_replay *r, struct entry *x, struct kmem_cache *as, unsigned cpu)

@@ -57,6 +57,8 @@ void slab_replay_shrink(struct slab_replay *r, const struct slab_event *e);
 void slab_replay_destroy(struct slab_replay *r, const struct slab_event *e);
 /* Each cache that the trace has made and not destroyed is a finding; the number of them. */
 unsigned slab_replay_report_caches(struct slab_replay *r);
+/* What debugging finds at the end of a trace: harm nobody has met yet, what is still alive, caches that are still there. */
+void slab_replay_end(struct slab_replay *r);
 /* An access to recorded memory, near or in an object of the trace; nothing without debugging. */
 void slab_replay_touch(struct slab_replay *r, uint64_t record, uint64_t at, uint64_t len, bool write);
 /* Where a recorded pointer lives here, SLAB_NONE if it does not. */

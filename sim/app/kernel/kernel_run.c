@@ -6,6 +6,7 @@
 #include "app/machine_root.h"
 #include "app/progress.h"
 #include "app/result/aged.h"
+#include "app/result/findings.h"
 #include "app/result/marks.h"
 #include "app/result/proc_files.h"
 #include "app/result/result.h"
@@ -62,6 +63,7 @@ struct kernel_run {
     struct slab_stats slab; /* of the end, for the summary */
     struct slab_calls_stats calls;
     bool from_memory, made_up, objects;
+    uint64_t findings; /* of the slab allocator's debugging */
     uint64_t slow_paths; /* of the end, as `slab` */
     struct kernel_memory memory;
     uint64_t memory_rows;
@@ -98,23 +100,27 @@ static int write_pages(FILE *f, void *ctx, struct err *err)
     return 0;
 }
 
-static int write_vmallocinfo(FILE *f, void *ctx, struct err *err)
-{
-    (void)err;
-    slab_print_vmallocinfo(slab_calls_vmalloc(objects_calls(ctx)), f);
-    return 0;
-}
-
 static int write_tables(const struct kernel_run *r, struct err *err)
 {
     void *o = (void *)(uintptr_t)r->replay->objects; /* the writer only reads */
     struct kmem_pages *pages = r->replay->kmem_pages;
     if (pages && kmem_pages_events(pages) && result_write(r->result, "proc/kmem_pages", write_pages, pages, err) < 0)
         return -1;
-    if (o && slab_vmalloc_stats(slab_calls_vmalloc(objects_calls(o)))->areas &&
-        result_write(r->result, "proc/vmallocinfo", write_vmallocinfo, o, err) < 0)
-        return -1;
     return o ? result_write(r->result, "proc/kmem_callers", write_callers, o, err) : 0;
+}
+
+/* As a machine tells it. */
+static void on_finding(void *self, const struct slab_finding *f)
+{
+    struct kernel_run *r = self;
+    char kind[48];
+    snprintf(kind, sizeof kind, "slab_%s", slab_finding_name(f->kind));
+    struct json_out *j = result_event(r->result, r->time_ps, kind);
+    json_u64(j, "references", r->events);
+    json_hex(j, "va", f->object.v);
+    finding_write(j, f);
+    result_event_end(r->result);
+    r->findings++;
 }
 
 static void walk_memory(void *ctx, struct survey *s, const struct frame_map *map)
@@ -134,6 +140,8 @@ static void on_begin(void *self, const struct frame_map *map)
         run_add_slab_columns(r->series, objects_slab(r->replay->objects), false);
         run_add_calls_columns(r->series, objects_calls(r->replay->objects));
     }
+    if (r->replay->objects)
+        slab_on_finding(objects_slab(r->replay->objects), on_finding, r);
     if (r->from_memory && r->replay->objects)
         slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
     series_sample(r->series, r->events);
@@ -245,6 +253,7 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
         stats_add_ratio(r->stats, "replay.lists", "right_share", "replay.lists.right", "replay.lists.known", 100, 4, "%",
                         "our page is the kernel's, where the head of the list is known");
     } else if (p->objects) {
+        objects_end((struct objects *)(uintptr_t)p->objects); /* which is the run's own */
         add_object_stats(r);
     } else if (p->pages) {
         stats_add(r->stats, "replay.simulated", &p->requests, requests_descs, ARRAY_LEN(requests_descs));
@@ -360,6 +369,8 @@ static void summary(const struct kernel_run *r, const char *dir)
     else
         printf("mmulab run: %s: %" PRIu64 " events, %" PRIu64 " of them in the window\n", p->stopped ? "interrupted" : "done", r->events,
                p->records[REPLAY_WINDOW]);
+    if (r->findings)
+        printf("  findings      %" PRIu64 " of slab debugging, see events.jsonl\n", r->findings);
     if (r->marks.n || p->marks_without_state)
         printf("  marks         %" PRIu64 " written below proc/marks, %" PRIu64 " not met\n", r->marks.n < MARKS_MAX ? r->marks.n : MARKS_MAX,
                p->marks_without_state);

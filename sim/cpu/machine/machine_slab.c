@@ -78,7 +78,6 @@ cyc_t machine_slab_record(struct machine *m, struct core *c, const struct trace_
 
 void machine_slab_end(struct machine *m)
 {
-    const struct slab_config *c = &m->cfg.slab;
     static const struct stat_desc left_out[] = {STAT_ENTRY(struct calls_left_out, records, "records",
                                                            "calls of the kernel's allocators that nothing serves: mmu.enabled is false")};
     if (m->left_out.records && !m->objects_told) {
@@ -88,12 +87,7 @@ void machine_slab_end(struct machine *m)
     if (!m->has_objects || m->objects_told)
         return;
     m->objects_told = true;
-    if (c->red_zone || c->poison)
-        slab_validate(m->slab);
-    if (c->store_user) {
-        slab_report_leaks(m->slab);
-        slab_replay_report_caches(m->objects);
-    }
+    slab_replay_end(m->objects);
     slab_stats(m->slab);
     if (m->has_calls)
         slab_calls_add_stats_late(m->calls, m->stats);
