@@ -84,6 +84,8 @@ static void account(struct slab_sys *s)
 {
     s->last = (struct slab_op){s->path, s->cycles};
     slab_latency_add(&s->latency[s->path], s->cycles);
+    if (slab_path_allocates(s->path))
+        s->alloc_bins[slab_latency_bin(s->cycles)]++;
 }
 
 void op_end(struct slab_sys *s)
@@ -110,6 +112,7 @@ void call_end(struct slab_sys *s, enum slab_path p)
 }
 
 struct slab_op slab_last_op(const struct slab_sys *s) { return s->last; }
+const uint64_t *slab_alloc_bins(const struct slab_sys *s) { return s->alloc_bins; }
 const struct slab_latency *slab_latency_of(const struct slab_sys *s, enum slab_path p) { return &s->latency[p]; }
 
 void count_alloc(struct slab_sys *s, struct kmem_cache *c, uint64_t requested, uint64_t slot)

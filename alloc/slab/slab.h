@@ -210,6 +210,7 @@ uint64_t slab_report_leaks(struct slab_sys *s);
 struct slab_op { enum slab_path path; uint64_t cycles; };
 struct slab_op slab_last_op(const struct slab_sys *s);
 const struct slab_latency *slab_latency_of(const struct slab_sys *s, enum slab_path p);
+const uint64_t *slab_alloc_bins(const struct slab_sys *s); /* [LAT_BINS]: allocations by any path */
 
 /* ---- looking at it ---- */
 

@@ -130,6 +130,7 @@ struct slab_sys {
     uint64_t cycles;
     struct slab_op last;
     struct slab_latency latency[N_SLAB_PATHS];
+    uint64_t alloc_bins[LAT_BINS];
     struct slab_path_stats path_st[N_SLAB_PATHS]; /* of them, for the statistics */
     /* pages and records, for the verifier */
     uint64_t records, record_pages;

@@ -34,13 +34,21 @@ for design in slub slab slob; do
     [ $(($(free_pages "$out" first) - $(free_pages "$out" last))) = "$(stat "$out" slab.pages)" ] || fail "$design: frames"
     hits=$(awk -F'|' '$4 ~ /^ *[0-9]+ *$/ { n += $4 } END { print n }' "$out/proc/kmem_callers")
     [ "$hits" = "$allocs" ] || fail "$design: callers have $hits of $allocs allocations"
+    # Counts by latency: of every row together those by path; a bin that nothing took has no column.
+    python3 - "$out/series.csv" <<'P' || fail "$design: counts by latency"
+import csv, sys
+for r in csv.DictReader(open(sys.argv[1])):
+    bins = {k: int(v) for k, v in r.items() if k.startswith("slab_alloc_from_")}
+    assert sum(bins.values()) == sum(int(v) for k, v in r.items() if k.startswith("slab_alloc_") and k.endswith("_operations")), r
+assert bins and all(bins.values()), bins
+P
 done
 awk '/getname_flags/ { found = 1 } END { exit !found }' "$dir/slub/proc/kmem_callers" || fail "callers have no names"
 grep -q '^ext4_inode_cache ' "$dir/slub/proc/slabinfo" || fail "no cache of the recording in slabinfo"
 # Design decides: the first fit of slob packs tighter and asks for pages more often.
 [ "$(stat "$dir/slob" slab.pages)" -lt "$(stat "$dir/slub" slab.pages)" ] || fail "slob holds as much as slub"
 [ "$(stat "$dir/slob" slab.page_allocs)" -gt "$(stat "$dir/slub" slab.page_allocs)" ] || fail "slob asks as rarely as slub"
-for kind in slab_utilisation slab_caches; do
+for kind in slab_utilisation slab_caches alloc_latency; do
     "$mmulab" plot $kind "$dir/slub" "$dir/slab" -f term >"$dir/said" 2>&1 || grep -q gnuplot "$dir/said" || fail "$kind: $(cat "$dir/said")"
 done
 "$mmulab" plot slab_caches "$dir/slob" -f term >/dev/null 2>"$dir/said" && fail "slob has caches"

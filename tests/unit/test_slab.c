@@ -398,6 +398,22 @@ START_TEST(latency)
     kmem_cache_free(c, a, 0);
     ck_assert_uint_eq(slab_last_op(s).cycles, k->free_fast);
     ck_assert_uint_eq(slab_latency_of(s, SLAB_PATH_ALLOC_FAST)->n, 1);
+    /* The bins of series: nothing lost, nothing twice, at their borders too. */
+    static const uint64_t from[] = {0, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 192, 256, 384, 512};
+    for (unsigned i = 0; i < ARRAY_LEN(from); i++)
+        ck_assert_uint_eq(slab_latency_bin_from(i), from[i]);
+    ck_assert_uint_eq(slab_latency_bin_from(LAT_BINS - 1), 1u << 20);
+    for (unsigned i = 0; i < LAT_BINS; i++) { /* the least of a bin, and the one below, which is of the bin before */
+        ck_assert_uint_eq(slab_latency_bin(slab_latency_bin_from(i)), i);
+        ck_assert(i == 0 || slab_latency_bin(slab_latency_bin_from(i) - 1) == i - 1);
+    }
+    ck_assert_uint_eq(slab_latency_bin(UINT64_MAX), LAT_BINS - 1);
+    uint64_t in_bins = 0, in_paths = 0;
+    for (unsigned i = 0; i < LAT_BINS; i++)
+        in_bins += slab_alloc_bins(s)[i];
+    for (unsigned i = 0; i < N_SLAB_PATHS; i++)
+        in_paths += slab_path_allocates((enum slab_path)i) ? slab_latency_of(s, (enum slab_path)i)->n : 0;
+    ck_assert_uint_eq(in_bins, in_paths);
     char *text;
     size_t size;
     FILE *f = open_memstream(&text, &size);

@@ -56,3 +56,27 @@ uint64_t slab_latency_quantile(const struct slab_latency *l, unsigned per_mille)
     }
     return 0;
 }
+
+uint64_t slab_latency_bin_from(unsigned bin)
+{
+    enum { FINE_FIRST = 8, FINE = 4, FINE_BINS = 16, COARSE = 2 };
+    if (bin == 0)
+        return 0;
+    bin--;
+    if (bin < FINE_BINS)
+        return (uint64_t)(FINE + bin % FINE) * (FINE_FIRST / FINE) << bin / FINE;
+    bin -= FINE_BINS;
+    return (uint64_t)(COARSE + bin % COARSE) * (LAT_LINEAR / COARSE) << bin / COARSE;
+}
+
+unsigned slab_latency_bin(uint64_t cycles)
+{
+    enum { FINE_FIRST = 8, FINE = 4, FINE_BINS = 16 };
+    if (cycles < FINE_FIRST)
+        return 0;
+    unsigned k = 63u - (unsigned)__builtin_clzll(cycles);
+    if (cycles < LAT_LINEAR)
+        return 1 + (k - 3) * FINE + (unsigned)(cycles >> (k - 2) & (FINE - 1));
+    unsigned bin = 1 + FINE_BINS + (k - 7) * 2 + (unsigned)(cycles >> (k - 1) & 1);
+    return bin < LAT_BINS ? bin : LAT_BINS - 1;
+}

@@ -7,6 +7,8 @@
 
 #include "engine/types.h"
 
+#include <stdbool.h>
+
 /* The paths, cheapest first: an operation counts under the dearest one it took. X(name, text, what it is) */
 #define SLAB_PATHS(X) \
     X(ALLOC_FAST, "alloc_fast", "from the CPU's list, array or sheaf") \
@@ -58,6 +60,14 @@ struct slab_path_stats {
     SLAB_PATH_STATS(SLAB_PATH_STAT_FIELD)
 #undef SLAB_PATH_STAT_FIELD
 };
+/*
+ * Coarser bins for series, whose rows may be dropped: counters add up, order statistics do not. Bin 0 is below 8 cycles, then four an octave
+ * (8, 10, 12, 14, 16, 20, ...), from 128 on two (128, 192, 256, ...); the last is open.
+ */
+enum { LAT_BINS = 44 };
+uint64_t slab_latency_bin_from(unsigned bin); /* its least latency */
+unsigned slab_latency_bin(uint64_t cycles);
+static inline bool slab_path_allocates(enum slab_path p) { return p < SLAB_PATH_FREE_FAST; }
 void slab_latency_add(struct slab_latency *l, uint64_t cycles);
 /* The least value that `per_mille` of all are not above (nearest rank): bucket's lowest value; 0 without any. */
 uint64_t slab_latency_quantile(const struct slab_latency *l, unsigned per_mille);

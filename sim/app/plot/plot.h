@@ -75,6 +75,7 @@ int plot_memory_lines(struct plot *p, struct err *err); /* huge_pages, largest_r
 int plot_free_runs(struct plot *p, struct err *err);
 int plot_slab_caches(struct plot *p, struct err *err);
 int plot_slab_latency(struct plot *p, struct err *err);
+int plot_alloc_latency(struct plot *p, struct err *err);
 int plot_order_surface(struct plot *p, struct err *err);
 int plot_sweep_lines(struct plot *p, struct err *err);
 int plot_sweep_bars(struct plot *p, struct err *err);

@@ -22,6 +22,7 @@ const struct plot_kind *plot_kinds(size_t *n)
         {"slab_caches", "the largest caches at the end: memory in slabs, and what their objects asked for", plot_slab_caches, NULL},
         {"slab_bytes", "memory in slabs over time: asked for, rounding, ends of slabs, free slots, stacked", plot_memory_parts, PLOT_SERIES},
         {"slab_latency", "latency of the object allocator by path: median, 99 of 100, and how often", plot_slab_latency, NULL},
+        {"alloc_latency", "latency of allocations over time: median and 99 of 100 of each interval", plot_alloc_latency, PLOT_SERIES},
         {"tlb_misses", "TLB misses and page walks per 1,000 references, over time", plot_rates, PLOT_SERIES},
         {"cache_misses", "cache misses per 1,000 references by level, over time", plot_rates, PLOT_SERIES},
         {"walk_latency", "page walk latency: histogram and cumulated share", plot_histogram, NULL},

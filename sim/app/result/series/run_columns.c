@@ -139,6 +139,12 @@ void run_add_slab_columns(struct series *s, const struct slab_sys *slab, bool ma
             series_in_group(s, own);
         }
     }
+    for (unsigned bin = 0; bin < LAT_BINS && !may_be_none; bin++) { /* a program's run would pay for them at its start */
+        unsigned own = series_group(s);
+        snprintf(name, sizeof name, "slab_alloc_from_%llu", (unsigned long long)slab_latency_bin_from(bin));
+        series_add_u64(s, name, "operations", slab_alloc_bins(slab) + bin);
+        series_in_group(s, own);
+    }
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------------- */
