@@ -53,7 +53,9 @@ static struct frame *find(const struct requests *q, uint64_t pfn, uint64_t *at)
 pfn_t requests_place(const struct requests *q, uint64_t pfn)
 {
     uint64_t at;
-    return pfn < q->n && find(q, pfn, &at) ? (pfn_t){at} : PFN_NONE;
+    if (pfn >= q->n || !find(q, pfn, &at))
+        return PFN_NONE;
+    return (pfn_t){at};
 }
 
 /* ---- compaction ----------------------------------------------------------------------------------------------------------- */
