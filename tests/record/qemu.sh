@@ -123,7 +123,7 @@ fi
 
 # A set-user-id program of somebody else has not his rights under QEMU: that is told. By root's own, root gets no others.
 suid=$(command -v su)
-if [ "$(id -u)" = 0 ] && cp "$(command -v true)" suid && chmod u+s suid; then
+if [ "$(id -u)" = 0 ] && cp "$(type -P true)" suid && chmod u+s suid; then
     "$mmulab" record -o own.mtr -- ./suid 2>err.txt
     grep -q 'without these rights' err.txt && bad "its own rights: $(cat err.txt)"
     chown 65534 suid && chmod u+s suid && suid=./suid

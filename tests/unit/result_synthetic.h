@@ -98,6 +98,8 @@ static inline void synthetic_columns(struct synthetic *s, struct stats *st, stru
     series_add_u64(series, "slab_rounding_bytes", "bytes", &s->slab_part[0]);
     series_add_u64(series, "slab_free_bytes", "bytes", &s->slab_part[1]);
     series_add_u64(series, "slab_tail_bytes", "bytes", &s->slab_part[2]);
+    series_add_u64(series, "slab_alloc_from_24", "operations", &s->slab_bytes); /* counters that grow, as the plot wants */
+    series_add_u64(series, "slab_alloc_from_512", "operations", &s->slab_part[2]);
     for (unsigned z = 0; z < SYN_ZONES; z++)
         for (unsigned o = 0; o < SYN_ORDERS; o++) {
             char name[64];

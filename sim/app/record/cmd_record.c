@@ -223,14 +223,14 @@ static int check_plan(const struct plan *p)
 
 struct written {
     struct trace_writer *writer;
-    bool shown; /* the program has begun: the trace takes the place of what had its name */
+    bool shown; /* a reference is kept: the trace takes the place of what had its name */
 };
 
 static int put_written(void *self, uint32_t process, uint32_t thread, const struct trace_rec *rec, size_t n, struct err *err)
 {
     struct written *w = self;
     for (size_t i = 0; i < n && !w->shown; i += 1u + rec[i].slots)
-        if (rec[i].kind != TRACE_MARK && rec[i].kind != TRACE_EXIT) { /* ours, and the end of one that was not loaded */
+        if (rec[i].kind <= TRACE_REF_MAX) { /* none of a program that was not loaded, or has not the function asked for */
             if (trace_writer_show(w->writer, err) < 0)
                 return -1;
             w->shown = true;
@@ -306,10 +306,8 @@ static int record(struct plan *p)
         rc = (p->lackey ? record_with_lackey : record_with_qemu)(&p->request, window_sink(window), enough, &out, &err);
         if (rc == 0)
             rc = window_finish(window, &err);
-        if (rc == 0 && check_found(p, window, &err) < 0) {
-            out.ran = false;
-            rc = -1;
-        }
+        if (rc == 0)
+            rc = check_found(p, window, &err);
     }
     if (rc == 0) {
         rc = trace_writer_close(w.writer, &err);

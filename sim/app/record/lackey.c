@@ -164,7 +164,6 @@ int record_with_lackey(const struct record_request *r, struct record_sink sink, 
     close(end[1]);
     rc = pid < 0 ? -1 : 0;
     if (rc == 0) {
-        out->ran = true;
         record_signals_child(pid);
         wait_first(end[0]);
         rc = text_init(&text, end[0], pid, err);

@@ -195,7 +195,6 @@ int record_with_qemu(const struct record_request *r, struct record_sink sink, st
     }
     rc = -1;
     if (pid >= 0) {
-        out->ran = true;
         record_signals_child(pid);
         rc = follow(d, pid, enough, r, out, err);
         if (rc < 0) { /* the program goes on without us */

@@ -19,7 +19,6 @@ struct record_request {
 
 struct record_outcome {
     int status; /* of the program, as a shell has it: 128 + n for signal n */
-    bool ran;   /* the program was started */
     bool stopped; /* by us, at the limit */
     bool interrupted; /* a signal to end came while recording */
 };
