@@ -64,7 +64,7 @@ static void write_line(struct plot *p, const struct plot_axis *a, size_t run, co
 
 int plot_alloc_latency(struct plot *p, struct err *err)
 {
-    struct bins bins[PLOT_RUNS_MAX];
+    struct bins bins[PLOT_RUNS_MAX] = {0};
     struct plot_axis a;
     for (size_t i = 0; i < p->n_runs; i++) {
         find_bins(&p->run[i], &bins[i]);
