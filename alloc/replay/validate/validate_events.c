@@ -3,6 +3,7 @@
 
 #include "traces/input.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 /* Bounds of the comparisons; docs/kernel-replay.md says where each comes from. */
 static const double frames_tolerance = 0.1, hard_tolerance = 1.0, lists_tolerance = 3.0; /* percent */
+enum { fallback_least = 20 }; /* of fewer requests one is more than the tolerance allows for what is inferred */
 static const double foreseen_tolerance = 2.0, place_tolerance = 10.0; /* percent: contents of pageblocks and heads of lists are partly inferred */
 static const double held_tolerance = 0.1, simulate_tolerance = 0.02, follow_tolerance = 0.02;
 static const double contradicted_share = 1.0; /* percent: blocks that came back to the lists without an event */
@@ -220,10 +222,13 @@ static void fallback_rows(const struct validate_case *c)
         struct validate_row r = {.group = "fallback", .decimals = 3, .kernel = 100, .model = validate_percent(rows[i].part, rows[i].whole),
                                  .tolerance = rows[i].tolerance, .at_least = true, .reason = rows[i].reason};
         snprintf(r.metric, sizeof r.metric, "%s", rows[i].metric);
-        if (rows[i].whole)
+        char few[96];
+        snprintf(few, sizeof few, "%" PRIu64 " of %" PRIu64 " such requests: fewer than %d tell no percentage", rows[i].part, rows[i].whole,
+                 fallback_least);
+        if (rows[i].whole >= fallback_least)
             validate_put_unless(c, r, c->doubt);
         else if (f->extfrags)
-            validate_skip(c, "fallback", r.metric, "there is no such request");
+            validate_skip(c, "fallback", r.metric, rows[i].whole ? few : "there is no such request");
     }
 }
 
