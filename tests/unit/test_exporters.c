@@ -236,6 +236,16 @@ START_TEST(champsim_branches)
     ck_assert_uint_eq(count(&l, "address 0"), 1);
     ck_assert_uint_eq(count(&l, "malloc"), 1);
     ck_assert_uint_eq(count(&l, "next address does not tell"), 1); /* the last one's */
+    /* A load and a store at one address are one reference there, in whatever order; a load-and-store is none of these. */
+    write_text(in, "I 1000 4\nL 10 8\nS 10 8\nI 1004 4\nS 20 8\nL 20 8\nI 1008 4\nM 30 8\nI 100c 4\nM 40 8\nL 40 8\nS 50 8\nI 1010 4\n");
+    l = convert(in, out);
+    ck_assert_uint_eq(count(&l, "pairs of a load and a store"), 2);
+    ck_assert_uint_eq(count(&l, "loads behind a store"), 1);
+    convert(out, back);
+    got = slurp(back, &n);
+    ck_assert_msg(strstr(got, "M 10 8\n") && strstr(got, "M 20 8\n") && strstr(got, "M 30 8\n") && strstr(got, "M 40 8\nL 40 8\nS 50 8\n"), "%s",
+                  got);
+    free(got);
     /* References without instructions get one each. */
     write_text(in, "L 10 8\nS 20 8\n");
     l = convert(in, out);

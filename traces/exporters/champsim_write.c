@@ -37,13 +37,15 @@ struct insn {
     uint64_t ip, regs, store[STORES], load[LOADS];
     uint32_t size;
     unsigned stores, loads;
-    bool begun, has_regs, branch, taken, word_stored, word_loaded;
+    uint8_t modify_store[STORES], modify_load[LOADS]; /* of which MODIFY of the instruction, from 1 on; 0: of a LOAD or STORE */
+    uint8_t modifies;
+    bool begun, has_regs, branch, taken, plain_store, word_stored, word_loaded;
     uint8_t flags; /* of the branch */
 };
 
 struct champsim_writer {
     struct lost lost;
-    uint64_t switches, kernel, sizes, untold, loads, stores, null, made_up, inferred;
+    uint64_t switches, kernel, sizes, untold, loads, stores, null, merged, order, made_up, inferred;
     uint32_t process, thread;
     bool begun, tells_branches;
     struct insn cur;
@@ -125,6 +127,21 @@ static void le64(unsigned char *p, uint64_t v)
     memcpy(p, &v, 8);
 }
 
+/* The form has no load-and-store: one address among the loads and among the stores is one (readers/champsim.c). */
+static unsigned merged(const struct insn *i)
+{
+    bool taken[STORES] = {false};
+    unsigned n = 0;
+    for (unsigned l = 0; l < i->loads; l++)
+        for (unsigned s = 0; s < i->stores; s++)
+            if (!taken[s] && i->store[s] == i->load[l]) {
+                taken[s] = true;
+                n += !i->modify_load[l] || i->modify_load[l] != i->modify_store[s];
+                break;
+            }
+    return n;
+}
+
 /* Writes the instruction that waited; has: `next` is the one behind it. */
 static void finish(struct champsim_writer *w, bool has, uint64_t next)
 {
@@ -146,6 +163,7 @@ static void finish(struct champsim_writer *w, bool has, uint64_t next)
     for (unsigned k = 0; k < LOADS; k++)
         le64(rec + 32 + 8 * k, i->load[k]);
     outbuf_bytes(&w->out, rec, sizeof rec);
+    w->merged += merged(i);
     *i = (struct insn){0};
 }
 
@@ -162,14 +180,21 @@ static void data(struct champsim_writer *w, const struct trace_rec *r)
         return;
     }
     w->sizes += r->size != WORD_BYTES;
-    if (reads && i->loads < LOADS)
+    w->order += reads && i->plain_store; /* the form has all loads before all stores */
+    i->plain_store |= !reads;
+    uint8_t modify = reads && writes && i->modifies < UINT8_MAX ? ++i->modifies : 0;
+    if (reads && i->loads < LOADS) {
+        i->modify_load[i->loads] = modify;
         i->load[i->loads++] = r->addr;
-    else
+    } else {
         w->loads += reads;
-    if (writes && i->stores < STORES)
+    }
+    if (writes && i->stores < STORES) {
+        i->modify_store[i->stores] = modify;
         i->store[i->stores++] = r->addr;
-    else
+    } else {
         w->stores += writes;
+    }
     i->word_loaded |= r->kind == TRACE_LOAD && (r->size == 8 || r->size == 4);
     i->word_stored |= r->kind == TRACE_STORE && (r->size == 8 || r->size == 4);
 }
@@ -244,6 +269,8 @@ static void champsim_lost(const void *self, struct trace_left *list, unsigned *n
     trace_left_add(list, n, "sizes of instructions that the next address does not tell", w->untold);
     trace_left_add(list, n, "loads beyond four of an instruction", w->loads);
     trace_left_add(list, n, "stores beyond two of an instruction", w->stores);
+    trace_left_add(list, n, "pairs of a load and a store at one address of an instruction, which are read as one load-and-store", w->merged);
+    trace_left_add(list, n, "loads behind a store of their instruction, which are read before it", w->order);
     trace_left_add(list, n, "references to address 0", w->null);
     trace_left_add(list, n, "changes of thread", w->switches);
     trace_left_add(list, n, "marks of kernel mode", w->kernel);
