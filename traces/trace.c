@@ -165,7 +165,7 @@ static int unknown_format(const char *name, struct err *err)
     }
     err_set(err, ERR_USAGE, name ? "there is no trace format \"%s\"" : "this is no trace of a known format",
             name);
-    return err_remedy(err, "the formats are %s", list);
+    return err_remedy(err, name ? "the formats are %s" : "the formats are %s; mmulab trace convert --format NAME reads it as one of them all the same", list);
 }
 
 static const struct trace_reader_ops *choose(struct trace *t, struct err *err)
