@@ -45,8 +45,8 @@ const struct param sim_params[] = {
      .help = "a sweep decodes a trace once for several points; same results, less time (docs/sweep.md)"},
     {.key = "share_points", .type = P_U32, .offset = offsetof(struct sim_config, share_points), .def = 0, .max = 64,
      .flags = PARAM_NO_HASH | PARAM_NOT_WARM,
-     .help = "points of a sweep that one decoder feeds at most, each in a process with its own memory; 0: 4 where that gains "
-             "more than some per cent; 1: each point decodes for itself"},
+     .help = "points of a sweep that one decoder feeds at most, each in a process with its own memory; 1: each point decodes for "
+             "itself; 0: 4, but 1 for points in timed mode of a native trace, which gain least (docs/sweep.md)"},
     {.key = "measure", .type = P_U64, .offset = offsetof(struct sim_config, measure), .def = 0,
      .flags = PARAM_NOT_WARM, .help = "references that are measured after the warm-up, then the run ends; 0 is to the end"},
     {.key = "limit", .type = P_U64, .offset = offsetof(struct sim_config, limit), .def = 0,

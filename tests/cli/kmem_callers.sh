@@ -1,11 +1,8 @@
 #!/bin/sh
 # proc/kmem_callers against perf kmem itself, on a recording made here. $1: the program, $2: the samples. Root and perf are needed.
 set -u
-prog=$1
-samples=$2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 [ "$(id -u)" = 0 ] || { echo "skipped: only root may record the kernel"; exit 77; }
 command -v perf >/dev/null && command -v python3 >/dev/null || { echo "skipped: no perf or python3"; exit 77; }
 perf record -q -a -k CLOCK_MONOTONIC -m 4096 -c 1 -e kmem:kmalloc,kmem:kfree,kmem:kmem_cache_alloc,kmem:kmem_cache_free -o p.data -- \

@@ -2,11 +2,8 @@
 # proc/kmem_pages: on the sample against a plain recount of its text, and against perf kmem --page itself on a recording made here (root
 # and perf are needed for that). $1: the program, $2: the samples.
 set -u
-prog=$1
-samples=$2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
 command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
 cat >table.py <<'P'
 import re, sys
