@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -33,6 +34,9 @@ static const char schema[] =
 struct db {
     sqlite3 *db;
     sqlite3_stmt *run, *parameter, *statistic, *column, *value, *meta;
+    sqlite3_stmt *cells; /* inserts a row of the columns cell_column[n_cells] */
+    int *cell_column;
+    size_t n_cells;
     const char *path;
     char **name; /* of the series' columns */
     size_t n_names;
@@ -198,10 +202,12 @@ static int put_parameters(struct db *d, const struct collection *c, size_t run, 
             config_get(d->defaults, k, &def);
             same_key = !strcmp(it.key, def.key);
         }
-        char *value = must(config_value_plain(pt.config, i)), *other = same_key ? must(config_value_plain(d->defaults, k)) : NULL;
         bool axis = is_axis(c->plan, it.key), list = it.param->type == P_OBJECT_LIST;
-        double number;
         k += same_key;
+        if (!axis && same_key && it.is_default) /* most: not worth their texts */
+            continue;
+        char *value = must(config_value_plain(pt.config, i)), *other = same_key ? must(config_value_plain(d->defaults, k - 1)) : NULL;
+        double number;
         if (axis || (!list && (!other || strcmp(value, other) != 0)))
             rc = put_parameter(d, run, it.key, value, number_of(&it, &number) ? &number : NULL, axis, err);
         free(value);
@@ -254,51 +260,108 @@ static int put_statistics(struct db *d, const struct collection *c, size_t i, st
 
 /* ---- series ---- */
 
+/* A point's series.csv and where the units of its columns are: read when a column is new. */
+struct point_series {
+    char *csv, *stats_path;
+    struct json_flat stats;
+};
+
 /* The number of a column; -1 after an error. */
-static int series_column(struct db *d, const char *name, const char *unit, struct err *err)
+static int series_column(struct db *d, struct point_series *s, const char *name, struct err *err)
 {
     for (size_t i = 0; i < d->n_names; i++)
         if (!strcmp(d->name[i], name))
             return (int)i;
+    if (!s->stats.n && json_flat_load(&s->stats, s->stats_path, err) < 0)
+        return -1;
+    char key[300];
+    snprintf(key, sizeof key, "series.columns.%.200s", name);
     d->name = must_grow(d->name, d->n_names, sizeof *d->name);
     d->name[d->n_names] = must_dup(name);
     sqlite3_bind_int64(d->column, 1, (sqlite3_int64)d->n_names);
     text(d->column, 2, name);
-    text(d->column, 3, unit);
+    text(d->column, 3, json_flat_get(&s->stats, key));
     return step(d, d->column, err) < 0 ? -1 : (int)d->n_names++;
 }
 
-static int put_row(struct db *d, size_t run, size_t row, char *line, const int *column, size_t n, struct err *err)
+/*
+ * One statement for all cells of a row: starting a statement costs more than inserting a value. "n" values ?3, ?4, ... of the columns
+ * that column[] names, in run ?1 and row ?2.
+ */
+static int prepare_cells(struct db *d, const int *column, size_t n, struct err *err)
 {
-    int rc = 0;
-    for (size_t k = 0; k < n && line && rc == 0; k++) {
-        char *end, *cell = strsep(&line, ",\n");
-        double v = strtod(cell, &end);
+    if (n == d->n_cells && !memcmp(column, d->cell_column, n * sizeof *column))
+        return 0;
+    sqlite3_finalize(d->cells);
+    d->cells = NULL;
+    d->n_cells = 0;
+    if (n + 2 > (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_VARIABLE_NUMBER, -1))
+        return 0;
+    char *out = NULL;
+    size_t len = 0;
+    FILE *f = must(open_memstream(&out, &len));
+    fputs("INSERT INTO series VALUES", f);
+    for (size_t k = 0; k < n; k++)
+        fprintf(f, "%s(?1,?2,%d,?%zu)", k ? "," : "", column[k], k + 3);
+    must_text(f, &out);
+    int rc = prepare(d, &d->cells, out, err);
+    free(out);
+    free(d->cell_column);
+    d->cell_column = must_alloc(n, sizeof *column);
+    memcpy(d->cell_column, column, n * sizeof *column);
+    d->n_cells = rc < 0 ? 0 : n;
+    return rc;
+}
+
+static int put_cell(struct db *d, size_t run, size_t row, int column, double v, struct err *err)
+{
+    sqlite3_bind_int64(d->value, 1, (sqlite3_int64)run);
+    sqlite3_bind_int64(d->value, 2, (sqlite3_int64)row);
+    sqlite3_bind_int(d->value, 3, column);
+    sqlite3_bind_double(d->value, 4, v);
+    return step(d, d->value, err);
+}
+
+/* A row of the series: all cells by one statement; one by one where some are empty, or are more than a statement takes. */
+static int put_row(struct db *d, size_t run, size_t row, char *line, const int *column, double *v, size_t n, struct err *err)
+{
+    size_t there = 0;
+    for (size_t k = 0; k < n; k++) {
+        char *cell = line ? strsep(&line, ",\n") : NULL, *end = cell;
+        v[k] = cell ? strtod(cell, &end) : 0;
         if (end == cell)
-            continue;
-        sqlite3_bind_int64(d->value, 1, (sqlite3_int64)run);
-        sqlite3_bind_int64(d->value, 2, (sqlite3_int64)row);
-        sqlite3_bind_int(d->value, 3, column[k]);
-        sqlite3_bind_double(d->value, 4, v);
-        rc = step(d, d->value, err);
+            v[k] = NAN;
+        else
+            there++;
     }
+    if (there == n && d->cells) {
+        sqlite3_bind_int64(d->cells, 1, (sqlite3_int64)run);
+        sqlite3_bind_int64(d->cells, 2, (sqlite3_int64)row);
+        for (size_t k = 0; k < n; k++)
+            sqlite3_bind_double(d->cells, (int)k + 3, v[k]);
+        return step(d, d->cells, err);
+    }
+    int rc = 0;
+    for (size_t k = 0; k < n && rc == 0; k++)
+        if (!isnan(v[k]))
+            rc = put_cell(d, run, row, column[k], v[k], err);
     return rc;
 }
 
 /* Rows of a series at equal distances, the first and the last among them. */
-static int put_lines(struct db *d, const struct collection *c, size_t run, char *csv, const struct json_flat *stats,
-                     struct err *err)
+static int put_lines(struct db *d, const struct collection *c, size_t run, struct point_series *s, struct err *err)
 {
     int *column = NULL, rc = 0;
     size_t n = 0, rows = 0, kept = 0;
-    char *head = strsep(&csv, "\n"), *name;
+    char *csv = s->csv, *head = strsep(&csv, "\n"), *name;
     while (rc == 0 && (name = strsep(&head, ","))) {
-        char key[300];
-        snprintf(key, sizeof key, "series.columns.%.200s", name);
         column = must_grow(column, n, sizeof *column);
-        rc = column[n++] = series_column(d, name, json_flat_get(stats, key), err);
+        rc = column[n++] = series_column(d, s, name, err);
         rc = rc < 0 ? -1 : 0;
     }
+    if (rc == 0 && n)
+        rc = prepare_cells(d, column, n, err);
+    double *v = must_alloc(n, sizeof *v);
     for (const char *p = csv; p && (p = strchr(p, '\n')); p++)
         rows++;
     size_t want = SERIES_VALUES / ((n ? n : 1) * (c->count[POINT_OK] ? c->count[POINT_OK] : 1));
@@ -309,26 +372,26 @@ static int put_lines(struct db *d, const struct collection *c, size_t run, char 
         size_t at = want > 1 ? kept * (rows - 1) / (want - 1) : 0;
         if (row != at)
             continue;
-        rc = put_row(d, run, row, line, column, n, err);
+        rc = put_row(d, run, row, line, column, v, n, err);
         kept++;
     }
     free(column);
+    free(v);
     return rc;
 }
 
 static int put_series(struct db *d, const struct collection *c, struct sweep_folder *f, size_t run, struct err *err)
 {
-    char *path = folder_point_path(f, &c->point[run], "series.csv"), *stats = folder_point_path(f, &c->point[run], "stats.json");
-    char *csv = NULL;
+    char *path = folder_point_path(f, &c->point[run], "series.csv");
+    struct point_series s = {.stats_path = folder_point_path(f, &c->point[run], "stats.json")};
     size_t len;
-    struct json_flat j = {0};
-    int rc = result_text_load(&csv, &len, path, err);
-    if (rc == 0 && (rc = json_flat_load(&j, stats, err)) == 0)
-        rc = put_lines(d, c, run, csv, &j, err);
-    json_flat_free(&j);
-    free(csv);
+    int rc = result_text_load(&s.csv, &len, path, err);
+    if (rc == 0)
+        rc = put_lines(d, c, run, &s, err);
+    json_flat_free(&s.stats);
+    free(s.csv);
+    free(s.stats_path);
     free(path);
-    free(stats);
     return rc;
 }
 
@@ -363,7 +426,7 @@ int collect_sqlite(struct collection *c, struct sweep_folder *f, struct err *err
     struct db d = {.path = path};
     unlink(path);
     int rc = sqlite3_open_v2(path, &d.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ? fill(&d, c, f, err) : fail(&d, err);
-    sqlite3_stmt *all[] = {d.run, d.parameter, d.statistic, d.column, d.value, d.meta};
+    sqlite3_stmt *all[] = {d.run, d.parameter, d.statistic, d.column, d.value, d.meta, d.cells};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);
     if (sqlite3_close(d.db) != SQLITE_OK && rc == 0)
@@ -371,6 +434,7 @@ int collect_sqlite(struct collection *c, struct sweep_folder *f, struct err *err
     for (size_t i = 0; i < d.n_names; i++)
         free(d.name[i]);
     free(d.name);
+    free(d.cell_column);
     config_free(d.defaults);
     if (rc == 0)
         rc = folder_commit(f, path, "results.sqlite", err);
