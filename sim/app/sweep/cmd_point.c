@@ -101,12 +101,12 @@ static void free_todo(struct todo *t)
     free(t->queue);
 }
 
-/* The next points of the queue by one decoder; -1: they are to be simulated one by one. */
+/* The next points of the queue by one decoder, and how many these were; -1: they are to be simulated one by one. */
 static int group(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job, const struct todo *t,
-                 const size_t *queue, size_t n)
+                 const size_t *queue, size_t *n)
 {
-    size_t *index = must_alloc(n, sizeof *index), wanted = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t *index = must_alloc(*n, sizeof *index), wanted = 0;
+    for (size_t i = 0; i < *n; i++) {
         const struct sweep_point *pt = &t->point[queue[i]];
         enum point_state state = folder_state(f, pt, NULL);
         index[i] = pt->index;
@@ -125,7 +125,7 @@ static int work(struct sweep_folder *f, const struct sweep_plan *p, struct point
         if (sig)
             return 128 + sig;
         n = group_pick(t->point, t->of, NULL, t->queue + at, t->n - at, t->n);
-        int now = n > 1 ? group(f, p, job, t, t->queue + at, n) : -1;
+        int now = n > 1 ? group(f, p, job, t, t->queue + at, &n) : -1;
         if (now < 0) {
             n = 1;
             job->index = t->point[t->queue[at]].index;

@@ -36,7 +36,7 @@ struct group {
     group_point_fn point;
     struct trace_share *share;
     struct member *member;
-    size_t n;
+    size_t n;                 /* those for which a process can be had */
     struct progress progress; /* answers SIGUSR1 */
     size_t over;
     int told; /* signal passed on */
@@ -95,24 +95,24 @@ static int begin(struct group *g, struct member *m)
 {
     int pair[2];
     pid_t parent = getpid();
-    m->begun = true;
-    m->said = g->job->quiet ? memfd_create("point", MFD_CLOEXEC) : -1;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
+    m->begun = true;
+    m->said = g->job->quiet ? memfd_create("point", MFD_CLOEXEC) : -1;
     fflush(NULL);
     m->pid = fork();
     if (m->pid == 0) {
         close(pair[0]);
         become_point(g, m, pair[1], parent);
     }
-    int e = errno;
     close(pair[1]);
     m->fd = pair[0];
     if (m->pid > 0)
         return 0;
-    m->pid = 0;
     close(m->fd);
-    errno = e;
+    if (m->said >= 0)
+        close(m->said);
+    *m = (struct member){.index = m->index, .fd = -1, .said = -1};
     return -1;
 }
 
@@ -135,11 +135,15 @@ static void heed_signals(struct group *g)
     progress_update(&g->progress, g->over, 0);
 }
 
+/* The folder cannot be used: of the exit codes of `mmulab point` those that are about no point and no signal. */
+static bool is_trouble(int code) { return code && code != EXIT_FAILED_POINTS && code <= 128; }
+
+static int rank(int code) { return is_trouble(code) ? 3 : code > 128 ? 2 : code != 0; }
+
 /* The worst that is to be told: trouble with the folder, a signal, failed points. */
 static void note(struct group *g, int code)
 {
-    int was = g->code, rank_was = was == EXIT_TROUBLE ? 3 : was > 128 ? 2 : was != 0, rank = code == EXIT_TROUBLE ? 3 : code > 128 ? 2 : code != 0;
-    if (rank > rank_was)
+    if (rank(code) > rank(g->code))
         g->code = code;
 }
 
@@ -197,7 +201,7 @@ static void ended(struct group *g, struct member *m)
     if (WIFSIGNALED(status) && !g->job->quiet)
         fprintf(stderr, "mmulab point: the process of point %zu was ended: %s\n", m->index, strsignal(sig));
     note(g, sig ? 128 + sig : WEXITSTATUS(status));
-    if (!sig && WEXITSTATUS(status) == EXIT_TROUBLE && !g->told) {
+    if (!sig && is_trouble(WEXITSTATUS(status)) && !g->told) {
         g->told = SIGTERM; /* what there is of the others is kept */
         pass_on(g, SIGTERM);
     }
@@ -231,8 +235,7 @@ static bool turn(struct group *g, struct member *m)
         if (g->told)
             return false;
         if (begin(g, m) < 0) {
-            fprintf(stderr, "mmulab point: error: cannot start a process for point %zu: %s\n", m->index, strerror(errno));
-            note(g, EXIT_TROUBLE);
+            g->n = (size_t)(m - g->member); /* as many as there can be */
             return false;
         }
     } else if (!m->pid) {
@@ -262,10 +265,10 @@ static char *trace_of(struct group *g, size_t index)
     return path;
 }
 
-int group_run(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job, const size_t *index, size_t n,
+int group_run(struct sweep_folder *f, const struct sweep_plan *p, const struct point_job *job, const size_t *index, size_t *n,
               group_point_fn point)
 {
-    struct group g = {.folder = f, .plan = p, .job = job, .point = point, .n = n};
+    struct group g = {.folder = f, .plan = p, .job = job, .point = point, .n = *n};
     struct err ignored;
     char label[64];
     char *path = trace_of(&g, index[0]);
@@ -273,26 +276,27 @@ int group_run(struct sweep_folder *f, const struct sweep_plan *p, const struct p
     free(path);
     if (rc < 0)
         return -1;
-    g.member = must_alloc(n, sizeof *g.member);
-    for (size_t i = 0; i < n; i++)
+    g.member = must_alloc(g.n, sizeof *g.member);
+    for (size_t i = 0; i < g.n; i++)
         g.member[i] = (struct member){.index = index[i], .fd = -1, .said = -1};
-    snprintf(label, sizeof label, "%zu points from %zu on", n, index[0]);
+    snprintf(label, sizeof label, "%zu points from %zu on", g.n, index[0]);
     progress_signals_install();
-    progress_start(&g.progress, stderr, label, n, 0);
+    progress_start(&g.progress, stderr, label, g.n, 0);
     g.progress.unit = "points";
     g.progress.tty = false;
-    size_t left = n;
+    size_t left = g.n;
     while (left && trace_share_fill(g.share, (unsigned)left)) {
         left = 0;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < g.n; i++)
             left += turn(&g, &g.member[i]);
     }
-    for (size_t i = 0; i < n; i++) /* a reader that wants more than there is would wait for ever */
+    for (size_t i = 0; i < g.n; i++) /* a reader that wants more than there is would wait for ever */
         if (g.member[i].pid)
             ended(&g, &g.member[i]);
     if (g.told && !g.code)
         g.code = 128 + g.told;
     trace_share_free(g.share);
     free(g.member);
-    return g.code;
+    *n = g.n;
+    return g.n ? g.code : -1;
 }
