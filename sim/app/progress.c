@@ -9,11 +9,12 @@
 
 /*
  * The one exception to "no mutable file-scope state": a signal handler is called without an argument, so what it says
- * needs a fixed place. Only the handler and the two readers below touch it.
+ * needs a fixed place. Only the handlers and their readers below touch it.
  */
 static struct {
     volatile sig_atomic_t stop;   /* signal number, 0: none */
     volatile sig_atomic_t status; /* counts SIGUSR1 */
+    volatile sig_atomic_t last;   /* SIGUSR2 came */
 } asked;
 
 static void on_stop(int sig)
@@ -40,6 +41,20 @@ void progress_signals_install(void)
 }
 
 int progress_interrupted(void) { return (int)asked.stop; }
+
+static void on_last(int sig)
+{
+    (void)sig;
+    asked.last = 1;
+}
+
+void progress_last_install(void)
+{
+    struct sigaction last = {.sa_handler = on_last, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR2, &last, NULL);
+}
+
+bool progress_last(void) { return asked.last != 0; }
 
 static uint64_t now_ns(void)
 {

@@ -38,5 +38,8 @@ uint64_t progress_wall_ns(const struct progress *p);
 void progress_signals_install(void);
 /* The signal that asked to stop, 0 if none: exit code 128 + it. */
 int progress_interrupted(void);
+/* SIGUSR2, in a worker of a sweep: begin nothing more. */
+void progress_last_install(void);
+bool progress_last(void);
 
 #endif

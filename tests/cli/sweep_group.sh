@@ -115,12 +115,14 @@ has said '5 points: 5 ok'
 [ ! -e broken/failed ] || fail 'a point is blamed for its decoder'
 same calm broken
 
-# Ctrl-C: the points of the group are finished, the next is not begun.
+# Ctrl-C in the first half: one point of the group is finished, what there is of the others is kept, the fifth is not begun.
 begin stopped
 kill -INT $pid
 ends 130
-has said '4 ok, 1 missing'
-expect 0 sweep t.json -o stopped; has out '4 were there already'
+has said 'each worker finishes a point, more of them where that takes no longer; Ctrl-C again ends them'
+has said '5 points: 1 ok'
+[ -e "stopped/points/$(ls calm/points | sed -n 5p)" ] && fail 'a point was begun after Ctrl-C'
+expect 0 sweep t.json -o stopped; has out '1 were there already'
 same calm stopped
 
 # SIGTERM: what there is of each point is kept as partial, and simulated again.

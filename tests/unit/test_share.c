@@ -171,6 +171,31 @@ START_TEST(every_form)
 }
 END_TEST
 
+/* How much of the trace is behind the readers: of a form that knows its length; of others only the end is known. */
+START_TEST(part)
+{
+    struct trace_share *share;
+    struct err err;
+    double before = 0;
+    unsigned windows = 0;
+    ck_assert_int_eq(trace_share_new(&share, SAMPLE("gzip.mtr"), 1u << 20, &err), 0);
+    ck_assert_double_eq(trace_share_part(share), 0);
+    for (; trace_share_fill(share, 1); windows++) {
+        ck_assert_double_gt(trace_share_part(share), before);
+        before = trace_share_part(share);
+        if (!windows) /* 5.2 M records in windows of 1 M */
+            ck_assert(before > 0.15 && before < 0.25);
+    }
+    ck_assert_double_eq(before, 1);
+    ck_assert_uint_ge(windows, 4);
+    trace_share_free(share);
+    ck_assert_int_eq(trace_share_new(&share, SAMPLE("small.lackey"), WINDOW, &err), 0);
+    ck_assert(trace_share_fill(share, 1));
+    ck_assert_double_eq(trace_share_part(share), trace_share_fill(share, 1) ? 0 : 1);
+    trace_share_free(share);
+}
+END_TEST
+
 START_TEST(leavers)
 {
     const struct reader what[] = {all,
@@ -294,6 +319,7 @@ int main(void)
     TCase *c = tcase_create("share");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, every_form);
+    tcase_add_test(c, part);
     tcase_add_test(c, leavers);
     tcase_add_test(c, own_ways);
     tcase_add_test(c, broken);

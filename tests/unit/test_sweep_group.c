@@ -90,6 +90,21 @@ START_TEST(shares)
 }
 END_TEST
 
+/* Whoever asks for the end waits for no more than a point takes: at half time two can be finished, at three quarters four. */
+START_TEST(last)
+{
+    ck_assert_uint_eq(group_last(4, 0), 1);
+    ck_assert_uint_eq(group_last(4, 0.4), 1);
+    ck_assert_uint_eq(group_last(4, 0.5), 2);
+    ck_assert_uint_eq(group_last(4, 0.74), 3);
+    ck_assert_uint_eq(group_last(4, 0.75), 4);
+    ck_assert_uint_eq(group_last(4, 1), 4);
+    ck_assert_uint_eq(group_last(64, 0.75), 4);
+    ck_assert_uint_eq(group_last(1, 0), 1);
+    ck_assert_uint_eq(group_last(0, 0.3), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sweep_group");
@@ -99,6 +114,7 @@ int main(void)
     tcase_add_test(c, not_all);
     tcase_add_test(c, bounds);
     tcase_add_test(c, shares);
+    tcase_add_test(c, last);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

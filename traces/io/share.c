@@ -24,6 +24,7 @@ struct trace_share {
     struct window *window;
     size_t bytes;
     uint32_t chunks, elements; /* room in the window; elements after which it is full */
+    uint64_t decoded, records; /* so far, and of the whole trace where that is known */
     bool over;                 /* the end is in the window */
 
     bool reads, taken;
@@ -107,10 +108,17 @@ bool trace_share_fill(struct trace_share *s, unsigned readers)
         struct chunk *c = &w->chunk[w->n++];
         trace_decode_chunk(s->trace, c);
         elements += c->sink.n;
+        s->decoded += c->sink.n - c->sink.payload;
+        s->records = c->info.records;
         s->over = c->status <= 0;
     }
     w->cost_ns += (now_ns() - from) / (readers ? readers : 1);
     return true;
+}
+
+double trace_share_part(const struct trace_share *s)
+{
+    return s->over ? 1 : s->decoded < s->records ? (double)s->decoded / (double)s->records : 0;
 }
 
 void trace_share_read(struct trace_share *s, trace_share_ask_fn ask, void *self)

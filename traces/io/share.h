@@ -30,6 +30,8 @@ void trace_share_free(struct trace_share *s); /* in any process; NULL is fine */
 
 /* Decodes the next window, for so many readers that are left. False: the one before reached the end, nothing was done. */
 bool trace_share_fill(struct trace_share *s, unsigned readers);
+/* The part of the trace that was decoded so far, 0 to 1; 0 where its length is not known. */
+double trace_share_part(const struct trace_share *s);
 
 /* ---- a reader ---- */
 

@@ -8,6 +8,7 @@
 #include "app/sweep/point.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum { EXIT_FAILED_POINTS = 3 };
@@ -16,8 +17,9 @@ static void help(FILE *f)
 {
     fputs("usage: mmulab point DIR INDEX[-INDEX]...\n\n"
           "Simulates points of the sweep in DIR, one at a time: what each worker of a sweep does, and what a scheduler calls\n"
-          "on another machine. Points of one trace are fed by one decoder where that is faster (docs/sweep.md). A point whose result is there is not simulated again; two workers at one\n"
-          "point do no harm. Points are numbered from 0; mmulab status DIR tells how many there are.\n\n"
+          "on another machine. Points of one trace are fed by one decoder where that is faster (docs/sweep.md). A point whose\n"
+          "result is there is not simulated again; two workers at one point do no harm. Points are numbered from 0; mmulab\n"
+          "status DIR tells how many there are.\n\n"
           "      --retry           also points that failed before\n"
           "  -q, --quiet           say nothing but errors, no progress\n"
           "      --status SECONDS  a line of progress every so often when stderr is no terminal\n"
@@ -122,8 +124,8 @@ static int work(struct sweep_folder *f, const struct sweep_plan *p, struct point
     int code = 0;
     for (size_t at = 0, n; at < t->n && (code == 0 || code == EXIT_FAILED_POINTS); at += n) {
         int sig = progress_interrupted();
-        if (sig)
-            return 128 + sig;
+        if (sig || progress_last())
+            return 128 + (sig ? sig : SIGINT);
         n = group_pick(t->point, t->of, NULL, t->queue + at, t->n - at, t->n);
         int now = n > 1 ? group(f, p, job, t, t->queue + at, &n) : -1;
         if (now < 0) {
@@ -174,6 +176,7 @@ int cmd_point(int argc, char **argv)
     struct sweep_plan p;
     struct err err;
     int code = 0;
+    progress_last_install();
     if (folder_open(&f, argv[optind], false, &err) < 0)
         return cmd_error("point", &err);
     int got = folder_lock_plan(&f, FOLDER_WORKING, 10000, &err);

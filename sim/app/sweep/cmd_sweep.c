@@ -40,8 +40,9 @@ static void help(FILE *f)
           "  -q, --quiet           no progress, no summary\n"
           "      --status SECONDS  a line of progress every so often when stderr is no terminal\n"
           "  -h, --help            this page\n\n"
-          "Ctrl-C starts no more points and finishes those that run; SIGTERM ends them at once. Exit codes: 0 all points are\n"
-          "there; 1 it cannot go on; 2 usage or configuration; 3 points failed; 128 + n ended by signal n.\n"
+          "Ctrl-C starts no more points, and each process finishes the one that it runs, or more where that takes no longer;\n"
+          "SIGTERM ends them at once. Exit codes: 0 all points are there; 1 it cannot go on; 2 usage or configuration;\n"
+          "3 points failed (--retry simulates them again); 128 + n ended by signal n.\n"
           "Then: mmulab status DIR; DIR/results.csv, summary.csv, results.sqlite\n", f);
 }
 

@@ -182,10 +182,11 @@ static int reap(struct run *r, struct err *err)
     return rc;
 }
 
+/* SIGTERM ends them, SIGUSR2 those that have several points after as many as they take for one. */
 static void tell_workers(struct run *r, int sig)
 {
     for (unsigned i = 0; i < r->p->jobs; i++)
-        if (r->worker[i].pid)
+        if (r->worker[i].pid && (sig == SIGTERM || r->worker[i].n > 1))
             kill(r->worker[i].pid, sig);
 }
 
@@ -212,14 +213,16 @@ static int fill(struct run *r, struct err *err)
 static void heed_signals(struct run *r)
 {
     int sig = progress_interrupted();
-    if (sig && !r->p->sig && !r->p->quiet && sig == SIGINT && r->running)
+    if (sig && !r->p->sig && !r->p->quiet && sig == SIGINT && r->points > r->running)
+        fprintf(stderr, "mmulab sweep: each worker finishes a point, more of them where that takes no longer; Ctrl-C again ends them\n");
+    else if (sig && !r->p->sig && !r->p->quiet && sig == SIGINT && r->running)
         fprintf(stderr, "mmulab sweep: %zu running points are finished; Ctrl-C again ends them\n", r->points);
     r->p->sig = sig;
     if (sig)
         r->waiting = 0;
-    if (sig && sig != SIGINT && !r->told) {
+    if (sig && !r->told) {
         r->told = true;
-        tell_workers(r, SIGTERM);
+        tell_workers(r, sig == SIGINT ? SIGUSR2 : SIGTERM);
     }
 }
 

@@ -1,7 +1,8 @@
 /*
  * Worker processes of a local sweep: `mmulab point DIR INDEX`, a process a point, at most `jobs` at a time. They die with
  * this process, also when it is killed. A worker that is killed from outside loses its point, which is started anew; one that
- * crashes makes its point fail. After SIGINT nothing is started and what runs is finished; after SIGTERM workers are told to end.
+ * crashes makes its point fail. After SIGINT nothing is started and what runs is finished, of several points of one worker as many
+ * as it takes for one (SIGUSR2 to it: group/group.h); after SIGTERM workers are told to end.
  */
 #ifndef APP_SWEEP_POOL_H
 #define APP_SWEEP_POOL_H

@@ -39,7 +39,8 @@ struct group {
     size_t n;                 /* those for which a process can be had */
     struct progress progress; /* answers SIGUSR1 */
     size_t over;
-    int told; /* signal passed on */
+    int told;  /* signal passed on */
+    bool last; /* no more points are begun */
     int code;
 };
 
@@ -118,23 +119,6 @@ static int begin(struct group *g, struct member *m)
 
 /* ---- the group ---- */
 
-static void pass_on(struct group *g, int sig)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (g->member[i].pid)
-            kill(g->member[i].pid, sig);
-}
-
-static void heed_signals(struct group *g)
-{
-    int sig = progress_interrupted();
-    if (sig && !g->told) {
-        g->told = sig;
-        pass_on(g, sig);
-    }
-    progress_update(&g->progress, g->over, 0);
-}
-
 /* The folder cannot be used: of the exit codes of `mmulab point` those that are about no point and no signal. */
 static bool is_trouble(int code) { return code && code != EXIT_FAILED_POINTS && code <= 128; }
 
@@ -145,6 +129,42 @@ static void note(struct group *g, int code)
 {
     if (rank(code) > rank(g->code))
         g->code = code;
+}
+
+static void pass_on(struct group *g, int sig)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (g->member[i].pid)
+            kill(g->member[i].pid, sig);
+}
+
+/* Whoever waits for the end is to wait for no more than one point takes. */
+static void finish_some(struct group *g)
+{
+    size_t runs = 0;
+    for (size_t i = 0; i < g->n; i++)
+        runs += g->member[i].pid != 0;
+    size_t go_on = group_last(runs, trace_share_part(g->share));
+    g->last = true;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->member[i].pid && go_on)
+            go_on--;
+        else if (g->member[i].pid)
+            kill(g->member[i].pid, SIGTERM);
+        else if (!g->member[i].begun)
+            note(g, 128 + SIGINT);
+}
+
+static void heed_signals(struct group *g)
+{
+    int sig = progress_interrupted();
+    if (sig && !g->told) {
+        g->told = sig;
+        pass_on(g, sig);
+    } else if (!sig && !g->last && progress_last()) {
+        finish_some(g);
+    }
+    progress_update(&g->progress, g->over, 0);
 }
 
 /* What it said goes on to whoever reads this process' stderr. */
@@ -232,7 +252,7 @@ static bool turn(struct group *g, struct member *m)
 {
     const char letter = GO;
     if (!m->begun) {
-        if (g->told)
+        if (g->told || g->last)
             return false;
         if (begin(g, m) < 0) {
             g->n = (size_t)(m - g->member); /* as many as there can be */

@@ -32,5 +32,14 @@ static inline size_t group_share(size_t waiting, unsigned workers)
 {
     return workers == 1 ? waiting : (waiting + 2 * workers - 1) / (2 * workers);
 }
+/*
+ * How many of n points that have this part of their trace behind them (0 to 1) come to their end in the time that one point takes
+ * from start to end; one at least. It is what someone who asks a worker to end is ready to wait for.
+ */
+static inline size_t group_last(size_t n, double part)
+{
+    double left = 1 - part;
+    return left * (double)n <= 1 ? n : left < 1 ? (size_t)(1 / left) : 1;
+}
 
 #endif
