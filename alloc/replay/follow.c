@@ -79,7 +79,7 @@ int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnes
     f->map = map;
     if (witnessed)
         for (uint64_t b = 0; b <= map->n_frames >> map->pageblock_order; b++)
-            f->shown[b] = witnessed[b] != 0;
+            f->shown[b] = !witnessed[b] ? SHOWN_NOT : witnessed[b] & IMAGE_WEAK ? SHOWN_WEAKLY : SHOWN_SURELY;
     for (unsigned i = 0; i < map->n_zones; i++) {
         struct zone *z = &map->zones[i];
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
@@ -166,15 +166,24 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool cla
         pageblock_set(map, p, to);
 }
 
-void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt)
+static void show(struct follow *f, uint64_t pfn, enum migratetype mt, enum shown how)
 {
-    if (pfn >= f->map->n_frames || mt >= MIGRATE_TYPES || !f->map->mobility || !image_zone(f->map, pfn))
+    uint8_t *shown = pfn < f->map->n_frames ? &f->shown[pfn >> f->map->pageblock_order] : NULL;
+    if (!shown || how < *shown || mt >= MIGRATE_TYPES || !f->map->mobility || !image_zone(f->map, pfn))
         return;
     if (pageblock_get(f->map, pfn) != mt) {
         f->st.retyped++;
         retype(f, pfn, mt, false);
     }
-    f->shown[pfn >> f->map->pageblock_order] = 1;
+    *shown = (uint8_t)how;
+}
+
+void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt) { show(f, pfn, mt, SHOWN_SURELY); }
+
+void follow_hinted(struct follow *f, uint64_t pfn, enum migratetype mt)
+{
+    if (pfn < f->map->n_frames && f->shown[pfn >> f->map->pageblock_order] == SHOWN_NOT)
+        show(f, pfn, mt, SHOWN_WEAKLY);
 }
 
 /* A record a page: they may come back singly. On a per-CPU list a page is nobody's yet. */
@@ -207,7 +216,7 @@ void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable)
  */
 static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not)
 {
-    if (f->shown[pfn >> f->map->pageblock_order]) {
+    if (f->shown[pfn >> f->map->pageblock_order] == SHOWN_SURELY) {
         unsigned order = f->map->frames[pfn].order;
         f->st.passed_over += f->counting;
         free_list_del(f->map, z, pfn, order, not);
@@ -446,7 +455,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
             }
         }
         if (map->mobility && pageblock_get(map, pfn) == mt) {
-            f->shown[pfn >> map->pageblock_order] = 1; /* so what stands before it in the same pageblock is not free */
+            f->shown[pfn >> map->pageblock_order] = SHOWN_SURELY; /* so what stands before it in the same pageblock is not free */
             few = lacking(f, z, head, have, order, list) <= UNSEEN_MOST;
             if (sure && few) /* before that the map has blocks that came later */
                 learn(f, z, head, have, order, list);
@@ -457,7 +466,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
             not_merged(f, z, pfn, order);
     }
     if (map->mobility)
-        f->shown[pfn >> map->pageblock_order] = 1;
+        f->shown[pfn >> map->pageblock_order] = SHOWN_SURELY;
     mark_taken(f, pfn, order);
 }
 
@@ -508,6 +517,8 @@ void follow_extfrag(struct follow *f, const struct follow_foreign *e)
     if (!z)
         return;
     f->st.extfrag_taken += f->counting;
+    if (!e->owner) /* stolen: it stood on the list of its pageblock's type, and the type stays */
+        follow_shown(f, e->pfn, e->from);
     if (e->sure && map->mobility && e->order <= map->max_order)
         learn_empty(f, z, e->order, e->wanted);
     if (e->owner && pageblock_get(map, e->pfn) != e->wanted && map->mobility) {

@@ -69,10 +69,14 @@ struct follow_fallback {
 };
 enum { FOLLOW_CPUS = 4096 };
 
+/* How a pageblock's type is known: inferred; by a page that came from a CPU's list and may have been stolen from another type's
+ * pageblock before the recording began; by an event of the buddy lists. */
+enum shown { SHOWN_NOT, SHOWN_WEAKLY, SHOWN_SURELY };
+
 struct follow {
     struct frame_map *map;
     uint8_t *old;    /* a bit a frame: head of a block that is free since before the snapshot */
-    uint8_t *shown;  /* a byte a pageblock: an event showed its type */
+    uint8_t *shown;  /* enum shown, a pageblock each */
     struct textbook *book;
     uint64_t null_first[FRAME_ZONES][FRAME_ORDERS][MIGRATE_PCPTYPES];
     uint64_t next[FRAME_ORDERS][MIGRATE_TYPES]; /* behind the last block of this order and type */
@@ -105,6 +109,8 @@ void follow_other(struct follow *f, uint64_t cpu);
 void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable);
 /* An event shows the type of the frame's pageblock. */
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt);
+/* ... or is likely; does nothing where an event has said something. */
+void follow_hinted(struct follow *f, uint64_t pfn, enum migratetype mt);
 enum migratetype follow_type(const struct follow *f, uint64_t pfn);
 bool follow_is_free(const struct follow *f, uint64_t pfn);
 

@@ -243,8 +243,8 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
     if (r->addr == 0)
         return;
     if (p->part == REPLAY_PRE && lists_has_order(order) && r->addr >> p->shift < p->pageblocks &&
-        !p->witnessed[r->addr >> p->shift])
-        witness(p, r->addr, w[1]);
+        !p->witnessed[r->addr >> p->shift] && w[1] < MIGRATE_TYPES)
+        p->witnessed[r->addr >> p->shift] = (uint8_t)((w[1] + 1) | IMAGE_WEAK);
     if (p->lists && lists_has_order(order))
         lists_alloc(p->lists, w[2], r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), counting);
     p->out->has_lists |= w[2] != TRACE_CPU_UNKNOWN;
@@ -315,8 +315,8 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
 {
     unsigned order = r->size > 63 ? 63 : r->size;
     enum migratetype wanted = w[1] < MIGRATE_TYPES ? (enum migratetype)w[1] : MIGRATE_TYPES;
-    if (p->part == REPLAY_PRE && w[3])
-        witness(p, r->addr, w[1]);
+    if (p->part == REPLAY_PRE) /* claimed, or stolen and still of the other type */
+        witness(p, r->addr, w[3] ? w[1] : w[2]);
     bool free_before = p->follow && follow_is_free(p->follow, r->addr);
     if (p->simulate && free_before)
         simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted);
@@ -325,6 +325,8 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
                                       .cpu = w[4], .pfn = r->addr, .order = order, .block_order = (unsigned)(w[0] > 63 ? 63 : w[0]), .wanted = wanted,
                                       .from = w[2] < MIGRATE_TYPES ? (enum migratetype)w[2] : MIGRATE_TYPES, .owner = w[3] != 0,
                                       .sure = p->part == REPLAY_WINDOW});
+    if (p->lists && free_before && lists_has_order(order))
+        lists_refill(p->lists, w[4], r->addr, order, (unsigned)wanted, p->part == REPLAY_WINDOW);
 }
 
 static bool within(uint64_t ns, uint64_t from, uint64_t to) { return ns >= from && ns <= to; }

@@ -154,7 +154,7 @@ static int collect(struct blocks *bs, const struct snapshot *s, struct frame_map
         uint8_t w = opt->witnessed ? opt->witnessed[first + i] : 0;
         bs->b[i].pfn = (first + i) << shift;
         bs->b[i].fixed = w != 0;
-        bs->b[i].type = w ? (uint8_t)(w - 1) : MIGRATE_MOVABLE;
+        bs->b[i].type = w ? (uint8_t)((w & ~IMAGE_WEAK) - 1) : MIGRATE_MOVABLE;
     }
     for (size_t r = 0; r < s->runs; r++) {
         uint64_t p = s->run[r].pfn, end = p + s->run[r].pages;

@@ -9,8 +9,10 @@
 #include "frames/frames.h"
 #include "replay/before/snapshot.h"
 
+enum { IMAGE_WEAK = 0x80 };
 struct image_options {
-    const uint8_t *witnessed; /* a pageblock's type + 1 where events before the snapshot showed it, else 0; NULL: none */
+    const uint8_t *witnessed; /* a pageblock's type + 1 where events before the snapshot showed it, | IMAGE_WEAK where they made it
+                               * likely, else 0; NULL: none */
     int allocator;            /* enum frame_allocator */
     const struct buddy_config *buddy; /* for a machine's memory: its lists and CPUs; every frame in use has its record. NULL: of a replay */
     const struct memory_config *policy; /* sizes and decay of per-CPU lists, boost of marks; NULL: the defaults */

@@ -148,9 +148,11 @@ void lists_alloc(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, un
         l->st.passed_over += counting;
         take_off(l, x->head - 1);
     }
-    /* It was on this type's list: unless an event said otherwise, its pageblock has this type. */
-    if (mt < MIGRATE_PCPTYPES && ((on && on != x) || !l->f->shown[pfn >> l->f->map->pageblock_order]))
+    /* It was on this type's list. One that was freed says that its pageblock has this type; one that came there unseen most likely. */
+    if (mt < MIGRATE_PCPTYPES && on && on != x)
         follow_shown(l->f, pfn, (enum migratetype)mt);
+    else if (mt < MIGRATE_PCPTYPES && !on)
+        follow_hinted(l->f, pfn, (enum migratetype)mt);
     if (on == x && x->above)
         x->above--;
     else if (on == x)
