@@ -2,6 +2,7 @@
 
 #include "frames/buddy/buddy.h"
 #include "frames/frame_alloc.h"
+#include "frames/path.h"
 #include "replay/before/image.h"
 
 #include <stdlib.h>
@@ -164,26 +165,51 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool cla
     }
     for (uint64_t p = start; p < start + pages && p < map->n_frames; p += 1ull << map->pageblock_order)
         pageblock_set(map, p, to);
+    if (from == MIGRATE_HIGHATOMIC)
+        z->reserved_highatomic -= pages < z->reserved_highatomic ? pages : z->reserved_highatomic;
+    if (to == MIGRATE_HIGHATOMIC)
+        z->reserved_highatomic += pages;
 }
 
 static void show(struct follow *f, uint64_t pfn, enum migratetype mt, enum shown how)
 {
     uint8_t *shown = pfn < f->map->n_frames ? &f->shown[pfn >> f->map->pageblock_order] : NULL;
-    if (!shown || how < *shown || mt >= MIGRATE_TYPES || !f->map->mobility || !image_zone(f->map, pfn))
+    if (!shown || how < (*shown & SHOWN_LEVEL) || mt >= MIGRATE_TYPES || !f->map->mobility || !image_zone(f->map, pfn))
         return;
     if (pageblock_get(f->map, pfn) != mt) {
         f->st.retyped++;
+        f->st.given_back += f->counting && pageblock_get(f->map, pfn) == MIGRATE_HIGHATOMIC;
         retype(f, pfn, mt, false);
     }
-    *shown = (uint8_t)how;
+    *shown = (uint8_t)(how | (how == SHOWN_SURELY ? 0 : *shown & SHOWN_MAYBE_RESERVED));
 }
 
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt) { show(f, pfn, mt, SHOWN_SURELY); }
 
 void follow_hinted(struct follow *f, uint64_t pfn, enum migratetype mt)
 {
-    if (pfn < f->map->n_frames && f->shown[pfn >> f->map->pageblock_order] == SHOWN_NOT)
+    if (pfn < f->map->n_frames && (f->shown[pfn >> f->map->pageblock_order] & SHOWN_LEVEL) == SHOWN_NOT)
         show(f, pfn, mt, SHOWN_WEAKLY);
+}
+
+enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned order)
+{
+    struct frame_map *map = f->map;
+    struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
+    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
+    if (!z || pageblock_get(map, pfn) == MIGRATE_HIGHATOMIC)
+        return FOLLOW_RESERVED_BEFORE;
+    highatomic_reserve(map, z, pfn, order);
+    if (pageblock_get(map, pfn) != MIGRATE_HIGHATOMIC)
+        return FOLLOW_RESERVE_FULL;
+    old_clear_range(f, start, map->pageblock_order); /* its free blocks stand at the tails now */
+    return FOLLOW_RESERVED;
+}
+
+void follow_maybe_reserved(struct follow *f, uint64_t pfn)
+{
+    if (pfn < f->map->n_frames && f->map->mobility)
+        f->shown[pfn >> f->map->pageblock_order] |= SHOWN_MAYBE_RESERVED;
 }
 
 /* A record a page: they may come back singly. On a per-CPU list a page is nobody's yet. */
@@ -216,7 +242,14 @@ void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable)
  */
 static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not)
 {
-    if (f->shown[pfn >> f->map->pageblock_order] == SHOWN_SURELY) {
+    uint8_t shown = f->shown[pfn >> f->map->pageblock_order];
+    if (shown & SHOWN_MAYBE_RESERVED && z->reserved_highatomic < highatomic_most(f->map, z)) {
+        f->st.reserved_unseen += f->counting;
+        f->shown[pfn >> f->map->pageblock_order] = SHOWN_SURELY;
+        retype(f, pfn, MIGRATE_HIGHATOMIC, true);
+        return;
+    }
+    if ((shown & SHOWN_LEVEL) == SHOWN_SURELY) {
         unsigned order = f->map->frames[pfn].order;
         f->st.passed_over += f->counting;
         free_list_del(f->map, z, pfn, order, not);

@@ -53,7 +53,9 @@
     X(foreseen_block, "... out of a block of the same order and type") \
     X(foreseen_known, "... whose list position is known") \
     X(foreseen_frame, "... whose frame our rule named") \
-    X(foretold, "fallbacks that our rule saw coming and the kernel did not need")
+    X(foretold, "fallbacks that our rule saw coming and the kernel did not need") \
+    X(reserved_unseen, "pageblocks that the kernel passed over because it had reserved them (HighAtomic)") \
+    X(given_back, "reserved pageblocks that an event showed with another type")
 struct follow_stats {
 #define X(name, help) uint64_t name;
     FOLLOW_STATS(X)
@@ -71,12 +73,12 @@ enum { FOLLOW_CPUS = 4096 };
 
 /* How a pageblock's type is known: inferred; by a page that came from a CPU's list and may have been stolen from another type's
  * pageblock before the recording began; by an event of the buddy lists. */
-enum shown { SHOWN_NOT, SHOWN_WEAKLY, SHOWN_SURELY };
+enum shown { SHOWN_NOT, SHOWN_WEAKLY, SHOWN_SURELY, SHOWN_LEVEL = 3, SHOWN_MAYBE_RESERVED = 4 /* or with one of these */ };
 
 struct follow {
     struct frame_map *map;
     uint8_t *old;    /* a bit a frame: head of a block that is free since before the snapshot */
-    uint8_t *shown;  /* enum shown, a pageblock each */
+    uint8_t *shown;  /* enum shown, a pageblock each; SHOWN_MAYBE_RESERVED beside it */
     struct textbook *book;
     uint64_t null_first[FRAME_ZONES][FRAME_ORDERS][MIGRATE_PCPTYPES];
     uint64_t next[FRAME_ORDERS][MIGRATE_TYPES]; /* behind the last block of this order and type */
@@ -107,6 +109,11 @@ void follow_extfrag(struct follow *f, const struct follow_foreign *e);
 void follow_other(struct follow *f, uint64_t cpu);
 /* A page has been handed to a program (movable: it will stand on an LRU list) or to the kernel, or has been given back. */
 void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable);
+/* The kernel reserves the pageblock of a request of several pages that may not wait (HighAtomic); no event tells. */
+enum follow_reserve { FOLLOW_RESERVED, FOLLOW_RESERVED_BEFORE, FOLLOW_RESERVE_FULL };
+enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned order);
+/* ... it may have: believed when the kernel passes over the pageblock's free memory. */
+void follow_maybe_reserved(struct follow *f, uint64_t pfn);
 /* An event shows the type of the frame's pageblock. */
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt);
 /* ... or is likely; does nothing where an event has said something. */

@@ -20,6 +20,7 @@ struct pass {
     struct recorded *recorded;
     struct follow *follow;
     struct lists *lists;
+    struct zone_choice *zones;
     struct simulate *simulate;
     struct requests *requests;
     struct objects *objects;
@@ -118,7 +119,7 @@ static int begin_sync(struct pass *p, struct err *err)
     if (q->predict) {
         opt.users = true;
         if (image_build(&map, q->before, &opt, &p->out->image, err) < 0 || follow_new(&p->follow, map, p->witnessed, err) < 0 ||
-            lists_new(&p->lists, p->follow, err) < 0)
+            lists_new(&p->lists, p->follow, err) < 0 || zone_choice_new(&p->zones, p->follow, p->lists, q->before, err) < 0)
             return -1;
     }
     if (q->simulate) {
@@ -154,8 +155,10 @@ static void keep_free(uint64_t out[FRAME_ZONES][FRAME_ORDERS], const struct fram
 
 static void keep_all_free(struct pass *p)
 {
-    if (p->follow)
+    if (p->follow) {
         keep_free(p->out->follow_free, p->follow->map);
+        zone_choice_reserves(p->zones, p->out->reserve);
+    }
     if (p->simulate)
         keep_free(p->out->simulate_free, simulate_map(p->simulate));
     if (p->requests)
@@ -170,6 +173,8 @@ static void end_window(struct pass *p)
     if (p->follow) {
         p->out->follow = p->follow->st;
         p->out->lists = *lists_stats(p->lists);
+        p->out->zones = *zone_choice_stats(p->zones);
+        zone_choice_crossings(p->zones, p->out->crossing);
         p->follow->counting = false;
     }
     if (p->simulate)
@@ -245,6 +250,8 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
     if (p->part == REPLAY_PRE && lists_has_order(order) && r->addr >> p->shift < p->pageblocks &&
         !p->witnessed[r->addr >> p->shift] && w[1] < MIGRATE_TYPES)
         p->witnessed[r->addr >> p->shift] = (uint8_t)((w[1] + 1) | IMAGE_WEAK);
+    if (p->zones)
+        zone_choice_alloc(p->zones, w[2], r->addr, order, (gfp_t)w[0], counting);
     if (p->lists && lists_has_order(order))
         lists_alloc(p->lists, w[2], r->addr, order, (unsigned)(w[1] > 63 ? 63 : w[1]), counting);
     p->out->has_lists |= w[2] != TRACE_CPU_UNKNOWN;
@@ -263,8 +270,10 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
     bool counting = p->part == REPLAY_WINDOW, direct = !lists_has_order(order);
     if (p->recorded && p->part < REPLAY_AFTER)
         recorded_freed(p->recorded, r->addr, order);
-    if (p->follow)
+    if (p->follow) {
         follow_other(p->follow, w[0]);
+        zone_choice_other(p->zones, w[0]);
+    }
     if (p->follow && !direct)
         follow_used(p->follow, r->addr, order, false);
     if (p->follow && direct)
@@ -286,6 +295,8 @@ static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_
     if (p->part == REPLAY_PRE)
         witness(p, r->addr, w[0]);
     bool free_before = p->follow && follow_is_free(p->follow, r->addr);
+    if (p->zones)
+        zone_choice_taken(p->zones, w[2]);
     if (p->simulate && (counting || !p->follow || free_before))
         simulate_alloc(p->simulate, r->addr, order, (unsigned)mt);
     if (p->follow)
@@ -307,6 +318,7 @@ static void drain(struct pass *p, const struct trace_rec *r, const uint64_t *w)
         simulate_freed(p->simulate, r->addr, order);
     if (p->follow) {
         follow_other(p->follow, w[1]);
+        zone_choice_other(p->zones, w[1]);
         follow_back(p->follow, r->addr, order, mt, counting);
     }
 }
@@ -320,6 +332,8 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
     bool free_before = p->follow && follow_is_free(p->follow, r->addr);
     if (p->simulate && free_before)
         simulate_alloc(p->simulate, r->addr, order, (unsigned)wanted);
+    if (p->zones)
+        zone_choice_taken(p->zones, w[4]);
     if (p->follow)
         follow_extfrag(p->follow, &(struct follow_foreign){
                                       .cpu = w[4], .pfn = r->addr, .order = order, .block_order = (unsigned)(w[0] > 63 ? 63 : w[0]), .wanted = wanted,
@@ -553,6 +567,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     if (q->end && state_of(&p))
         q->end(q->self, state_of(&p), rc, err);
     trace_close(t);
+    zone_choice_free(p.zones);
     lists_free(p.lists);
     follow_free_all(p.follow);
     simulate_free(p.simulate);

@@ -29,6 +29,7 @@
 #include "replay/pages/requests.h"
 #include "replay/recorded.h"
 #include "replay/simulate.h"
+#include "replay/zone_choice.h"
 #include "traces/trace.h"
 
 enum replay_part { REPLAY_PRE, REPLAY_SYNC, REPLAY_WINDOW, REPLAY_AFTER, REPLAY_POST, REPLAY_PARTS };
@@ -85,6 +86,9 @@ struct replay_result {
     struct recorded_stats recorded;
     struct follow_stats follow;
     struct lists_stats lists;
+    struct zone_choice_stats zones;
+    struct zone_crossing crossing[FRAME_ZONES];
+    struct zone_reserve reserve[FRAME_ZONES]; /* when the kernel counted (AFTER), else at the window's end */
     struct simulate_stats simulate;
     struct requests_stats requests;
     bool has_lists;                     /* the events say their CPU */

@@ -7,13 +7,16 @@
 
 enum { RESERVE_SHARE = 100 }; /* at most this part of a zone, rounded up to pageblocks */
 
-void highatomic_reserve(struct frame_map *map, struct zone *z, uint64_t pfn, unsigned order)
+uint64_t highatomic_most(const struct frame_map *map, const struct zone *z)
 {
     uint64_t block = 1ull << map->pageblock_order, share = z->managed / RESERVE_SHARE;
-    if (!map->mobility || !map->ops->reserve || share < block)
-        return;
-    uint64_t most = (share + block - 1) & ~(block - 1);
-    if (z->reserved_highatomic >= most)
+    return map->mobility && map->ops->reserve && share >= block ? (share + block - 1) & ~(block - 1) : 0;
+}
+
+void highatomic_reserve(struct frame_map *map, struct zone *z, uint64_t pfn, unsigned order)
+{
+    uint64_t block = 1ull << map->pageblock_order;
+    if (z->reserved_highatomic >= highatomic_most(map, z))
         return;
     enum migratetype mt = pageblock_get(map, pfn);
     if (mt >= MIGRATE_PCPTYPES) /* only what merges with others */

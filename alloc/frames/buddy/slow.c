@@ -19,8 +19,7 @@ struct slow {
     enum compact_result result;
 };
 
-/* gfp_to_alloc_flags (linux-mm 1.8). */
-static unsigned slow_flags(const struct frame_map *map, const struct frame_request *r)
+unsigned frames_slow_flags(const struct frame_map *map, const struct frame_request *r)
 {
     gfp_t gfp = r->gfp;
     unsigned flags = WMARK_MIN | (map->defrag_mode ? ALLOC_NOFRAGMENT : 0u);
@@ -213,7 +212,7 @@ static bool one_round(struct slow *s, pfn_t *pfn)
 
 pfn_t frames_alloc_slow(struct frame_map *map, const struct frame_request *r, struct zone **from)
 {
-    struct slow s = {.map = map, .r = r, .from = from, .flags = slow_flags(map, r), .costly = r->order > PCP_COSTLY_ORDER,
+    struct slow s = {.map = map, .r = r, .from = from, .flags = frames_slow_flags(map, r), .costly = r->order > PCP_COSTLY_ORDER,
                      .can_reclaim = r->gfp & __GFP_DIRECT_RECLAIM, .can_compact = r->gfp & __GFP_IO,
                      .priority = COMPACT_SYNC_LIGHT};
     bool give_up;

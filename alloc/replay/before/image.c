@@ -131,6 +131,7 @@ static int empty_map(struct frame_map **out, const struct snapshot *s, const str
             z->wmark[w] = k->wmark[w] > k->boost ? k->wmark[w] - k->boost : k->wmark[w];
         for (unsigned j = 0; j < N_ZONES; j++)
             z->lowmem_reserve[j] = j < k->reserves ? k->reserve[j] : 0;
+        z->reserved_highatomic = k->has_blocks ? k->blocks[MIGRATE_HIGHATOMIC] << map->pageblock_order : 0;
     }
     map->reserved = map->present - map->managed;
     frames_zones_changed(map);

@@ -11,6 +11,7 @@ struct list {
     uint32_t head, tail; /* frame + 1; NONE */
     uint32_t n;
     bool refilling;
+    bool whole;          /* it was refilled once: nothing from before the snapshot is left */
     bool covered;        /* pages came onto it without an event: below the `above` first ones is something unknown */
     uint32_t above;
     uint64_t next;       /* behind the page that was taken last */
@@ -127,6 +128,18 @@ static void put(struct lists *l, struct list *x, uint64_t pfn, bool tail)
     x->above += !tail;
 }
 
+enum lists_fill lists_has(const struct lists *l, uint64_t cpu, unsigned zone, unsigned order, unsigned mt)
+{
+    if (!lists_has_order(order))
+        return LISTS_EMPTY;
+    if (cpu >= l->cpus)
+        return LISTS_UNKNOWN;
+    const struct list *x = &l->cpu[cpu][zone][kind_of(order, mt)];
+    if (x->covered ? x->above > 0 : x->n > 0)
+        return LISTS_SOME;
+    return x->covered || !x->whole ? LISTS_UNKNOWN : LISTS_EMPTY;
+}
+
 void lists_alloc(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, unsigned mt, bool counting)
 {
     struct list *x = list_of(l, cpu, pfn, order, mt);
@@ -193,7 +206,7 @@ void lists_refill(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, u
             while (x->head)
                 take_off(l, x->head - 1);
         }
-        x->refilling = true;
+        x->refilling = x->whole = true;
         x->covered = false;
         x->above = 0;
     }

@@ -34,6 +34,9 @@ struct lists;
 int lists_new(struct lists **out, struct follow *f, struct err *err);
 void lists_free(struct lists *l);
 bool lists_has_order(unsigned order); /* 0 to 3, and that of huge pages */
+/* Whether the CPU's list of zone number `zone` has a page: so far as events have shown. */
+enum lists_fill { LISTS_EMPTY, LISTS_SOME, LISTS_UNKNOWN };
+enum lists_fill lists_has(const struct lists *l, uint64_t cpu, unsigned zone, unsigned order, unsigned mt);
 void lists_alloc(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, unsigned mt, bool counting);
 void lists_freed(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, bool counting);
 void lists_refill(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, unsigned mt, bool counting);

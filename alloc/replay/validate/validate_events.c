@@ -300,6 +300,7 @@ void validate_events(struct validate_case *c)
     recorded_rows(c);
     predict_rows(c);
     fallback_rows(c);
+    validate_zones(c);
     if (a->has_buddy && c->p->has_buddy) {
         end_rows(c, "follow", c->p->follow_free, follow_tolerance,
                  "the kernel's own frames: sum over orders of the difference in free blocks, in pages, of all free pages");

@@ -1,6 +1,6 @@
 /*
  * Marks of zones and sizes of per-CPU lists against zoneinfo (linux-mm 1.3 to 1.5, 1.9, 2.7). What the kernel was told by hand
- * (vm.min_free_kbytes, vm.watermark_scale_factor, vm.percpu_pagelist_high_fraction, how many CPUs a node has) is in none of the
+ * (vm.min_free_kbytes, vm.watermark_scale_factor, vm.lowmem_reserve_ratio, vm.percpu_pagelist_high_fraction, how many CPUs a node has) is in none of the
  * files: the value that one number of the kernel's gives must then give all the others. With these marks what meminfo says is
  * available, and what may be promised (linux-mm 1.6, 12.3, 12.5).
  */
@@ -102,9 +102,48 @@ static const char *set_marks(struct zones *zs, unsigned pageblock_order)
     return "no min_free_kbytes gives these minimum marks";
 }
 
-static void reserves(struct validate_case *c, unsigned moment, const struct zones *zs, unsigned i)
+/* Each zone's vm.lowmem_reserve_ratio: the default, else what its first protection gives, if all the zone's are then the kernel's. */
+static bool reserves_fit(const struct zones *zs, unsigned i)
+{
+    for (unsigned j = 0; j < zs->k[i]->reserves && j < N_ZONES; j++)
+        if (zs->z[i].lowmem_reserve[j] != zs->k[i]->reserve[j])
+            return false;
+    return true;
+}
+
+static void set_reserves(struct zones *zs, bool by_hand[FRAME_ZONES])
+{
+    for (unsigned first = 0; first < zs->own; first += N_ZONES) {
+        uint32_t ratio[N_ZONES];
+        memcpy(ratio, reserve_ratio[zs->x32], sizeof ratio);
+        zones_set_lowmem_reserve(zs->z + first, ratio);
+        for (unsigned t = 0; t < N_ZONES; t++) {
+            const struct snap_zone *k = zs->k[first + t];
+            uint64_t sum = 0;
+            unsigned j = t + 1;
+            by_hand[first + t] = false;
+            if (!k || reserves_fit(zs, first + t))
+                continue;
+            for (; j < N_ZONES && j < k->reserves; j++) {
+                sum += zs->z[first + j].managed;
+                if (sum && k->reserve[j])
+                    break;
+            }
+            uint64_t wanted = j < N_ZONES && j < k->reserves ? sum / k->reserve[j] : 0; /* 0: no protection at all */
+            uint32_t normal = ratio[t];
+            ratio[t] = wanted <= UINT32_MAX ? (uint32_t)wanted : 0;
+            zones_set_lowmem_reserve(zs->z + first, ratio);
+            by_hand[first + t] = reserves_fit(zs, first + t);
+            ratio[t] = by_hand[first + t] ? ratio[t] : normal;
+            zones_set_lowmem_reserve(zs->z + first, ratio);
+        }
+    }
+}
+
+static void reserves(struct validate_case *c, unsigned moment, const struct zones *zs, unsigned i, bool by_hand)
 {
     const struct snap_zone *k = zs->k[i];
+    const char *how = by_hand ? "lowmem_reserve_ratio was set by hand: from the zone's first protection" : NULL;
     unsigned node = i / N_ZONES;
     char label[ZONE_LABEL], metric[96];
     for (unsigned j = 0; j < k->reserves; j++) {
@@ -114,7 +153,7 @@ static void reserves(struct validate_case *c, unsigned moment, const struct zone
             known &= zs->k[node * N_ZONES + t] != NULL;
         unsigned as = j < N_ZONES ? j : N_ZONES - 1; /* device memory without pages adds nothing */
         if (known) {
-            validate_equal(c, "lowmem_reserve", (double)zs->z[i].lowmem_reserve[as], (double)k->reserve[j], NULL, "%s.%s.protection.%u",
+            validate_equal(c, "lowmem_reserve", (double)zs->z[i].lowmem_reserve[as], (double)k->reserve[j], how, "%s.%s.protection.%u",
                            validate_moments[moment], validate_label(k, label), j);
         } else {
             snprintf(metric, sizeof metric, "%s.%s.protection.%u", validate_moments[moment], validate_label(k, label), j);
@@ -128,8 +167,8 @@ static void marks(struct validate_case *c, unsigned moment, struct zones *zs)
     struct snapshot *s = c->snap[moment];
     const char *how = set_marks(zs, s->pageblock_order);
     char label[ZONE_LABEL];
-    for (unsigned i = 0; i < s->nodes; i++)
-        zones_set_lowmem_reserve(zs->z + i * N_ZONES, reserve_ratio[zs->x32]);
+    bool by_hand[FRAME_ZONES];
+    set_reserves(zs, by_hand);
     for (unsigned i = 0; i < zs->n; i++) {
         const struct snap_zone *k = zs->k[i];
         if (!k)
@@ -139,7 +178,7 @@ static void marks(struct validate_case *c, unsigned moment, struct zones *zs)
                 validate_equal(c, "watermarks", (double)(zs->z[i].wmark[w] + k->boost), (double)k->wmark[w], how, "%s.%s.watermark.%s",
                                validate_moments[moment], validate_label(k, label), mark_names[w]);
         if (i < zs->own)
-            reserves(c, moment, zs, i);
+            reserves(c, moment, zs, i, by_hand[i]);
     }
 }
 

@@ -41,5 +41,7 @@ void validate_marks(struct validate_case *c, unsigned moment);
 /* Replays and counts; -1: the file of events is broken. Then the rows. */
 int validate_events_read(struct validate_case *c, struct err *err);
 void validate_events(struct validate_case *c);
+/* Zones of requests and the reserve for urgent ones; the events were replayed. */
+void validate_zones(const struct validate_case *c);
 
 #endif
