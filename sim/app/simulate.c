@@ -90,7 +90,8 @@ static struct proc_source proc_of(const struct run *r)
     const struct slab_calls *calls = machine_calls(r->m);
     const struct vmalloc *v = calls ? slab_calls_vmalloc(calls) : NULL;
     return (struct proc_source){.map = machine_frames(r->m), .slab = machine_has_objects(r->m) ? machine_slab(r->m) : NULL,
-                                .gigantic = machine_vm(r->m) && machine_vm(r->m)->config.gigantic_pages,
+                                .gigantic = machine_vm(r->m) ? machine_vm(r->m)->config.gigantic_pages : 0,
+                                .vmalloc_bytes = machine_cfg(r->m)->slab.vmalloc.bytes,
                                 .vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL,
                                 .users = r->page_users ? r->m : NULL};
 }

@@ -50,6 +50,10 @@ stat() { "$mmulab" stats show "$dir/$1" 2>/dev/null | awk -v n="$2" '$1 == n { p
 # ... through the lists of both CPUs, which hold at the end what did not go back to the zone; refills are few, as the kernel's.
 [ "$(stat pages1 pcp.hits)" -gt 13000 ] || fail "pages pass by the per-CPU lists"
 [ "$(awk '/count:/ { n += $2 } END { print n }' "$dir/pages1/proc/zoneinfo")" -gt 1000 ] || fail "the lists are empty"
+# What both files tell is the same; what a recorded kernel's blocks are used for is in neither.
+[ "$(awk '/^MemFree:/ { print $2 / 4 }' "$dir/pages1/proc/meminfo")" = "$(awk '/pages free/ { n += $3 } END { print n }' "$dir/pages1/proc/zoneinfo")" ] ||
+    fail "meminfo has another number of free pages than zoneinfo"
+! grep -q '^AnonPages\|^Slab' "$dir/pages1/proc/meminfo" || fail "meminfo tells of uses that are guesses"
 [ "$(stat pages1 replay.simulated.listed_before)" -gt 1500 ] || fail "what stood on the kernel's lists is not seen"
 # The free blocks are nearer to the kernel's than if nothing had changed.
 kernel=$src/traces/samples/kernel/filetree

@@ -3,7 +3,7 @@
 
 #include "frames/frame_alloc.h"
 #include "frames/buddy/pcp.h"
-#include "frames/zones/zoneinfo.h"
+#include "frames/proc/zoneinfo.h"
 
 static void defaults(struct memory_config *m, struct buddy_config *b, uint64_t bytes)
 {
@@ -421,13 +421,13 @@ static long long node_line(const char *text, unsigned node, const char *name)
     return at && (!p || at < p) ? strtoll(at + strlen(line), NULL, 10) : -1;
 }
 
-static enum zoneinfo_slab odd_frames(void *self, pfn_t block)
+static enum uses_slab odd_frames(void *self, pfn_t block)
 {
     ++*(unsigned *)self;
-    return block.v % 2 ? ZONEINFO_SLAB_RECLAIMABLE : ZONEINFO_SLAB_UNRECLAIMABLE;
+    return block.v % 2 ? USES_SLAB_RECLAIMABLE : USES_SLAB_UNRECLAIMABLE;
 }
 
-static char *zoneinfo_of(const struct frame_map *m, const struct zoneinfo_more *more)
+static char *zoneinfo_of(const struct frame_map *m, const struct uses_more *more)
 {
     char *got;
     size_t size;
@@ -447,7 +447,7 @@ START_TEST(zoneinfo_of_nodes)
     b.cpus = 2;
     struct frame_map *m = map_of(c, b);
     unsigned asked = 0, odd = 0;
-    const struct zoneinfo_more more = {.self = &asked, .slab = odd_frames}, pool = {.gigantic = true}, guess = {.guessed = true};
+    const struct uses_more more = {.self = &asked, .slab = odd_frames}, pool = {.gigantic = 1}, guess = {.guessed = true};
     static const struct { unsigned cpu, n, order; gfp_t gfp; enum frame_tag tag; } take[] = {
         {0, 7, 0, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON}, {0, 3, 9, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON},
         {0, 5, 0, GFP_KERNEL, FRAME_TAG_PGTABLE},        {1, 11, 0, GFP_HIGHUSER_MOVABLE, FRAME_TAG_ANON},

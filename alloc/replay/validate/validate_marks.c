@@ -6,7 +6,7 @@
  */
 #include "frames/buddy/pcp.h"
 #include "frames/zones/available.h"
-#include "frames/zones/zoneinfo.h"
+#include "frames/proc/zoneinfo.h"
 #include "replay/validate/validate_rows.h"
 
 #include <math.h>

@@ -177,10 +177,11 @@ static int on_tick(void *self, uint64_t events, uint64_t ns)
 
 static struct proc_source proc_of(const struct kernel_run *r, const struct frame_map *map)
 {
+    const struct machine_root *root = config_root(r->s->config);
     const struct objects *o = r->replay->objects;
     const struct vmalloc *v = o ? slab_calls_vmalloc(objects_calls(o)) : NULL;
     return (struct proc_source){.map = map, .slab = o ? objects_slab(o) : NULL, .vmalloc = v && slab_vmalloc_stats(v)->allocs ? v : NULL,
-                                .guessed = !r->from_memory};
+                                .guessed = !r->from_memory, .vmalloc_bytes = root->m.slab.vmalloc.bytes};
 }
 
 static void on_mark(void *self, const struct frame_map *map, uint64_t number, const char *text)

@@ -4,7 +4,8 @@
 #include "engine/types.h"
 #include "frames/compact/compaction.h"
 #include "frames/measure/fragmentation.h"
-#include "frames/zones/zoneinfo.h"
+#include "frames/proc/meminfo.h"
+#include "frames/proc/zoneinfo.h"
 #include "slab/vmalloc/vmalloc.h"
 
 #define OF_MAP(name) \
@@ -15,17 +16,27 @@ OF_MAP(unusable_index)
 OF_MAP(extfrag_index)
 OF_MAP(vmstat)
 #undef OF_MAP
-static enum zoneinfo_slab slab_kind(void *self, pfn_t block)
+static enum uses_slab slab_kind(void *self, pfn_t block)
 {
     struct slab_frame_user u;
     if (!self || !slab_frame_user(self, block, &u))
-        return ZONEINFO_SLAB_UNKNOWN;
-    return u.reclaimable ? ZONEINFO_SLAB_RECLAIMABLE : ZONEINFO_SLAB_UNRECLAIMABLE;
+        return USES_SLAB_UNKNOWN;
+    return u.reclaimable ? USES_SLAB_RECLAIMABLE : USES_SLAB_UNRECLAIMABLE;
+}
+static struct uses_more more_of(const struct proc_source *s)
+{
+    return (struct uses_more){.self = (void *)(uintptr_t)s->slab, .slab = slab_kind, .gigantic = s->gigantic, .guessed = s->guessed,
+                              .vmalloc_bytes = s->vmalloc_bytes};
 }
 static void print_zoneinfo(const struct proc_source *s, FILE *f)
 {
-    struct zoneinfo_more more = {.self = (void *)(uintptr_t)s->slab, .slab = slab_kind, .gigantic = s->gigantic, .guessed = s->guessed};
+    struct uses_more more = more_of(s);
     frames_print_zoneinfo(s->map, &more, f);
+}
+static void print_meminfo(const struct proc_source *s, FILE *f)
+{
+    struct uses_more more = more_of(s);
+    frames_print_meminfo(s->map, &more, f);
 }
 static void print_slabinfo(const struct proc_source *s, FILE *f) { slab_print_slabinfo(s->slab, f); }
 static void print_vmallocinfo(const struct proc_source *s, FILE *f) { slab_print_vmallocinfo(s->vmalloc, f); }
@@ -40,7 +51,7 @@ static const struct proc_file {
     {"zoneinfo", print_zoneinfo, OF_FRAMES},           {"unusable_index", print_unusable_index, OF_FRAMES},
     {"extfrag_index", print_extfrag_index, OF_FRAMES}, {"slabinfo", print_slabinfo, OF_SLABS},
     {"vmallocinfo", print_vmallocinfo, OF_VMALLOC},    {"page_users", print_page_users, OF_USERS},
-    {"vmstat", print_vmstat, OF_FRAMES},
+    {"vmstat", print_vmstat, OF_FRAMES},               {"meminfo", print_meminfo, OF_FRAMES},
 };
 
 struct job { const struct proc_file *file; const struct proc_source *source; };

@@ -9,7 +9,8 @@ struct proc_source {
     const struct frame_map *map;
     const struct slab_sys *slab; /* NULL: there are no objects */
     const struct vmalloc *vmalloc; /* NULL: the trace has none */
-    bool gigantic, guessed;      /* there is a pool of 1 GiB pages; what blocks are used for is a guess (zoneinfo.h) */
+    bool guessed;                /* what blocks are used for is a guess (frames/proc/uses.h) */
+    uint64_t gigantic, vmalloc_bytes; /* 1 GiB pages of the pool; length of vmalloc space */
     struct machine *users;       /* whose page_users are wanted; NULL: none */
 };
 /* Writes them below `folder` ("proc", "proc/marks/NAME") of the result. */

@@ -1,12 +1,10 @@
-#include "frames/zones/zoneinfo.h"
+#include "frames/proc/zoneinfo.h"
 
 #include "frames/buddy/pcp.h"
-#include "frames/measure/walk.h"
 
 typedef unsigned long long ull;
 
 enum { STAT_THRESHOLD_MOST = 125, STAT_THRESHOLD_SHIFT = 15 };
-enum { HUGE_ORDER = 9 }; /* a transparent huge page of x86-64: 2 MiB */
 
 static unsigned fls64(uint64_t x) { return x ? 64u - (unsigned)__builtin_clzll(x) : 0; }
 
@@ -16,50 +14,26 @@ unsigned zone_stat_threshold(unsigned cpus, uint64_t managed)
     return t < STAT_THRESHOLD_MOST ? t : STAT_THRESHOLD_MOST;
 }
 
-/* What a node's blocks are used for, in pages; `huge`: anonymous blocks of 2 MiB. */
-struct node_use { uint64_t tag[N_FRAME_TAGS], huge, reclaimable, unknown_slabs; };
-
-static void count_uses(const struct frame_map *map, const struct zoneinfo_more *more, struct node_use use[FRAME_NODES])
-{
-    struct frames_stretch x;
-    for (uint64_t p = 0; frames_walk(map, &p, &x);) {
-        if (x.kind != FRAME_IS_ALLOCATED)
-            continue;
-        struct node_use *n = &use[frames_zone_of((struct frame_map *)(uintptr_t)map, x.head)->node];
-        enum frame_tag tag = (enum frame_tag)frame_at(map, x.head)->tag;
-        n->tag[tag] += x.pages;
-        if (tag == FRAME_TAG_ANON && x.order >= HUGE_ORDER)
-            n->huge += x.pages >> HUGE_ORDER;
-        if (tag == FRAME_TAG_SLAB) {
-            enum zoneinfo_slab k = more->slab ? more->slab(more->self, x.head) : ZONEINFO_SLAB_UNKNOWN;
-            n->reclaimable += k == ZONEINFO_SLAB_RECLAIMABLE ? x.pages : 0;
-            n->unknown_slabs += k == ZONEINFO_SLAB_UNKNOWN ? x.pages : 0;
-        }
-    }
-}
-
 /* In the kernel's order; a row of which nothing is known here is left out. */
-static void print_node(const struct node_use *n, const struct zoneinfo_more *more, FILE *out)
+static void print_node(const struct uses *n, const struct uses_more *more, FILE *out)
 {
     const uint64_t *t = n->tag;
-    bool uses = !more->guessed, slabs = uses && n->unknown_slabs == 0;
-    bool user = uses && !t[FRAME_TAG_BALLAST]; /* of an aged machine: movable, but nobody says what */
-    bool anon = user && !more->gigantic, no_shmem = user && !t[FRAME_TAG_SHMEM], no_files = user && !t[FRAME_TAG_FILE];
+    const struct uses_known k = uses_known(n, more);
     const struct { const char *name; bool known; uint64_t pages; } row[] = {
-        {"nr_slab_reclaimable", slabs, n->reclaimable},
-        {"nr_slab_unreclaimable", slabs, t[FRAME_TAG_SLAB] - n->reclaimable},
+        {"nr_slab_reclaimable", k.slabs, n->reclaimable},
+        {"nr_slab_unreclaimable", k.slabs, t[FRAME_TAG_SLAB] - n->reclaimable},
         {"nr_isolated_anon", true, 0}, /* compaction has put back what it took when a file is written */
         {"nr_isolated_file", true, 0},
-        {"nr_anon_pages", anon, t[FRAME_TAG_ANON]},
-        {"nr_mapped", no_files && no_shmem, 0}, /* which pages of files are mapped is not known, if there are any */
-        {"nr_file_pages", user, t[FRAME_TAG_FILE] + t[FRAME_TAG_SHMEM]},
-        {"nr_shmem", user, t[FRAME_TAG_SHMEM]},
-        {"nr_shmem_hugepages", no_shmem, 0},
-        {"nr_shmem_pmdmapped", no_shmem, 0},
-        {"nr_file_hugepages", no_files, 0},
-        {"nr_file_pmdmapped", no_files, 0},
-        {"nr_anon_transparent_hugepages", anon, n->huge},
-        {"nr_page_table_pages", uses, t[FRAME_TAG_PGTABLE]},
+        {"nr_anon_pages", k.anon, t[FRAME_TAG_ANON]},
+        {"nr_mapped", k.no_files && k.no_shmem, 0}, /* which pages of files are mapped is not known, if there are any */
+        {"nr_file_pages", k.user, t[FRAME_TAG_FILE] + t[FRAME_TAG_SHMEM]},
+        {"nr_shmem", k.user, t[FRAME_TAG_SHMEM]},
+        {"nr_shmem_hugepages", k.no_shmem, 0},
+        {"nr_shmem_pmdmapped", k.no_shmem, 0},
+        {"nr_file_hugepages", k.no_files, 0},
+        {"nr_file_pmdmapped", k.no_files, 0},
+        {"nr_anon_transparent_hugepages", k.anon, n->huge},
+        {"nr_page_table_pages", k.all, t[FRAME_TAG_PGTABLE]},
     };
     fprintf(out, "\n  per-node stats");
     for (size_t i = 0; i < ARRAY_LEN(row); i++)
@@ -77,7 +51,7 @@ static void print_device(unsigned node, FILE *out)
     fprintf(out, "\n        protection: (0, 0, 0, 0, 0)\n");
 }
 
-static void print_zone(const struct frame_map *map, const struct zone *z, const struct node_use *use, const struct zoneinfo_more *more, FILE *out)
+static void print_zone(const struct frame_map *map, const struct zone *z, const struct uses *use, const struct uses_more *more, FILE *out)
 {
     static const char *const marks[N_WMARKS] = {"min", "low", "high", "promo"};
     fprintf(out, "Node %u, zone %8s", z->node, z->name);
@@ -111,12 +85,12 @@ static void print_zone(const struct frame_map *map, const struct zone *z, const 
     fputc('\n', out);
 }
 
-void frames_print_zoneinfo(const struct frame_map *map, const struct zoneinfo_more *more, FILE *out)
+void frames_print_zoneinfo(const struct frame_map *map, const struct uses_more *more, FILE *out)
 {
-    static const struct zoneinfo_more none;
-    struct node_use use[FRAME_NODES] = {0};
+    static const struct uses_more none;
+    struct uses use[FRAME_NODES] = {0};
     more = more ? more : &none;
-    count_uses(map, more, use);
+    uses_count(map, more, use);
     for (unsigned node = 0; node < map->n_nodes; node++) {
         bool first = true;
         for (unsigned t = 0; t < N_ZONES; t++) {
