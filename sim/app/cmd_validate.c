@@ -35,7 +35,7 @@ static void help(FILE *f)
           "      --json FILE  every comparison as an array of objects: case, metric, model, kernel, tolerance, verdict, reason\n"
           "      --all        a line for each comparison, not only for the interesting ones and those that are off\n"
           "  -h, --help       this page\n\n"
-          "Exit code: 0 all within tolerance; 1 something is off or broken; 2 usage. docs/kernel-replay.md explains each line.\n", f);
+          "Exit code: 0 all within tolerance; 1 something is off or broken, or nothing could be compared; 2 usage. docs/kernel-replay.md explains each line.\n", f);
 }
 
 /* ---- output -------------------------------------------------------------------------------------------------------- */
@@ -260,9 +260,12 @@ int cmd_validate(int argc, char **argv)
         }
         free(text);
     }
-    if (code == 0 && (t.off || t.broken))
+    bool nothing = code == 0 && t.rows == t.skipped && !t.broken;
+    if (code == 0 && (t.off || t.broken || nothing))
         code = 1;
-    if (code && t.broken)
+    if (nothing)
+        printf("FAIL: nothing could be compared, %u skipped; a recording has snapshots before.* and after.* beside its events\n", t.skipped);
+    else if (code && t.broken)
         printf("FAIL: %u of %u comparisons are off, %u skipped, %u file%s broken\n", t.off, t.rows - t.skipped, t.skipped, t.broken,
                t.broken == 1 ? " is" : "s are");
     else if (code)

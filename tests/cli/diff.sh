@@ -18,6 +18,10 @@ c=$("$prog" stats show c cpu0.dtlb.misses | awk '$1 == "cpu0.dtlb.misses" { prin
 awk -v a="$a" -v c="$c" '$1 == "cpu0.dtlb.misses" && $2 == a && $4 == c && $5 == "+" c - a { ok = 1 } END { exit !ok }' out ||
     fail "dtlb misses of $a and $c are not told"
 expect 0 diff a c --all; has out 'sim.references '
+# a histogram: how many values, and in how many buckets their numbers differ
+"$prog" run -q -t "$samples/small.lackey" -s cpu.model=inorder -o h || fail "run"
+expect 0 diff a h '*walker.latency.buckets'
+grep -qE 'walker.latency.buckets  +[0-9]+ values -> +[0-9]+ values  in [1-9][0-9]* of [1-9][0-9]* buckets$' out || fail "of a histogram: $(cat out)"
 # conditions
 expect 1 diff a c --fail-if 'cpu0.dtlb.misses>+2%'; has out 'FAIL: cpu0.dtlb.misses>+2%'
 expect 0 diff c a --fail-if 'cpu0.dtlb.misses>+2%'

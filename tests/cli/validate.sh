@@ -90,9 +90,19 @@ check missing 0 'cannot be decided: .*contradicts itself'
 awk '{ print } NR == 100 { print "perf 1 [000] 2816.5: PERF_RECORD_LOST lost 77" }' "$dir/text" | sed '20000,22000d' >"$dir/c/filetree.perf"
 check lost 0 'events.lost .* skipped'
 : >"$dir/c/filetree.perf"
-check empty 0 'events .*skipped: .*empty'
+check empty 1 'filetree.perf: error: the file of events is empty; record again'
+[ "$(grep -c '"verdict": "ok"' "$dir/c.json")" -gt 1000 ] || fail "empty: the snapshots are not compared"
 head -n 1 "$dir/text" >"$dir/c/filetree.perf"
 check early 0 'ends before the snapshot'
+# Nothing to compare with is no pass.
+mkdir "$dir/bare"
+head -n 20 "$dir/text" >"$dir/bare/bare.perf"
+"$src/scripts/validate" "$dir/bare" >"$dir/out" 2>&1
+[ $? -eq 1 ] || fail "nothing was compared: no failure"
+tail -n 1 "$dir/out" | grep -q '^FAIL: nothing could be compared, [0-9]* skipped; ' || fail "nothing was compared: $(tail -n 1 "$dir/out")"
+MMULAB=$dir/none "$src/scripts/validate" "$dir/bare" >"$dir/out" 2>&1
+[ $? -eq 1 ] || fail "no program: no failure"
+[ "$(wc -l <"$dir/out")" = 1 ] || fail "no program: $(cat "$dir/out")"
 # Parts that are broken are told, the others compared.
 fresh
 head -c 3000 "$src/traces/samples/kernel/filetree/before.zoneinfo" >"$dir/c/before.zoneinfo"

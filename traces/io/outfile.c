@@ -12,7 +12,10 @@
 
 static int failed(const struct outfile *f, struct err *err, const char *what)
 {
-    err_set(err, ERR_RUN, "cannot %s: %s", what, strerror(errno));
+    int e = errno;
+    err_set(err, ERR_RUN, "cannot %s: %s", what, strerror(e));
+    err_remedy(err, e == ENOSPC || e == EDQUOT ? "free some space, or write the file elsewhere"
+                    : e == EFBIG ? "the file system or `ulimit -f` allows no larger file; write it elsewhere, or less of it" : "");
     return err_at(err, f->path, 0, 0);
 }
 

@@ -79,7 +79,12 @@ int validate_events_read(struct validate_case *c, struct err *err)
 {
     const struct snapshot *b = c->snap[SNAP_BEFORE];
     const struct snap_times *t = c->has_times ? &c->times : NULL;
-    if (!b->has_map || !b->has_info || is_empty(c->events))
+    if (is_empty(c->events)) {
+        err_set(err, ERR_RUN, "the file of events is empty");
+        err_remedy(err, "record again, or take it out of the folder: what the snapshots say is compared without it");
+        return err_at(err, c->events, 0, 0);
+    }
+    if (!b->has_map || !b->has_info)
         return 0;
     struct replay_request q = {.events = c->events, .before = b, .after = c->snap[SNAP_AFTER], .times = t, .recorded = true,
                                .predict = true, .simulate = true};

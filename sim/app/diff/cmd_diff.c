@@ -172,10 +172,54 @@ static bool shown(const struct diff_options *o, const struct pair *p)
     return result_name_matches(o->pattern, p->name) && (o->all || (p->differs && fabs(p->percent) > o->above));
 }
 
+/* The next number of a histogram's "[18, 6, 33]"; 0 behind its end. */
+static bool next_bucket(const char **s, uint64_t *v)
+{
+    char *end;
+    *v = 0;
+    if (*s)
+        *s += strspn(*s, "[, ");
+    if (!*s || **s < '0' || **s > '9')
+        return false;
+    *v = strtoull(*s, &end, 10);
+    *s = end;
+    return true;
+}
+
+static bool is_hist(const struct pair *p) { return (p->text[0] && p->text[0][0] == '[') || (p->text[1] && p->text[1][0] == '['); }
+
+/* What a table has room for: how many values a histogram counts. */
+static const char *value_text(const struct pair *p, int which, char *buf, size_t size)
+{
+    const char *s = p->text[which];
+    if (!s || s[0] != '[')
+        return or_dash(s);
+    uint64_t sum = 0, v;
+    while (next_bucket(&s, &v))
+        sum += v;
+    snprintf(buf, size, "%" PRIu64 " values", sum);
+    return buf;
+}
+
+static void print_buckets(const struct pair *p)
+{
+    const char *s[2] = {p->text[0], p->text[1]};
+    unsigned all = 0, differ = 0;
+    uint64_t v[2];
+    for (;; all++) {
+        bool a = next_bucket(&s[0], &v[0]), b = next_bucket(&s[1], &v[1]);
+        if (!a && !b)
+            break;
+        differ += v[0] != v[1];
+    }
+    if (differ)
+        printf("  in %u of %u buckets", differ, all);
+}
+
 static void print_statistics(const struct diff_options *o, const struct pairs *s)
 {
     size_t name = 0, value[2] = {1, 1}, change = 0, n = 0, total = 0;
-    char buf[64];
+    char buf[64], number[2][32];
     for (size_t i = 0; i < s->n; i++) {
         const struct pair *p = &s->p[i];
         total += result_name_matches(o->pattern, p->name);
@@ -185,7 +229,7 @@ static void print_statistics(const struct diff_options *o, const struct pairs *s
         size_t len = strlen(p->name);
         name = len > name ? len : name;
         for (int k = 0; k < 2; k++) {
-            len = p->number || !p->text[k] || p->text[k][0] != '[' ? strlen(or_dash(p->text[k])) : 4;
+            len = strlen(value_text(p, k, number[k], sizeof number[k]));
             value[k] = len > value[k] ? len : value[k];
         }
         len = strlen(change_text(p, buf, sizeof buf));
@@ -199,11 +243,13 @@ static void print_statistics(const struct diff_options *o, const struct pairs *s
         char percent[64];
         const char *v[2];
         for (int k = 0; k < 2; k++)
-            v[k] = p->text[k] && p->text[k][0] == '[' ? "hist" : or_dash(p->text[k]);
+            v[k] = value_text(p, k, number[k], sizeof number[k]);
         const char *c = change_text(p, buf, sizeof buf), *q = percent_text(p, percent, sizeof percent);
         printf("  %-*s  %*s -> %*s", (int)name, p->name, (int)value[0], v[0], (int)value[1], v[1]);
         if (p->number && p->differs)
             printf("  %*s  %s", (int)change, c, q);
+        else if (is_hist(p))
+            print_buckets(p);
         printf("\n");
     }
 }

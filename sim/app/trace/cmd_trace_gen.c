@@ -76,7 +76,7 @@ static void help(void)
     for (size_t i = 0; i < calls_params_n; i++)
         if (strcmp(calls_params[i].key, "count") != 0 && strcmp(calls_params[i].key, "name") != 0)
             print_keys(&calls_params[i], 1);
-    printf("\n  --threads N     number of threads (1; for producer 2); CPUs of calls\n"
+    printf("\n  --threads N     number of threads (1; for producer 2: pairs, and a last odd one puts into the first queue); CPUs of calls\n"
            "  --force         write over a FILE that exists\n"
            "  -q, --quiet     say nothing but errors\n");
 }

@@ -400,14 +400,16 @@ static int probe(const unsigned char *head, size_t n, bool whole)
         const char *nl = memchr(p, '\n', (size_t)(end - p));
         if (!nl && !whole)
             break;
-        const char *stop = nl ? nl : end, *problem;
+        const char *stop = nl ? nl : end, *next = stop + 1, *problem;
         struct perf_line l;
+        if (stop > p && stop[-1] == '\r')
+            stop--;
         switch (perf_line_parse(p, (size_t)(stop - p), &l, &problem)) {
         case PERF_LINE_EVENT: good++; break;
         case PERF_LINE_OTHER: other++; break;
         default: break;
         }
-        p = stop + 1;
+        p = next;
     }
     return good ? 90 : other ? 50 : 0;
 }
