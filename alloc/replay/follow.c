@@ -165,10 +165,18 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool cla
     }
     for (uint64_t p = start; p < start + pages && p < map->n_frames; p += 1ull << map->pageblock_order)
         pageblock_set(map, p, to);
-    if (from == MIGRATE_HIGHATOMIC)
-        z->reserved_highatomic -= pages < z->reserved_highatomic ? pages : z->reserved_highatomic;
-    if (to == MIGRATE_HIGHATOMIC)
-        z->reserved_highatomic += pages;
+}
+
+/* An event contradicts that this pageblock is reserved: it was given back, or which ones are was inferred wrongly. */
+static void not_reserved(struct follow *f, uint64_t pfn)
+{
+    struct zone *z = image_zone(f->map, pfn);
+    uint64_t pages = 1ull << f->map->pageblock_order;
+    if (!f->map->mobility || pageblock_get(f->map, pfn) != MIGRATE_HIGHATOMIC ||
+        (f->shown[pfn >> f->map->pageblock_order] & SHOWN_LEVEL) != SHOWN_SURELY)
+        return;
+    f->st.given_back += f->counting;
+    z->reserved_highatomic -= pages < z->reserved_highatomic ? pages : z->reserved_highatomic;
 }
 
 static void show(struct follow *f, uint64_t pfn, enum migratetype mt, enum shown how)
@@ -178,7 +186,7 @@ static void show(struct follow *f, uint64_t pfn, enum migratetype mt, enum shown
         return;
     if (pageblock_get(f->map, pfn) != mt) {
         f->st.retyped++;
-        f->st.given_back += f->counting && pageblock_get(f->map, pfn) == MIGRATE_HIGHATOMIC;
+        not_reserved(f, pfn);
         retype(f, pfn, mt, false);
     }
     *shown = (uint8_t)(how | (how == SHOWN_SURELY ? 0 : *shown & SHOWN_MAYBE_RESERVED));
@@ -202,8 +210,28 @@ enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned orde
     highatomic_reserve(map, z, pfn, order);
     if (pageblock_get(map, pfn) != MIGRATE_HIGHATOMIC)
         return FOLLOW_RESERVE_FULL;
+    f->shown[pfn >> map->pageblock_order] = SHOWN_SURELY;
     old_clear_range(f, start, map->pageblock_order); /* its free blocks stand at the tails now */
     return FOLLOW_RESERVED;
+}
+
+unsigned follow_unreserve(struct follow *f, const struct frame_request *r)
+{
+    struct frame_map *map = f->map;
+    const struct frame_zonelist *l = frames_zonelist(map, r->node, r->highest);
+    unsigned n = 0;
+    for (unsigned i = 0; i < l->n; i++) {
+        struct zone *z = &map->zones[l->zone[i]];
+        while (z->nonempty[MIGRATE_HIGHATOMIC]) {
+            uint64_t pages = 1ull << map->pageblock_order;
+            uint64_t pfn = buddy_first(map, z, (unsigned)__builtin_ctz(z->nonempty[MIGRATE_HIGHATOMIC]), MIGRATE_HIGHATOMIC);
+            if (!highatomic_unreserve(map, r, true))
+                return n;
+            old_clear_range(f, pfn & ~(pages - 1), map->pageblock_order);
+            n++;
+        }
+    }
+    return n;
 }
 
 void follow_maybe_reserved(struct follow *f, uint64_t pfn)
@@ -246,6 +274,7 @@ static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratety
     if (shown & SHOWN_MAYBE_RESERVED && z->reserved_highatomic < highatomic_most(f->map, z)) {
         f->st.reserved_unseen += f->counting;
         f->shown[pfn >> f->map->pageblock_order] = SHOWN_SURELY;
+        z->reserved_highatomic += 1ull << f->map->pageblock_order;
         retype(f, pfn, MIGRATE_HIGHATOMIC, true);
         return;
     }
@@ -482,6 +511,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
         if (map->mobility && pageblock_get(map, pfn) != mt) {
             if (ours == PFN_NONE.v && have < map->pageblock_order) { /* __rmqueue_claim: then the smallest of its own type */
                 f->st.claims += f->counting;
+                not_reserved(f, pfn);
                 retype(f, pfn, mt, true);
             } else {
                 follow_shown(f, pfn, mt);

@@ -16,6 +16,7 @@
 #define REPLAY_FOLLOW_H
 
 #include "frames/frames.h"
+#include "frames/hooks.h"
 #include "replay/before/snapshot.h"
 
 #define FOLLOW_STATS(X) \
@@ -114,6 +115,8 @@ enum follow_reserve { FOLLOW_RESERVED, FOLLOW_RESERVED_BEFORE, FOLLOW_RESERVE_FU
 enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned order);
 /* ... it may have: believed when the kernel passes over the pageblock's free memory. */
 void follow_maybe_reserved(struct follow *f, uint64_t pfn);
+/* A request that may try hard found nothing: all reserved pageblocks with free memory that it could use went back, as its type. How many. */
+unsigned follow_unreserve(struct follow *f, const struct frame_request *r);
 /* An event shows the type of the frame's pageblock. */
 void follow_shown(struct follow *f, uint64_t pfn, enum migratetype mt);
 /* ... or is likely; does nothing where an event has said something. */

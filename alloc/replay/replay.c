@@ -245,8 +245,11 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
     bool counting = p->part == REPLAY_WINDOW;
     if (p->recorded && p->part < REPLAY_AFTER)
         recorded_alloc(p->recorded, r->addr, order);
-    if (r->addr == 0)
+    if (r->addr == 0) {
+        if (p->zones)
+            zone_choice_failed(p->zones, w[2], order, (gfp_t)w[0], counting);
         return;
+    }
     if (p->part == REPLAY_PRE && lists_has_order(order) && r->addr >> p->shift < p->pageblocks &&
         !p->witnessed[r->addr >> p->shift] && w[1] < MIGRATE_TYPES)
         p->witnessed[r->addr >> p->shift] = (uint8_t)((w[1] + 1) | IMAGE_WEAK);

@@ -1,6 +1,7 @@
 #include "replay/zone_choice.h"
 
 #include "frames/buddy/buddy.h"
+#include "frames/buddy/pcp.h"
 #include "frames/path.h"
 #include "replay/before/image.h"
 
@@ -15,6 +16,7 @@ struct zone_choice {
     uint64_t (*before)[FRAME_ZONES];   /* by CPU: free pages before the refill under way */
     uint8_t *refilling;                /* by CPU */
     struct zone_crossing crossing[FRAME_ZONES];
+    uint64_t urgent[FRAME_ZONES];      /* in the window */
     struct zone_choice_stats st;
 };
 
@@ -31,20 +33,24 @@ void zone_choice_reserves(const struct zone_choice *c, struct zone_reserve out[F
     for (unsigned i = 0; i < map->n_zones; i++) {
         const struct zone *z = &map->zones[i];
         out[i] = (struct zone_reserve){.blocks = z->reserved_highatomic >> map->pageblock_order,
-                                       .most_blocks = highatomic_most(map, z) >> map->pageblock_order};
+                                       .most_blocks = highatomic_most(map, z) >> map->pageblock_order, .requests = c->urgent[i]};
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             out[i].free_pages += (uint64_t)z->nr_free_mt[o][MIGRATE_HIGHATOMIC] << o;
     }
 }
 
 /* Each CPU adds what it took from a zone and gave back to the zone's count when it is more than a threshold (vm_stat_diff). While
- * kswapd runs the threshold is another, 125 at most (calculate_pressure_threshold). */
+ * kswapd runs the threshold is another, 125 at most (calculate_pressure_threshold). What was reserved before the snapshot does not count
+ * as free for most requests, and which pageblocks that are is inferred. */
 static uint64_t count_drift(const struct snap_zone *z)
 {
     enum { PRESSURE_MOST = 125 };
+    uint64_t pages = 0;
     if (!z)
         return 0;
-    return (z->threshold > PRESSURE_MOST ? z->threshold : PRESSURE_MOST) * (uint64_t)(z->pcps ? z->pcps : 1);
+    for (unsigned o = 0; o < SNAP_ORDERS; o++)
+        pages += z->nr_free_mt[o][MIGRATE_HIGHATOMIC] << o;
+    return pages + (z->threshold > PRESSURE_MOST ? z->threshold : PRESSURE_MOST) * (uint64_t)(z->pcps ? z->pcps : 1);
 }
 
 int zone_choice_new(struct zone_choice **out, struct follow *f, const struct lists *l, const struct snapshot *before, struct err *err)
@@ -198,7 +204,8 @@ static void compare(struct zone_choice *c, const struct asking *a, const struct 
     st->near_mark += ours->sure == UNKNOWN_NEAR;
     st->list_unknown += ours->sure == UNKNOWN_LIST;
     note_crossing(c, a, kernel);
-    if (ours->sure != YES)
+    st->exhausted += ours->sure == YES && ours->k == a->list->n;
+    if (ours->sure != YES || ours->k == a->list->n)
         return;
     st->decided++;
     st->agreed += ours->k == kernel;
@@ -224,6 +231,7 @@ static void reserve(struct zone_choice *c, const struct asking *a, const struct 
     if (!ours->slow)
         return;
     st->urgent += counting;
+    c->urgent[image_zone(c->f->map, pfn) - c->f->map->zones] += counting;
     switch (follow_reserve(c->f, pfn, a->r.order)) {
     case FOLLOW_RESERVED: st->reserved += counting; break;
     case FOLLOW_RESERVE_FULL: st->reserve_full += counting; break;
@@ -231,13 +239,28 @@ static void reserve(struct zone_choice *c, const struct asking *a, const struct 
     }
 }
 
+static struct frame_request request_of(const struct zone_choice *c, gfp_t gfp, unsigned order)
+{
+    const struct frame_rule *rule = frames_rule(c->f->map, gfp);
+    return (struct frame_request){.gfp = gfp, .order = order, .highest = (enum zone_type)rule->highest, .mt = (enum migratetype)rule->mt};
+}
+
+/* Those that end earlier do not come to should_reclaim_retry (__alloc_pages_slowpath). */
+void zone_choice_failed(struct zone_choice *c, uint64_t cpu, unsigned order, gfp_t gfp, bool counting)
+{
+    struct frame_request r = request_of(c, gfp, order);
+    zone_choice_other(c, cpu);
+    if (!(gfp & __GFP_DIRECT_RECLAIM) || gfp & __GFP_NORETRY || (order > PCP_COSTLY_ORDER && !(gfp & __GFP_RETRY_MAYFAIL)))
+        return;
+    unsigned n = follow_unreserve(c->f, &r);
+    c->st.taken_back += counting ? n : 0;
+}
+
 void zone_choice_alloc(struct zone_choice *c, uint64_t cpu, uint64_t pfn, unsigned order, gfp_t gfp, bool counting)
 {
     struct frame_map *map = c->f->map;
     const struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
-    const struct frame_rule *rule = frames_rule(map, gfp);
-    struct asking a = {.r = {.gfp = gfp, .order = order, .highest = (enum zone_type)rule->highest, .mt = (enum migratetype)rule->mt},
-                       .cpu = cpu};
+    struct asking a = {.r = request_of(c, gfp, order), .cpu = cpu};
     uint64_t now[FRAME_ZONES];
     bool refilled = cpu < FOLLOW_CPUS && c->refilling[cpu];
     zone_choice_other(c, cpu);

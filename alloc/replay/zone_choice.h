@@ -9,8 +9,8 @@
  * a count that lacks what each CPU has not yet added to it: within that distance of a mark nothing is decided, and not compared.
  *
  * A request of several pages that may not wait and came below every low mark makes the kernel reserve its pageblock
- * (HighAtomic, linux-mm 2.8). No event says so: the follower does the same, up to the zone's share. A pageblock that is given back
- * shows by a block that leaves it with another type.
+ * (HighAtomic, linux-mm 2.8). No event says so: the follower does the same, up to the zone's share. It gives all back before it lets
+ * a request fail that may try hard; one that is given back otherwise shows by a block that leaves it with another type.
  */
 #ifndef REPLAY_ZONE_CHOICE_H
 #define REPLAY_ZONE_CHOICE_H
@@ -22,6 +22,7 @@
     X(requests, "page allocations with more than one zone to take from") \
     X(near_mark, "... so near to a mark that the kernel's own count decides") \
     X(list_unknown, "... that depend on what the CPU's list held, which is not known") \
+    X(exhausted, "... for which no zone has enough by any mark: the kernel reclaims first") \
     X(decided, "... of the rest, the zone is foretold") \
     X(agreed, "... and is the kernel's") \
     X(lower, "decided: the kernel took a lower zone than the first") \
@@ -32,6 +33,7 @@
     X(urgent, "requests of several pages that may not wait, below every low mark") \
     X(urgent_near, "... so near to a mark that it is not known whether they were") \
     X(reserved, "pageblocks reserved for such requests") \
+    X(taken_back, "pageblocks given back because a request that may try hard failed") \
     X(reserve_full, "requests whose pageblock was not reserved, since the zone's share was")
 struct zone_choice_stats {
 #define X(name, help) uint64_t name;
@@ -48,7 +50,7 @@ struct zone_crossing {
 };
 
 /* What is set aside for urgent requests of several pages. */
-struct zone_reserve { uint64_t blocks, free_pages, most_blocks; };
+struct zone_reserve { uint64_t blocks, free_pages, most_blocks, requests; }; /* requests: of the window, that ask for it */
 
 struct zone_choice;
 /* `f` and `l` must outlive it. */
@@ -60,6 +62,8 @@ void zone_choice_taken(struct zone_choice *c, uint64_t cpu);
 void zone_choice_other(struct zone_choice *c, uint64_t cpu);
 /* A request was served; comes before the lists and the follower know of it. */
 void zone_choice_alloc(struct zone_choice *c, uint64_t cpu, uint64_t pfn, unsigned order, gfp_t gfp, bool counting);
+/* A request failed: before it gives up, the kernel takes all reserves back (should_reclaim_retry). */
+void zone_choice_failed(struct zone_choice *c, uint64_t cpu, unsigned order, gfp_t gfp, bool counting);
 const struct zone_choice_stats *zone_choice_stats(const struct zone_choice *c);
 void zone_choice_crossings(const struct zone_choice *c, struct zone_crossing out[FRAME_ZONES]);
 void zone_choice_reserves(const struct zone_choice *c, struct zone_reserve out[FRAME_ZONES]); /* as they are now */

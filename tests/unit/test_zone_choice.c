@@ -149,6 +149,7 @@ START_TEST(urgent_requests_reserve)
     struct both b = begin(1); /* DMA32 keeps all for itself */
     const struct zone_choice_stats *st = zone_choice_stats(b.c);
     struct zone_reserve r[FRAME_ZONES];
+    pfn_t last = PFN_NONE;
     down_to(&b, ZONE_NORMAL, 0);
     ask(&b, GFP_ATOMIC, 0, NULL);
     ask(&b, GFP_KERNEL, 3, NULL);
@@ -160,7 +161,8 @@ START_TEST(urgent_requests_reserve)
     for (unsigned i = 0; i < 400 && st->reserved < most; i++) { /* a block of order 9 leaves nothing else of its pageblock to take */
         ask(&b, GFP_ATOMIC, 3, NULL);
         ask(&b, GFP_KERNEL, 2, NULL);
-        ck_assert(!pfn_is_none(ask(&b, GFP_ATOMIC, 9, NULL)));
+        last = ask(&b, GFP_ATOMIC, 9, NULL);
+        ck_assert(!pfn_is_none(last));
     }
     ck_assert_uint_eq(st->reserved, most);
     ck_assert_uint_eq(st->reserve_full, 0);
@@ -180,6 +182,19 @@ START_TEST(urgent_requests_reserve)
     ck_assert_uint_eq(b.f->st.given_back, 1);
     zone_choice_reserves(b.c, r);
     ck_assert_uint_eq(r[ZONE_NORMAL].blocks, most - 1);
+    give(&b, last, 9);
+    /* A request that fails takes all the others back first, if it may try hard. */
+    zone_choice_failed(b.c, 0, 9, GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, true);
+    zone_choice_failed(b.c, 0, 9, GFP_HIGHUSER_MOVABLE, true);
+    zone_choice_failed(b.c, 0, 9, (GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL) & ~__GFP_DIRECT_RECLAIM, true);
+    ck_assert_uint_eq(st->taken_back, 0);
+    zone_choice_failed(b.c, 0, 9, GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL, true);
+    unsigned back = 0;
+    for (struct frame_request hard = {.gfp = GFP_HIGHUSER_MOVABLE, .highest = ZONE_MOVABLE, .mt = MIGRATE_MOVABLE}; highatomic_unreserve(b.twin, &hard, true);)
+        back++;
+    ck_assert_uint_gt(back, 0);
+    ck_assert_uint_eq(st->taken_back, back);
+    same_memory(&b);
     end(&b);
 }
 END_TEST

@@ -14,6 +14,7 @@
  *   dentries N    looks N names up that do not exist: reclaimable slabs
  *   tcp N         N connections to ourselves: the sockets that are accepted are made by the network's interrupt, order 3, GFP_ATOMIC
  *   touch MIB     anonymous pages, singly
+ *   fill ZONE N   ... until the zone has at most N free pages, 6 GiB at most
  *   huge N        huge pages on demand
  *   drop          gives everything but comb's and poor's memory back
  *   write FILE TEXT   into a file of /proc or /sys
@@ -26,6 +27,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +214,32 @@ static void touch(struct state *s, unsigned mib, int advice, size_t step)
     keep_map(s, p, bytes);
 }
 
+static unsigned long free_pages(const char *zone)
+{
+    char line[256], name[32];
+    unsigned long pages = 0, n;
+    bool here = false;
+    FILE *f = fopen("/proc/zoneinfo", "re");
+    if (!f)
+        die("/proc/zoneinfo");
+    while (fgets(line, sizeof line, f)) { /* "Node 0, zone   Normal", then "  pages free     4876112" */
+        if (sscanf(line, "Node %*u, zone %31s", name) == 1)
+            here = !strcmp(name, zone);
+        else if (here && sscanf(line, " pages free %lu", &n) == 1)
+            pages += n;
+    }
+    fclose(f);
+    return pages;
+}
+
+static void fill(struct state *s, const char *zone, unsigned pages)
+{
+    enum { STEP_MIB = 4, MOST_STEPS = 1536 };
+    for (unsigned i = 0; i < MOST_STEPS && free_pages(zone) > pages; i++)
+        touch(s, STEP_MIB, MADV_NOHUGEPAGE, PAGE);
+    fprintf(stderr, "fragment: %lu pages of %s are free\n", free_pages(zone), zone);
+}
+
 static int keep_fd(struct state *s, int fd)
 {
     if (fd < 0 || s->fds >= FDS)
@@ -328,6 +356,8 @@ static int step(struct state *s, char **argv)
     }
     if (!strcmp(w, "ring"))
         return ring(s, number(one), number(two)), 3;
+    if (!strcmp(w, "fill") && two)
+        return fill(s, one, number(two)), 3;
     if (!strcmp(w, "write") && two)
         return write_text(one, two), 3;
     if (!strcmp(w, "floor"))
