@@ -41,7 +41,7 @@ static void entries(struct world *w)
 static bool hit(const struct world *w, uint32_t k)
 {
     const struct ocore *c = &w->core[k];
-    if (!c->s || c->s->n == 0 || c->state == CORE_DONE)
+    if (!c->s || c->s->n == 0 || c->state == CORE_DONE || c->dead)
         return false;
     for (size_t i = 0; i < w->round.n; i++) {
         const struct o_move *m = w->round.v[i];
@@ -124,6 +124,8 @@ int o_compact_init(struct world *w, struct err *err)
     if (w->m->buddy.compaction) {
         compact_config_defaults(&c);
         c.extfrag_threshold = w->m->buddy.extfrag_threshold;
+        c.proactiveness = w->m->buddy.compaction_proactiveness;
+        c.interval_ps = w->m->buddy.compaction_interval_ps;
         w->lost = calloc(w->n, sizeof *w->lost);
         if (!w->lost)
             abort();
@@ -132,6 +134,7 @@ int o_compact_init(struct world *w, struct err *err)
         w->mover = (struct vm_mover){.vm = w->vm, .drop = {.self = w, .page = on_drop}, .alone = true, .self = w, .copied = on_copied, .batch = on_batch};
         w->compaction->owner = vm_owner(&w->mover);
         compaction_attach(w->compaction);
+        o_daemon_init(w);
     }
     if (w->m->memory.ageing.recipe == AGEING_NONE)
         return 0;
@@ -146,4 +149,5 @@ void o_compact_fini(struct world *w)
     o_list_fini(&w->round);
     free(w->gathered.v);
     free(w->lost);
+    free(w->node);
 }

@@ -133,9 +133,16 @@ static struct part *part_at(const struct entry *e, size_t i)
     return i < e->data.n ? e->data.v[i] : NULL;
 }
 
+/* Between two records. */
+static bool at_record(const struct ocore *c)
+{
+    const struct part *p = c->cur ? part_at(c->cur, c->cur_part) : NULL;
+    return !p || p->first;
+}
+
 void o_serial_dispatch(struct world *w, struct ocore *c)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         if (c->state != CORE_RUN)
             return;
         struct part *p = c->waiting;
@@ -150,6 +157,13 @@ void o_serial_dispatch(struct world *w, struct ocore *c)
             }
             c->waiting = NULL;
             c->cur_part++;
+        }
+        if (first && c->daemon == DAEMON_DUE && at_record(c))
+            c->daemon = DAEMON_DRAINS;
+        if (c->daemon >= DAEMON_DRAINS) {
+            if (c->daemon == DAEMON_DRAINS && c->buffer.n == 0)
+                o_daemon_ask(w, c);
+            return;
         }
         if (c->stall > w->cycle) {
             o_tick_at(w, c, c->stall);
@@ -271,6 +285,13 @@ static void find_producers(struct ocore *c, struct entry *e)
 static void window_dispatch(struct world *w, struct ocore *c)
 {
     uint32_t n = 0;
+    if (c->daemon == DAEMON_DUE && !c->cur)
+        c->daemon = DAEMON_DRAINS;
+    if (c->daemon >= DAEMON_DRAINS) {
+        if (c->daemon == DAEMON_DRAINS && c->state == CORE_RUN && c->window.n == 0 && c->buffer.n == 0)
+            o_daemon_ask(w, c);
+        return;
+    }
     if (c->stall > w->cycle && c->state == CORE_RUN) {
         o_tick_at(w, c, c->stall);
         return;
@@ -323,8 +344,11 @@ void o_core_tick(struct world *w, struct ocore *c)
     c->last_tick = w->cycle;
     if (c->state == CORE_PAUSE && c->resume <= w->cycle)
         c->state = CORE_RUN;
-    if (c->state == CORE_DONE)
+    if (c->state == CORE_DONE) {
+        if (c->daemon == DAEMON_DUE)
+            o_daemon_ask(w, c);
         return;
+    }
     if (o_is_serial(w)) {
         o_drain(w, c);
         o_serial_dispatch(w, c);

@@ -166,7 +166,8 @@ static void loop(struct world *w)
             o_dram_step(w, dram);
         } else {
             struct event e = o_heap_pop(&w->heap);
-            run_event(w, &e);
+            if (e.kind != EV_DAEMON_TIMER || !o_daemon_late(w)) /* it alone keeps nothing going */
+                run_event(w, &e);
         }
         if (++w->n_events % CHECK_EVERY == 0)
             o_check_all(w);

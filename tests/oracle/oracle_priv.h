@@ -21,7 +21,7 @@ enum ev_phase { PHASE_MESSAGE, PHASE_HOP, PHASE_TICK };   /* TICK: retire, woken
 
 enum ev_kind {
     /* global action */
-    EV_CALL, EV_KILL, EV_DECIDE, EV_REMAP,
+    EV_CALL, EV_KILL, EV_DECIDE, EV_REMAP, EV_DAEMON_TIMER, EV_DAEMON_END,
     /* messages to a core */
     EV_GRANT, EV_INV, EV_DOWN, EV_ANSWER,
     /* hops of a core */
@@ -216,6 +216,9 @@ struct steps {
     size_t n, cap, at;
 };
 enum core_state { CORE_RUN, CORE_CALL, CORE_PAUSE, CORE_DONE };
+/* kcompactd on a core: it is to run here; the core drains for it; the lock was asked for; the work is being done. */
+enum daemon_state { DAEMON_NONE, DAEMON_DUE, DAEMON_DRAINS, DAEMON_ASKED, DAEMON_RUNS };
+struct os_req;
 struct ocore {
     uint32_t k, process, asid;
     const struct oracle_stream *s;
@@ -249,6 +252,9 @@ struct ocore {
     uint32_t outstanding;
     bool in_pump, next_hop;
     cyc_t stall; /* interrupts keep it from dispatching until then */
+    enum daemon_state daemon;
+    struct os_req *daemon_asked;
+    bool dead;   /* its process ended while kcompactd was to run here */
 };
 
 /* --- shared side ------------------------------------------------------------------------------------------------------ */
@@ -277,7 +283,7 @@ struct dram_req {
 };
 struct os_req {
     struct ocore *core;
-    bool fault;
+    bool fault, daemon, dead; /* dead: nobody wants the answer any more */
     va_t va;
     unsigned error_code;
 };
@@ -321,6 +327,8 @@ struct world {
     cyc_t *lost;        /* [n] cycles that cores lose to interrupts */
     bool lock;
     struct list os_fifo; /* os_req */
+    struct o_node *node; /* daemon.c */
+    bool timer, daemon_busy, daemon_releases; /* a timer is set; a core has the work; the next release is its */
 
     struct oracle_arrival *arrival;
     size_t n_arrivals, cap_arrivals;
@@ -381,6 +389,15 @@ void o_compact_fini(struct world *w);
 void o_compact_discard(struct world *w);
 void o_compact_pay(struct world *w, struct ocore *c); /* the steps become the core's */
 void o_os_action(struct world *w, const struct event *e);
+void o_daemon_init(struct world *w);
+void o_daemon_look(struct world *w); /* in a global action: a core gets the work, if there is any */
+bool o_daemon_late(const struct world *w); /* a timer has nothing to do any more */
+void o_daemon_timer(struct world *w);
+void o_daemon_ask(struct world *w, struct ocore *c);
+void o_daemon_run(struct world *w, struct ocore *c);
+void o_daemon_done(struct world *w, struct ocore *c);
+void o_daemon_end(struct world *w);
+void o_daemon_killed(struct world *w, struct ocore *c);
 
 void o_bus_arrival(struct world *w, const struct event *e);
 void o_bus_grant(struct world *w);

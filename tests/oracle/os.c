@@ -32,7 +32,7 @@ static void decide(struct world *w)
 {
     while (!w->lock && w->os_fifo.n > 0) {
         struct os_req *q = o_list_take(&w->os_fifo, 0);
-        if (q->core->state == CORE_DONE) /* killed while it waited */
+        if (q->dead || (!q->daemon && (q->core->state == CORE_DONE || q->core->dead))) /* killed while it waited */
             continue;
         w->lock = true;
         if (!q->fault) {
@@ -61,6 +61,9 @@ void o_os_arrival(struct world *w, const struct event *e)
         if (!w->lock)
             o_broken(w, "core %u released a lock that nobody holds", e->core);
         w->lock = false;
+        if (w->daemon_releases)
+            o_global_action(w, EV_DAEMON_END, w->now, e->core, NULL);
+        w->daemon_releases = false;
     } else {
         o_list_push(&w->os_fifo, e->p);
     }
@@ -106,6 +109,10 @@ void o_os_answer(struct world *w, struct ocore *c, struct fault_answer *a)
 
 static void finish_fault(struct world *w, struct ocore *c)
 {
+    if (c->daemon == DAEMON_RUNS) {
+        o_daemon_done(w, c);
+        return;
+    }
     c->steps.n = c->steps.at = 0;
     c->handling = false;
     o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
@@ -228,10 +235,18 @@ static void kill_level1(struct level1 *l1)
 /* Whatever the core was doing is over; lines on their way still arrive. */
 static void kill_core(struct world *w, struct ocore *c)
 {
+    o_daemon_killed(w, c);
     if (c->state == CORE_DONE)
         return;
     c->state = CORE_DONE;
     c->finish = w->cycle;
+    if (c->daemon != DAEMON_NONE) { /* it ends when kcompactd has been here */
+        c->state = CORE_RUN;
+        c->dead = true;
+        c->at = c->s->n;
+        c->handling = false;
+        o_tick_at(w, c, w->cycle);
+    }
     for (size_t i = 0; i < c->window.n; i++)
         kill_parts(&((struct entry *)c->window.v[i])->data);
     if (c->cur) {
@@ -309,8 +324,20 @@ static bool decide_now(struct world *w, struct ocore *c, const struct os_req *q)
 void o_os_action(struct world *w, const struct event *e)
 {
     struct ocore *c = &w->core[e->core];
-    if (e->kind == EV_DECIDE && decide_now(w, c, e->p))
+    if (e->kind == EV_DAEMON_TIMER || e->kind == EV_DAEMON_END) {
+        (e->kind == EV_DAEMON_TIMER ? o_daemon_timer : o_daemon_end)(w);
         return;
+    }
+    if (e->kind == EV_CALL && ((const struct os_req *)e->p)->daemon) {
+        o_daemon_run(w, c);
+        return;
+    }
+    if (e->kind == EV_DECIDE) {
+        bool answered = decide_now(w, c, e->p);
+        o_daemon_look(w);
+        if (answered)
+            return;
+    }
     if (e->kind == EV_REMAP) {
         remap(w, c, e->p);
         return;
@@ -331,5 +358,7 @@ void o_os_action(struct world *w, const struct event *e)
         c->resume = w->cycle + w->m->vm.syscall_cycles;
         o_tick_at(w, c, c->resume);
     }
+    if (e->kind == EV_CALL)
+        o_daemon_look(w);
     o_send_shared(w, c, EV_RELEASE, 0, 0, NULL);
 }
