@@ -78,7 +78,7 @@ void objects_free(struct objects *o)
 
 void objects_time(struct objects *o, uint64_t ns) { slab_calls_time(o->calls, ns); }
 
-void objects_end(struct objects *o) { slab_replay_end(o->replay); }
+void objects_end(struct objects *o) { slab_calls_end(o->calls); }
 
 struct frame_map *objects_map(struct objects *o) { return o->map; }
 struct slab_sys *objects_slab(const struct objects *o) { return o->slab; }

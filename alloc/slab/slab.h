@@ -52,6 +52,8 @@ enum { SLAB_NAME = 64, KMALLOC_MAX_ORDER = 10 };
     X(READ_AFTER_FREE, "read_after_free") /* a free object was read: seen at the access only */ \
     X(LEAKED_OBJECT, "leaked_object") /* alive when its cache was destroyed or at the end */ \
     X(LEAKED_CACHE, "leaked_cache") /* destroyed while it has objects, or never destroyed; offset: how many */ \
+    X(LEAKED_AREA, "leaked_area") /* of vmalloc or kvmalloc (the name), never given back; offset: its bytes */ \
+    X(LEAKED_PAGES, "leaked_pages") /* a block of alloc_pages, never given back; offset: its pages */ \
     X(DEAD_CACHE, "dead_cache") /* an allocation from, or a call for, a cache that was destroyed */
 enum slab_finding_kind {
 #define SLAB_FINDING_ENUM(name, text) SLAB_##name,

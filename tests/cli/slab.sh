@@ -144,5 +144,34 @@ for design in slub slab; do
     "$prog" run -q -t large.mtt -s slab.design=$design -o quiet 2>err || fail "large without debugging"
     is quiet slab.found.leaked_object 0
 done
+# Areas and pages that nobody gives back, each with the record that asked for it; a kvmalloc that kmalloc served is an object.
+cat >areas.mtt <<'T'
+# mmulab trace 1
+vmalloc 0x1000 size=10000 gfp=0xcc0 call_site=1
+vmalloc 0x2000 size=20000 gfp=0xcc0 call_site=1
+alloc_pages 0x3000 size=16384 gfp=0xcc0 call_site=1
+alloc_pages 0x4000 size=4096 gfp=0xcc0 call_site=1
+kvmalloc 0x5000 5000 0xcc0 1
+kvmalloc 0x6000 8388608 0xcc0 1
+kvmalloc 0x7000 8388608 0xcc0 1
+vfree 0x1000 1
+free_pages 0x4000 1
+kvfree 0x7000 1
+vmalloc 0x2000 size=30000 gfp=0xcc0 call_site=1
+T
+# shellcheck disable=SC2086
+for how in "-t areas.mtt" "-s workload.kernel.events=areas.mtt -s workload.kernel.start=memory -s workload.kernel.placement=simulated -s workload.kernel.level=objects"; do
+    "$prog" run -q $how $debug -o areas >said 2>err || { fail "areas"; cat err; }
+    sed -n 's/.*"kind": "slab_leaked_\([a-z]*\)".*"cache": "\([^"]*\)".*"offset": \([0-9]*\).*"alloc_record": \([0-9]*\).*/\1 \2 \3 \4/p' areas/events.jsonl | grep -v '^object' >got
+    printf '%s\n' 'pages alloc_pages 4 2' 'area kvmalloc 8388608 5' 'area vmalloc 30000 10' | cmp -s - got || { fail "leaks of areas and pages"; cat got areas/events.jsonl; }
+    for record in 4 5 10; do # and the two areas' lists of pages
+        grep -F slab_leaked_object areas/events.jsonl | grep -qF "\"alloc_record\": $record" || { fail "objects left by record $record"; cat areas/events.jsonl; }
+    done
+    is areas slab.found.leaked_area 2
+    is areas slab.found.leaked_pages 1
+    is areas slab.found.leaked_object 3
+    "$prog" run -q $how -o quiet >/dev/null 2>err || fail "areas without debugging"
+    is quiet slab.found.leaked_area 0
+done
 [ $failed = 0 ] && echo "slab: PASS"
 exit $failed

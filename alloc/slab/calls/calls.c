@@ -14,6 +14,7 @@ enum held_kind { HELD_NOTHING, HELD_PAGES, HELD_AREA, HELD_KV, HELD_ELEMENT, HEL
 struct held { /* what a pointer of the trace stands for, if it is no object of slab_replay */
     uint64_t pointer, at; /* at: frame or linear address */
     uint64_t size, pool;
+    struct slab_who who;  /* asked for it */
     gfp_t gfp;
     uint8_t kind, order;
     uint16_t cpu;
@@ -331,7 +332,8 @@ static void object(struct slab_calls *c, enum slab_call call, const struct slab_
 
 static void request(struct slab_calls *c, enum slab_call call, const struct slab_event *e, uint64_t number)
 {
-    struct held *h = find_held(c, e->pointer), got = {.pointer = e->pointer, .size = e->size, .cpu = (uint16_t)e->cpu, .gfp = e->gfp};
+    struct held *h = find_held(c, e->pointer), got = {.pointer = e->pointer, .size = e->size, .cpu = (uint16_t)e->cpu, .gfp = e->gfp,
+                                                    .who = c->s->who};
     unsigned order = 0;
     va_t at = SLAB_NONE;
     if (h) {
@@ -422,6 +424,23 @@ uint64_t slab_calls_play(struct slab_calls *c, enum slab_call call, const struct
     }
     level(c);
     return c->cycles;
+}
+
+/* Objects out of kmalloc, kvmalloc's and pools' among them, are slab_report_leaks'. */
+static void report_leaks(const struct slab_calls *c)
+{
+    for (const struct held *h = c->held; h; h = h->hh.next)
+        if (h->kind == HELD_PAGES)
+            find_cache(c->s, SLAB_LEAKED_PAGES, "alloc_pages", UINT64_C(1) << h->order, h->who, (struct slab_who){0});
+        else if (h->kind == HELD_AREA || (h->kind == HELD_KV && is_vmalloc_address(c->v, (va_t){h->at})))
+            find_cache(c->s, SLAB_LEAKED_AREA, h->kind == HELD_AREA ? "vmalloc" : "kvmalloc", h->size, h->who, (struct slab_who){0});
+}
+
+void slab_calls_end(struct slab_calls *c)
+{
+    slab_replay_end(c->objects);
+    if (c->s->cfg.store_user)
+        report_leaks(c);
 }
 
 /* ---- looking at it ------------------------------------------------------------------------------------------------------ */

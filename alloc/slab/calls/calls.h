@@ -66,6 +66,9 @@ uint64_t slab_calls_play(struct slab_calls *c, enum slab_call call, const struct
                          uint64_t ns);
 void slab_calls_create_cache(struct slab_calls *c, const struct slab_event *e, const struct kmem_cache_args *args, uint64_t ns);
 
+/* The trace has ended: slab_replay_end, and with store_user the areas and pages that nobody gave back. */
+void slab_calls_end(struct slab_calls *c);
+
 /* Time went on without a call. */
 void slab_calls_time(struct slab_calls *c, uint64_t ns);
 

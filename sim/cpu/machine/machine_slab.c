@@ -87,7 +87,7 @@ void machine_slab_end(struct machine *m)
     if (!m->has_objects || m->objects_told)
         return;
     m->objects_told = true;
-    slab_replay_end(m->objects);
+    slab_calls_end(m->calls);
     slab_stats(m->slab);
     if (m->has_calls)
         slab_calls_add_stats_late(m->calls, m->stats);
