@@ -267,5 +267,7 @@ void frames_add_stats(const struct frame_map *map, struct stats *s);
  * the frame. Time and temporary memory: proportional to touched frames and n_frames / 8 bytes.
  */
 int frames_check(const struct frame_map *map, struct err *err);
+/* The part of it that looks at free memory: for a replay's map, in which what is in use has no records. */
+int frames_check_free(const struct frame_map *map, struct err *err);
 
 #endif

@@ -284,34 +284,49 @@ static int mark_pcp(void *ctx, uint64_t pfn, unsigned order)
     return twice == PFN_NONE.v ? 0 : BAD(c, "pfn %llu is twice on lists, of a CPU or of the zone", (ull)twice);
 }
 
-static int check_all(struct check *c)
+static int check_free(struct check *c)
 {
     const struct frame_map *map = c->map;
-    uint64_t allocated[FRAME_ZONES] = {0};
-    if (check_pageblocks(c))
-        return -1;
     for (unsigned i = 0; i < map->n_zones; i++)
         if (check_lists(c, &map->zones[i]) ||
             pcp_check(map, &map->zones[i], mark_pcp, c, &c->pcp[i], c->err))
             return -1;
-    for (unsigned i = 0; i < map->n_ranges; i++)
-        if (check_range(c, &map->ranges[i], &allocated[map->ranges[i].zone]))
-            return -1;
-    if (check_unmanaged(c) || check_totals(c, allocated))
-        return -1;
+    return 0;
+}
+
+static int check_promises(struct check *c)
+{
+    const struct frame_map *map = c->map;
     for (unsigned i = 0; map->ops->check && i < map->n_zones; i++)
         if (map->ops->check(map, &map->zones[i], c->err))
             return -1;
     return 0;
 }
 
-int frames_check(const struct frame_map *map, struct err *err)
+static int check_free_only(struct check *c) { return check_free(c) || check_promises(c) ? -1 : 0; }
+
+static int check_all(struct check *c)
+{
+    const struct frame_map *map = c->map;
+    uint64_t allocated[FRAME_ZONES] = {0};
+    if (check_pageblocks(c) || check_free(c))
+        return -1;
+    for (unsigned i = 0; i < map->n_ranges; i++)
+        if (check_range(c, &map->ranges[i], &allocated[map->ranges[i].zone]))
+            return -1;
+    return check_unmanaged(c) || check_totals(c, allocated) || check_promises(c) ? -1 : 0;
+}
+
+static int check(const struct frame_map *map, int (*what)(struct check *c), struct err *err)
 {
     struct check c = {.map = map, .err = err};
     c.listed = calloc((size_t)(map->n_frames / 64 + 1), sizeof *c.listed);
     if (!c.listed)
         return err_set(err, ERR_RUN, "out of host memory for checking the frame map");
-    int rc = check_all(&c);
+    int rc = what(&c);
     free(c.listed);
     return rc;
 }
+
+int frames_check(const struct frame_map *map, struct err *err) { return check(map, check_all, err); }
+int frames_check_free(const struct frame_map *map, struct err *err) { return check(map, check_free_only, err); }

@@ -527,8 +527,16 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
             snprintf(p->out->incomplete, sizeof p->out->incomplete, "%s", info.why ? info.why : "there may have been more");
     }
     p->out->ended_early = p->part == REPLAY_PRE;
-    if (p->part == REPLAY_PRE && got >= 0)
-        return err_set(err, ERR_RUN, "the recording ends before the snapshot was taken");
+    if (p->part == REPLAY_PRE && got >= 0) {
+        if (p->out->last_ns || p->out->lines.other) {
+            err_set(err, ERR_RUN, "the recording ends before the snapshot was taken, by what times.json says");
+            err_remedy(err, "is it whole, and do recording and snapshot belong together?");
+        } else {
+            err_set(err, ERR_USAGE, "this holds no events of a kernel");
+            err_remedy(err, "they are recorded with mmulab record --kernel; programs' traces are replayed with -t");
+        }
+        return err_at(err, p->q->events, 0, 0);
+    }
     if (p->part < REPLAY_AFTER)
         end_window(p);
     p->out->marks_without_state += p->q->marks.n_events - p->mark_event + p->q->marks.n_ps - p->mark_ps;
@@ -562,8 +570,8 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     set_next_marks(&p);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
-    else if ((!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
-             (q->before || move_on(&p, REPLAY_WINDOW, err) == 0) && (q->make || trace_open(&t, q->events, &opt, err) == 0))
+    else if ((q->make || trace_open(&t, q->events, &opt, err) == 0) && (!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
+             (q->before || move_on(&p, REPLAY_WINDOW, err) == 0))
         rc = all_records(&p, t, err);
     if (p.recorded)
         recorded_end(p.recorded, q->after, &out->recorded);

@@ -92,6 +92,7 @@ static bool give(struct simulate *s, uint64_t pfn, unsigned order)
 void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt)
 {
     uint64_t pages = 1ull << order;
+    s->st.allocs++;
     if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn || mt >= MIGRATE_TYPES) {
         s->st.failures++;
         return;
@@ -102,7 +103,6 @@ void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned m
             give(s, s->where[p] - 1, 0);
             s->where[p] = 0;
         }
-    s->st.allocs++;
     uint64_t ours = take(s, pfn, order, mt);
     if (ours == PFN_NONE.v) {
         s->st.failures++;

@@ -105,8 +105,9 @@ static void check_snapshot(const struct machine_root *r, struct config_checker *
             config_fail(ck, gives[i].keys, "the snapshot says how large memory is and how it is laid out: leave out the other key");
     if (m->ageing.recipe != AGEING_NONE)
         config_fail(ck, "memory.ageing.recipe memory.ageing.snapshot", "memory starts aged by a recipe or as a snapshot, not both");
-    if (r->workload.kernel.events)
-        config_fail(ck, "workload.kernel.events memory.ageing.snapshot", "a recorded kernel starts from its own snapshot");
+    if (r->workload.kernel.events && r->workload.kernel.start == KERNEL_FROM_SNAPSHOT)
+        config_fail(ck, "memory.ageing.snapshot workload.kernel.events",
+                    "a recorded kernel starts from its own snapshot; workload.kernel.before names another");
 }
 
 static void check_machine(const void *root, struct config_checker *ck)
@@ -118,9 +119,12 @@ static void check_machine(const void *root, struct config_checker *ck)
     const struct workload_kernel *k = &r->workload.kernel;
     if (k->level == KERNEL_OBJECTS && k->placement != KERNEL_SIMULATED)
         config_fail(ck, "workload.kernel.level workload.kernel.placement", "objects need the placement \"simulated\"");
+    else if (k->level == KERNEL_PAGES && k->placement != KERNEL_SIMULATED)
+        config_fail(ck, "workload.kernel.level workload.kernel.placement", "pages served by a whole kernel need the placement \"simulated\"");
     if (k->start == KERNEL_FROM_MEMORY && (k->level == KERNEL_BLOCKS || k->placement != KERNEL_SIMULATED))
-        config_fail(ck, "workload.kernel.start workload.kernel.level",
-                    "only what is simulated, pages or objects, can start from the machine's memory");
+        config_fail(ck, "workload.kernel.start workload.kernel.placement workload.kernel.level",
+                    "only pages or objects that are simulated can start from the machine's memory: it needs the placement "
+                    "\"simulated\" and the level \"pages\" or \"objects\"");
     check_calls(r, ck);
     check_marks(r, ck);
     const struct slab_config *slab = &r->m.slab;
@@ -171,7 +175,8 @@ static void check_machine(const void *root, struct config_checker *ck)
         config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
                     (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
     if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events && k->start == KERNEL_FROM_SNAPSHOT)
-        config_fail(ck, "memory.ageing.recipe workload.kernel.events", "a recorded kernel starts from its own snapshot");
+        config_fail(ck, "memory.ageing.recipe workload.kernel.start",
+                    "a recorded kernel starts from its own snapshot, which cannot be aged; the start \"memory\" takes the machine's memory");
     check_snapshot(r, ck);
     if (mmu_config_check(&r->m.mmu, &err) < 0)
         config_fail_err(ck, &err);

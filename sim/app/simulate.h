@@ -48,6 +48,7 @@ struct simulated {
     struct machine *machine; /* as it stands at the end; NULL after SIMULATED_NOT and _UNWRITTEN */
     uint64_t events;         /* lines in events.jsonl */
     char partial[512];       /* a trace that may not be whole, and why; "" none */
+    char lines[640];         /* ... what of its text is not in the replay; "" */
     char idle[400];          /* of a kernel's recording: nothing in it was replayed, and why; "" */
     uint64_t replayed;       /* of a kernel's recording: its events */
 };

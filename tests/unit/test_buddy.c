@@ -355,6 +355,27 @@ static uint32_t some_free(const struct frame_map *m, unsigned *order)
     ck_abort_msg("no free block");
 }
 
+/* Where nothing in use has a record: what is free is still looked at, lost frames are not. */
+START_TEST(planted_in_free_memory)
+{
+    struct err e = {0};
+    unsigned o;
+    struct frame_map *m = busy_map();
+    pfn_t p = frames_alloc(m, GFP_ALL, 0, FRAME_TAG_ANON);
+    m->frames[p.v].state = FRAME_NONE;
+    ck_assert_msg(frames_check_free(m, &e) == 0, "%s", e.message);
+    uint32_t f = some_free(m, &o);
+    m->frames[f].next = f;
+    ck_assert_int_eq(frames_check_free(m, &e), -1);
+    ck_assert_msg(strstr(e.message, "points back") != NULL, "said: %s", e.message);
+    frame_map_free(m);
+    m = busy_map();
+    m->zones[ZONE_DMA].nr_free[10]++;
+    ck_assert_int_eq(frames_check_free(m, &e), -1);
+    frame_map_free(m);
+}
+END_TEST
+
 START_TEST(planted_in_lists)
 {
     unsigned o;
@@ -461,6 +482,7 @@ int main(void)
     TCase *v = tcase_create("verifier");
     tcase_add_test(v, planted_in_frames);
     tcase_add_test(v, planted_in_lists);
+    tcase_add_test(v, planted_in_free_memory);
     tcase_add_test(v, planted_unmerged_buddies);
     tcase_add_test_raise_signal(v, double_free_asserts, 6);
     tcase_add_test_raise_signal(v, wrong_order_asserts, 6);

@@ -47,8 +47,9 @@ int image_check(const struct snapshot *s, struct err *err)
     const struct snap_zone *z[SNAP_ZONES];
     unsigned n = 0;
     if (!s->has_map || !s->has_info) {
-        err_set(err, ERR_USAGE, "%s.%s is missing", s->prefix, s->has_map ? "zoneinfo" : "pfnmap");
-        return err_remedy(err, "a replay starts from the page map and zoneinfo of one moment");
+        err_set(err, ERR_USAGE, "%s.%s is missing or empty", s->prefix, s->has_map ? "zoneinfo" : "pfnmap");
+        return err_remedy(err, "a replay starts from the page map and zoneinfo of one moment: workload.kernel.before names them, workload.kernel.start "
+                               "\"memory\" needs none");
     }
     if (s->nodes > FRAME_NODES)
         return err_set(err, ERR_USAGE, "%s.zoneinfo has %u nodes; a replay follows up to %d", s->prefix, s->nodes, FRAME_NODES);

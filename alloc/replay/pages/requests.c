@@ -192,13 +192,13 @@ static void give_first(struct requests *q, uint64_t pfn, unsigned order)
 void requests_alloc(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned order, gfp_t gfp)
 {
     uint64_t pages = 1ull << order;
+    q->st.allocs++;
     if (order > q->map->max_order || pfn >= q->n || pages > q->n - pfn) {
         q->st.failures++;
         return;
     }
     on_cpu(q, cpu);
     give_first(q, pfn, order);
-    q->st.allocs++;
     pfn_t got = frames_alloc(q->map, gfp, order, gfp & __GFP_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL);
     if (pfn_is_none(got)) {
         q->st.failures++;

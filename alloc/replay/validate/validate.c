@@ -1,8 +1,8 @@
 #include "replay/validate/validate.h"
 
+#include "replay/before/folder.h"
 #include "replay/validate/validate_rows.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,59 +76,6 @@ double validate_percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * 
 
 /* ---- the files of a folder ------------------------------------------------------------------------------------------ */
 
-static bool ends(const char *s, const char *end)
-{
-    size_t n = strlen(s), k = strlen(end);
-    return n > k && !strcmp(s + n - k, end);
-}
-
-static bool looks_like_events(const char *name)
-{
-    static const char *const kinds[] = {".perf", ".perf.txt", ".ftrace", ".ftrace.txt", "perf.data", ".mtr"};
-    static const char *const packed[] = {"", ".zst", ".xz", ".gz", ".bz2"};
-    char want[32];
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        for (size_t k = 0; k < sizeof packed / sizeof packed[0]; k++) {
-            snprintf(want, sizeof want, "%s%s", kinds[i], packed[k]);
-            if (ends(name, want) || !strcmp(name, want))
-                return true;
-        }
-    return false;
-}
-
-/* FOLDER/FOLDER.perf is the recording's own; else the first by name, its text before other forms. */
-static unsigned rank(const char *folder, const char *name)
-{
-    size_t n = strlen(folder);
-    while (n > 1 && folder[n - 1] == '/')
-        n--;
-    size_t start = n;
-    while (start > 0 && folder[start - 1] != '/')
-        start--;
-    bool own = !strncmp(name, folder + start, n - start) && name[n - start] == '.';
-    bool text = strstr(name, ".perf") || strstr(name, ".ftrace");
-    return (own ? 0u : 2u) + (text ? 0u : 1u);
-}
-
-/* Allocated; NULL. */
-static char *find_events(const char *folder)
-{
-    struct dirent **list;
-    const char *best = NULL;
-    char *path = NULL;
-    int n = scandir(folder, &list, NULL, alphasort);
-    for (int i = 0; i < n; i++)
-        if (looks_like_events(list[i]->d_name) && (!best || rank(folder, list[i]->d_name) < rank(folder, best)))
-            best = list[i]->d_name;
-    if (best && asprintf(&path, "%s/%s", folder, best) < 0)
-        path = NULL;
-    for (int i = 0; i < n; i++)
-        free(list[i]);
-    if (n >= 0)
-        free(list);
-    return path;
-}
-
 bool validate_is_recording(const char *path)
 {
     static const char *const files[] = {"times.json", "before.zoneinfo", "before.buddyinfo", "after.zoneinfo", "after.buddyinfo"};
@@ -140,7 +87,7 @@ bool validate_is_recording(const char *path)
         if (found)
             return true;
     }
-    char *events = find_events(path);
+    char *events = recording_events(path);
     free(events);
     return events != NULL;
 }
@@ -181,7 +128,7 @@ static void read_times(struct validate_case *c, const char *path)
 int validate_folder(const char *path, const struct validate_sink *sink, struct err *err)
 {
     char name[4096];
-    struct validate_case c = {.sink = sink, .events = find_events(path), .p = calloc(1, sizeof *c.p)};
+    struct validate_case c = {.sink = sink, .events = recording_events(path), .p = calloc(1, sizeof *c.p)};
     int rc = c.p ? 0 : err_set(err, ERR_RUN, "out of memory");
     for (unsigned i = 0; i < 2 && rc == 0; i++) {
         struct reading r = {&c, i};

@@ -1,5 +1,6 @@
 #include "app/kernel/kernel_memory.h"
 
+#include "app/machine_start.h"
 #include "frames/measure/fragmentation.h"
 #include "frames/measure/survey.h"
 
@@ -7,8 +8,9 @@ int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root
 {
     struct buddy_config buddy = root->m.buddy;
     struct compact_config c;
+    bool snapshot = root->m.memory.ageing.snapshot != NULL;
     buddy.cpus = root->m.cpu.count;
-    if (frame_map_new(&m->map, &root->m.memory, &buddy, err) < 0)
+    if ((snapshot ? memory_start(&m->map, &root->m, &m->aged, err) : frame_map_new(&m->map, &root->m.memory, &buddy, err)) < 0)
         return -1;
     if (buddy.compaction && compacts) {
         compact_config_defaults(&c);
@@ -19,8 +21,8 @@ int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root
         m->scan_cycles = buddy.compact_scan_cycles;
         m->move_cycles = buddy.migrate_cycles + root->m.slab.cost.copy_page;
     }
-    m->is_aged = root->m.memory.ageing.recipe != AGEING_NONE;
-    return m->is_aged ? frames_age(m->map, &root->m.memory.ageing, root->m.sim.seed, &m->aged, err) : 0;
+    m->is_aged = snapshot || root->m.memory.ageing.recipe != AGEING_NONE;
+    return m->is_aged && !snapshot ? frames_age(m->map, &root->m.memory.ageing, root->m.sim.seed, &m->aged, err) : 0;
 }
 
 uint64_t kernel_memory_stall(void *self)

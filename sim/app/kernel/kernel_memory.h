@@ -1,5 +1,5 @@
 /*
- * Where a replay of calls starts that has no snapshot: the machine's memory as memory.* and buddy.* say, aged if asked for, with
+ * Where a replay starts that has no snapshot of its own: the machine's memory as memory.* and buddy.* say, aged or as a snapshot if asked for, with
  * direct compaction if buddy.compaction. And how that memory stands at the end, as statistics.
  */
 #ifndef APP_KERNEL_MEMORY_H

@@ -3,6 +3,8 @@
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
 #include "app/kernel/kernel_memory.h"
+#include "app/kernel/kernel_paths.h"
+#include "app/kernel/kernel_unused.h"
 #include "app/machine_root.h"
 #include "app/progress.h"
 #include "app/result/aged.h"
@@ -57,6 +59,7 @@ struct kernel_run {
     struct result *result;
     struct series *series;
     const struct snapshot *before;
+    const struct frame_map *map; /* from begin to end */
     struct stats *stats;
     struct progress progress;
     uint64_t events, time_ps;
@@ -72,7 +75,8 @@ struct kernel_run {
     struct marks marks;
     struct param_list mark_events, mark_times; /* the configuration's, ascending; ours */
     bool begun, written;
-    struct err err;
+    bool checks, broken; /* --check; it found what `unsound` says */
+    struct err err, unsound;
 };
 
 /* ---- objects ------------------------------------------------------------------------------------------------------------ */
@@ -146,6 +150,7 @@ static void on_begin(void *self, const struct frame_map *map)
         slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
     series_sample(r->series, r->events);
     r->begun = true;
+    r->map = map;
     /* Of a recorded kernel nothing but the snapshot's map of frames tells what stands where. */
     if (!r->from_memory && !r->before->has_map)
         return;
@@ -160,6 +165,15 @@ static void on_begin(void *self, const struct frame_map *map)
         memory_series_sample(r->memory_series, r->events, r->time_ps);
 }
 
+/* --check: the lists, books and objects of our side, at every row of the maps of memory and at the end. */
+static bool sound(struct kernel_run *r, const struct frame_map *map)
+{
+    bool whole = r->from_memory || (r->k->placement == KERNEL_SIMULATED && r->k->level == KERNEL_PAGES);
+    if (r->checks && !r->broken)
+        r->broken = (whole ? frames_check(map, &r->unsound) : frames_check_free(map, &r->unsound)) < 0 || (r->replay->objects && slab_check(objects_slab(r->replay->objects), &r->unsound) < 0);
+    return !r->broken;
+}
+
 static int on_tick(void *self, uint64_t events, uint64_t ns)
 {
     struct kernel_run *r = self;
@@ -167,8 +181,11 @@ static int on_tick(void *self, uint64_t events, uint64_t ns)
     r->time_ps = ns * PS_A_NS;
     if (r->begun && series_due(r->series, events))
         series_sample(r->series, events);
-    if (r->begun && memory_series_due(r->memory_series, events))
+    if (r->begun && memory_series_due(r->memory_series, events)) {
         memory_series_sample(r->memory_series, events, r->time_ps);
+        if (!sound(r, r->map))
+            return 1;
+    }
     progress_update(&r->progress, events, r->time_ps);
     return progress_interrupted() != 0;
 }
@@ -236,6 +253,10 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     char digest[CONFIG_HASH_BUF], hash[24], reason[2400];
     uint64_t value;
     struct err ignored;
+    if (!sound(r, map)) {
+        why = &r->unsound;
+        rc = -1;
+    }
     r->events = p->records[REPLAY_PRE] + p->records[REPLAY_SYNC] + p->records[REPLAY_WINDOW];
     if (p->ns)
         r->time_ps = p->ns * PS_A_NS;
@@ -330,36 +351,13 @@ static int start_from_memory(struct kernel_run *r, const struct machine_root *ro
         return -1;
     }
     if (r->memory.is_aged) {
-        aged_write(result_event(r->result, 0, "aged"), &r->memory.aged);
+        aged_write(result_event(r->result, 0, root->m.memory.ageing.snapshot ? "snapshot" : "aged"), &r->memory.aged);
         result_event_end(r->result);
     }
     return 0;
 }
 
-/* ---- snapshot and times ------------------------------------------------------------------------------------------------- */
-
-/* FOLDER/before of the events, unless the configuration names another. */
-static char *before_prefix(const struct workload_kernel *k)
-{
-    char *p;
-    const char *slash = strrchr(k->events, '/');
-    if (k->before && *k->before)
-        return strdup(k->before);
-    if (asprintf(&p, "%.*sbefore", (int)(slash ? slash - k->events + 1 : 0), k->events) < 0)
-        return NULL;
-    return p;
-}
-
-static char *times_path(const char *prefix)
-{
-    char *p, *found;
-    const char *slash = strrchr(prefix, '/');
-    if (asprintf(&p, "%.*stimes.json", (int)(slash ? slash - prefix + 1 : 0), prefix) < 0)
-        return NULL;
-    found = snapshot_find(p);
-    free(p);
-    return found;
-}
+/* ---- what is told ------------------------------------------------------------------------------------------------------- */
 
 static void summary(const struct kernel_run *r, const char *dir)
 {
@@ -375,8 +373,6 @@ static void summary(const struct kernel_run *r, const char *dir)
     if (r->marks.n || p->marks_without_state)
         printf("  marks         %" PRIu64 " written below proc/marks, %" PRIu64 " not met\n", r->marks.n < MARKS_MAX ? r->marks.n : MARKS_MAX,
                p->marks_without_state);
-    if (p->lines.unparsed)
-        printf("  lines not understood: %" PRIu64 ", the first is line %" PRIu64 "\n", p->lines.unparsed, p->lines.first_unparsed);
     if (!r->from_memory)
         printf("  recorded      allocated again %" PRIu64 ", freed again %" PRIu64 "\n", p->recorded.alloc_again, p->recorded.free_again);
     if (!r->objects && r->k->placement == KERNEL_SIMULATED && r->k->level == KERNEL_PAGES) {
@@ -426,6 +422,19 @@ static const char *idle(const struct kernel_run *r, bool objects, bool times)
     return "";
 }
 
+/* What is missing of a recording's text; "": nothing. */
+static void tell_lines(const struct trace_kernel_lines *l, const char *path, char *text, size_t size)
+{
+    int n = 0;
+    *text = '\0';
+    if (l->unparsed)
+        n = snprintf(text, size, "%.200s:%" PRIu64 ": the first of %" PRIu64 " lines (of %" PRIu64 ") that were not understood and are left out", path,
+                     l->first_unparsed, l->unparsed, l->lines);
+    if (l->lost && n >= 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, "%s%.200s: %" PRIu64 " events were lost while recording; larger buffers (--buffer) lose none",
+                 n ? "; " : "", path, l->lost);
+}
+
 /* The whole recording is replayed: what says which part of programs is simulated has no meaning here. */
 static int no_part(const struct sim_config *s, struct err *err)
 {
@@ -439,17 +448,23 @@ static int no_part(const struct sim_config *s, struct err *err)
 enum simulated_end kernel_simulate(const struct simulation *s, struct simulated *out, bool tell)
 {
     const struct machine_root *root = config_root(s->config);
-    const struct workload_kernel *k = &root->workload.kernel;
+    struct workload_kernel kernel = root->workload.kernel;
+    const struct workload_kernel *k = &kernel;
     struct kernel_run r = {.s = s, .k = k, .replay = calloc(1, sizeof *r.replay), .made_up = root->workload.calls.count != 0,
-                           .memory_rows = root->output.memory_rows};
+                           .memory_rows = root->output.memory_rows, .checks = root->m.sim.checks};
     struct snapshot *before = NULL;
     struct snap_times times;
     struct err err = {0};
     r.from_memory = r.made_up || k->start == KERNEL_FROM_MEMORY;
-    char *prefix = r.from_memory ? NULL : before_prefix(k), *when = prefix ? times_path(prefix) : NULL;
+    struct kernel_paths paths;
+    bool found = kernel_paths_init(&paths, k, !r.from_memory, &err) == 0;
+    const char *prefix = paths.before, *when = paths.times;
+    kernel.events = paths.events;
     int rc = -1;
     *out = (struct simulated){.end = SIMULATED_NOT};
-    if (!r.replay || (!prefix && !r.from_memory)) {
+    if (!found)
+        goto done;
+    if (!r.replay) {
         err_set(&err, ERR_RUN, "out of memory");
         goto done;
     }
@@ -488,10 +503,15 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
     rc = replay_run(&q, r.replay, &err);
     progress_end(&r.progress);
     out->replayed = r.events;
+    if (r.broken) {
+        err = r.unsound;
+        rc = -1;
+    }
     if (rc == 0 && !r.replay->stopped) {
         const char *why = idle(&r, r.objects, when);
         if (r.replay->incomplete[0])
             snprintf(out->partial, sizeof out->partial, "%.280s is incomplete: %s", k->events, r.replay->incomplete);
+        tell_lines(&r.replay->lines, k->events, out->lines, sizeof out->lines);
         if (*why)
             snprintf(out->idle, sizeof out->idle, "nothing was replayed: %.150s %s", k->events, why);
     }
@@ -516,8 +536,7 @@ done:
     stats_free(r.stats);
     snapshot_free(before);
     free(r.replay);
-    free(prefix);
-    free(when);
+    kernel_paths_fini(&paths);
     return out->end;
 }
 
@@ -530,12 +549,15 @@ bool kernel_wanted(const struct config *c)
 int kernel_run(const struct simulation *s)
 {
     struct simulated r;
+    kernel_tell_unused(s->config, s->label, stderr);
     switch (kernel_simulate(s, &r, !s->quiet)) {
     case SIMULATED_WHOLE:
         if (r.idle[0])
             fprintf(stderr, "mmulab %s: warning: %s\n", s->label, r.idle);
         if (r.partial[0])
             fprintf(stderr, "mmulab %s: warning: %s; what is there was replayed\n", s->label, r.partial);
+        if (r.lines[0])
+            fprintf(stderr, "mmulab %s: warning: %s\n", s->label, r.lines);
         return 0;
     case SIMULATED_INTERRUPTED: return 128 + r.sig;
     case SIMULATED_PART: {

@@ -31,8 +31,8 @@ static const char help_text[] =
     "  -q, --quiet        no summary\n"
     "  -h, --help\n\n"
     "Then:\n"
-    "  scripts/validate DIR                                        our model against what this kernel did\n"
-    "  mmulab run -s workload.kernel.events=DIR/NAME.perf.zst ...  replay it; docs/kernel-replay.md\n";
+    "  scripts/validate DIR                           our model against what this kernel did\n"
+    "  mmulab run -s workload.kernel.events=DIR ...   replay it; docs/kernel-replay.md\n";
 
 struct options {
     char *dir;
