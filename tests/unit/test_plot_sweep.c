@@ -197,7 +197,8 @@ START_TEST(mistakes)
         {{"sweep_lines", "s", "--where", "entries=65"}, "never \"65\" in this sweep; it is 64, 256, 1024"},
         {{"sweep_lines", "s", "-z", "dma"}, "free_blocks"},
         {{"sweep_lines", "s", "s"}, "mmulab diff compares two sweeps"},
-        {{"tlb_misses", "s"}, "it is a sweep"},
+        {{"tlb_misses", "s", "s"}, "it is a sweep"},
+        {{"tlb_misses", "s"}, "36 points of the sweep in one picture cannot be told apart; choose up to 8 with --where mmu.stlb.entries=VALUE"},
         {{"tlb_misses", "s", "--by", "trace"}, "are for sweeps"},
     };
     for (size_t i = 0; i < ARRAY_LEN(t); i++) {

@@ -3,6 +3,7 @@
 #include "app/plot/cmd_plot.h"
 #include "app/plot/plot.h"
 #include "app/plot/plot_run.h"
+#include "app/plot/sweep/points.h"
 #include "app/result/result.h"
 #include "app/sweepdb/sweepdb.h"
 #include "config/text.h"
@@ -18,7 +19,8 @@
 
 static const char help_text[] =
     "usage: mmulab plot KIND DIR... [-f svg|png|pdf|term] [-o FILE]\n"
-    "       mmulab plot sweep_KIND DIR [-s NAME] [-x AXIS] [--by AXIS] [--panel AXIS] [--where KEY=VALUE]... [-o FILE]\n"
+    "       mmulab plot KIND SWEEP [--where KEY=VALUE]...     its points compared, up to 8\n"
+    "       mmulab plot sweep_KIND SWEEP [-s NAME] [-x AXIS] [--by AXIS] [--panel AXIS] [--where KEY=VALUE]... [-o FILE]\n"
     "       mmulab plot list [DIR]\n"
     "\n"
     "Draws a picture of a result folder with gnuplot; several folders (up to 8) are compared in one picture.\n"
@@ -48,6 +50,7 @@ static const char help_text[] =
 
 struct options {
     const char *format, *output;
+    const char *home; /* where plots/ is without -o */
 };
 
 static const char *const formats[] = {"svg", "png", "pdf", "term"};
@@ -105,7 +108,7 @@ static int place(struct plot *p, const struct options *o, char *folder, size_t s
             result_safe_name(extra + 1, sizeof extra - 1, name);
         }
         snprintf(p->stem, sizeof p->stem, "%s%s%s", p->kind->name, extra, p->n_runs > 1 ? "_compare" : "");
-        if (snprintf(folder, size, "%s/plots", p->run[0].dir) >= (int)size)
+        if (snprintf(folder, size, "%s/plots", o->home) >= (int)size)
             return err_set(err, ERR_USAGE, "the name of the folder is too long");
         if (mkdir(folder, 0777) && errno != EEXIST) {
             err_set(err, ERR_USAGE, "cannot make the folder \"%.300s\": %s", folder, strerror(errno));
@@ -154,6 +157,16 @@ static void terminal_size(struct plot *p)
 
 static void copy_hash(char out[9], const char *hash) { snprintf(out, 9, "%.8s", hash ? hash : "unknown"); }
 
+static void copy_name(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (; *text && n + 1 < size; text++) /* names go into titles: nothing that is not printable */
+        out[n++] = (unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f ? '?' : *text;
+    while (n && ((unsigned char)out[n - 1] & 0xc0) == 0x80 && n + 1 == size)
+        n--; /* do not cut inside a character */
+    out[n] = '\0';
+}
+
 /* Short name of a folder, and with `parts` 2 its parent's name too. */
 static void short_name(char *out, size_t size, const char *dir, unsigned parts)
 {
@@ -164,27 +177,25 @@ static void short_name(char *out, size_t size, const char *dir, unsigned parts)
         parts -= *at == '/';
     }
     at += *at == '/';
-    size_t n = 0;
-    for (; *at && n + 1 < size; at++) /* names go into titles: nothing that is not printable */
-        out[n++] = (unsigned char)*at < 0x20 || (unsigned char)*at == 0x7f ? '?' : *at;
-    while (n && ((unsigned char)out[n - 1] & 0xc0) == 0x80 && n + 1 == size)
-        n--; /* do not cut inside a character */
-    out[n] = '\0';
+    copy_name(out, size, at);
     free(real);
 }
 
 static bool of_sweep(const struct plot *p) { return p->kind->table && !strcmp(p->kind->table, PLOT_SWEEP); }
 
-static int open_run(struct plot *p, struct plot_run *r, const char *dir, struct err *err)
+static int open_run(struct plot *p, struct plot_run *r, const char *dir, const char *label, struct err *err)
 {
     char path[4096], config[9], trace[9];
     r->dir = dir;
-    short_name(r->name, sizeof r->name, dir, 1);
+    if (label)
+        copy_name(r->name, sizeof r->name, label);
+    else
+        short_name(r->name, sizeof r->name, dir, 1);
     if (of_sweep(p)) /* the kind itself opens the table */
         return sweepdb_find(dir, err);
     if (result_stats_load(&r->stats, dir, err)) {
         if (sweepdb_is(dir))
-            err_remedy(err, "it is a sweep: draw sweep_lines, sweep_bars or sweep_heatmap, or a point in its folder points/");
+            err_remedy(err, "it is a sweep: draw it alone, or points in its folder points/");
         return -1;
     }
     copy_hash(config, json_flat_get(&r->stats, "config_hash"));
@@ -204,13 +215,18 @@ static int open_run(struct plot *p, struct plot_run *r, const char *dir, struct 
     return 0;
 }
 
-static int open_runs(struct plot *p, char **dirs, size_t n, struct err *err)
+/* `label`s instead of the folders' names; NULL: none. */
+static int open_runs(struct plot *p, char **dirs, char **label, size_t n, struct err *err)
 {
+    if (!(p->run = calloc(n, sizeof *p->run)))
+        return err_set(err, ERR_RUN, "out of memory");
     for (size_t i = 0; i < n; i++) {
         p->n_runs++;
-        if (open_run(p, &p->run[i], dirs[i], err))
+        if (open_run(p, &p->run[i], dirs[i], label ? label[i] : NULL, err))
             return -1;
     }
+    if (label)
+        return 0;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             if (!strcmp(p->run[i].name, p->run[k].name)) {
@@ -269,12 +285,33 @@ static int draw(struct plot *p, const char *folder, struct err *err)
     return 0;
 }
 
-static int run_plot(struct plot *p, const struct options *o, char **dirs, size_t n, struct err *err)
+static void close_runs(struct plot *p)
+{
+    for (size_t i = 0; i < p->n_runs; i++) {
+        json_flat_free(&p->run[i].stats);
+        if (p->run[i].has_table)
+            table_close(&p->run[i].table);
+    }
+    free(p->run);
+}
+
+static int run_plot(struct plot *p, struct options *o, char **dirs, size_t n, struct err *err)
 {
     char folder[4096];
-    if (open_runs(p, dirs, n, err) || place(p, o, folder, sizeof folder, err))
-        return -1;
-    return draw(p, folder, err);
+    struct plot_points points = {0};
+    bool spread = !of_sweep(p) && n == 1 && sweepdb_is(dirs[0]); /* a sweep's points, side by side */
+    if (p->n_where && !of_sweep(p) && !spread) {
+        err_set(err, ERR_USAGE, "--where chooses points of a sweep, and \"%.300s\" is none", dirs[0]);
+        return err_remedy(err, "name the sweep's folder alone");
+    }
+    o->home = dirs[0];
+    int rc = spread ? plot_points_open(&points, dirs[0], p->where, p->n_where, err) : 0;
+    if (rc == 0 && !(rc = open_runs(p, spread ? points.dir : dirs, points.label, spread ? points.n : n, err)) &&
+        !(rc = place(p, o, folder, sizeof folder, err)))
+        rc = draw(p, folder, err);
+    close_runs(p);
+    plot_points_close(&points);
+    return rc;
 }
 
 static int parse_format(const char *text, enum plot_format *out, struct err *err)
@@ -298,8 +335,8 @@ static int usage(struct err *err, const char *what)
 static int check_options(const struct plot *p, struct err *err)
 {
     const char *x = p->x_name;
-    if (!of_sweep(p) && (p->by || p->panel || p->per || p->n_where || p->log_y)) {
-        err_set(err, ERR_USAGE, "--by, -y, --panel, --per, --where and --log-y are for sweeps");
+    if (!of_sweep(p) && (p->by || p->panel || p->per || p->log_y)) {
+        err_set(err, ERR_USAGE, "--by, -y, --panel, --per and --log-y are for sweeps");
         return err_remedy(err, "sweep_lines, sweep_bars and sweep_heatmap have them");
     }
     static const char *const of_zones[] = {"free_blocks", "order_surface", "unusable_index", "extfrag_index"};
@@ -373,16 +410,8 @@ int cmd_plot(int argc, char **argv)
         rc = check_options(&p, &err);
     if (!rc && n > PLOT_RUNS_MAX)
         rc = usage(&err, "more than 8 folders in one picture cannot be told apart");
-    if (!rc && !(p.run = calloc(n, sizeof *p.run)))
-        rc = err_set(&err, ERR_RUN, "out of memory");
     terminal_size(&p);
     if (!rc)
         rc = run_plot(&p, &o, argv + optind + 1, n, &err);
-    for (size_t i = 0; i < p.n_runs; i++) {
-        json_flat_free(&p.run[i].stats);
-        if (p.run[i].has_table)
-            table_close(&p.run[i].table);
-    }
-    free(p.run);
     return rc ? cmd_error("plot", &err) : 0;
 }

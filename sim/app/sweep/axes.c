@@ -335,8 +335,8 @@ int sweep_axes_read(struct sweep_axes *out, const struct config *c, const char *
     size_t before = diag_count(d);
     *out = (struct sweep_axes){0};
     const struct config_node *section = config_section(c, "sweep");
-    static const char *const names[] = {"axes", "zip", "traces", "seeds", "exclude", NULL};
-    const struct config_node *member[5] = {0};
+    static const char *const names[] = {"axes", "zip", "traces", "seeds", "exclude", "pictures", NULL}; /* of pictures: plot/sweep/pictures.h */
+    const struct config_node *member[6] = {0};
     for (const struct config_node *m = section ? section->child : NULL; m; m = m->next) {
         size_t i = 0;
         while (names[i] && strcmp(names[i], m->key) != 0)

@@ -3,6 +3,7 @@
 #include "app/cmd_error.h"
 #include "app/kernel/kernel_run.h"
 #include "app/machine_root.h"
+#include "app/plot/sweep/pictures.h"
 #include "app/sweep/cmd_sweep.h"
 #include "app/sweep/collect.h"
 #include "app/sweep/estimate.h"
@@ -22,6 +23,7 @@ struct options {
     size_t n_set, n_trace;
     unsigned jobs, status;
     bool commands, dry_run, retry, quiet;
+    struct sweep_pictures pictures;
 };
 
 static void help(FILE *f)
@@ -135,7 +137,7 @@ static bool has_work(const struct config *c, const struct sweep_axes *axes)
 }
 
 /* Reads the configuration and makes the plan's texts; 0, or the exit code after telling what is wrong. */
-static int compose(const struct options *o, int argc, char **argv, char **text, char **host)
+static int compose(struct options *o, int argc, char **argv, char **text, char **host)
 {
     struct diag *d = diag_new();
     struct config *c = NULL;
@@ -143,7 +145,8 @@ static int compose(const struct options *o, int argc, char **argv, char **text, 
     struct err err;
     int code = 2;
     struct config_request req = {.path = o->config, .set = o->set, .n_set = o->n_set};
-    if (config_load(&c, machine_config_schema(), &req, d) < 0 || sweep_axes_read(&axes, c, o->trace, o->n_trace, d) < 0) {
+    if (config_load(&c, machine_config_schema(), &req, d) < 0 || sweep_axes_read(&axes, c, o->trace, o->n_trace, d) < 0 ||
+        sweep_pictures_read(&o->pictures, c, d) < 0) {
         diag_print(d, stderr);
     } else if (!axes.n) {
         fprintf(stderr, "mmulab sweep: error: nothing is varied; write a section \"sweep\" with \"axes\", \"traces\" or \"seeds\" "
@@ -234,7 +237,7 @@ static int run_local(const struct options *o, struct sweep_folder *f, const stru
         collect_free(&c);
         return cmd_error("sweep", &err);
     }
-    bool failed = c.count[POINT_FAILED] > 0 || pool.lost;
+    bool failed = c.count[POINT_FAILED] > 0 || pool.lost, some = c.count[POINT_OK] > 0;
     if (c.count[POINT_OK] == p->n)
         folder_drop_warm(f);
     if (!o->quiet)
@@ -242,7 +245,8 @@ static int run_local(const struct options *o, struct sweep_folder *f, const stru
     else if (pool.lost)
         fprintf(stderr, "mmulab sweep: the workers of %zu points were killed again and again\n", pool.lost);
     collect_free(&c);
-    return pool.sig ? 128 + pool.sig : failed ? 3 : 0;
+    int drawn = some && !pool.sig ? sweep_pictures_draw(&o->pictures, o->output) : 0;
+    return pool.sig ? 128 + pool.sig : failed ? 3 : drawn;
 }
 
 static unsigned online_cores(void)
@@ -319,6 +323,7 @@ int cmd_sweep(int argc, char **argv)
         code = sweep(&o, text, host);
     free(text);
     free(host);
+    sweep_pictures_free(&o.pictures);
     free(o.set);
     free(o.trace);
     return code;

@@ -67,6 +67,10 @@ int sweepdb_axis(const struct sweepdb *d, const char *word, struct err *err);
 /* The place of a value ("1MiB" is "1024KiB"); -1 with err, which lists them. */
 int sweepdb_value(const struct sweepdb *d, size_t axis, const char *text, struct err *err);
 
+/* Which points have the values of "KEY=VALUE"s (several of one key: any of them); all without any. A flag a point, to be freed;
+ * NULL and err if one names nothing, or no point has them all. */
+bool *sweepdb_where(const struct sweepdb *d, const char *const *where, size_t n, struct err *err);
+
 /* "mmu.stlb.entries 96, trace gzip.mtr, seed 2" */
 void sweepdb_point_text(const struct sweepdb *d, const struct sweepdb_point *p, char *out, size_t size);
 

@@ -9,41 +9,8 @@
 
 static int filter(struct sweep_view *v, const struct plot *p, struct err *err)
 {
-    struct sweepdb *d = &v->db;
-    bool *keep = must_alloc(d->n_axes * d->n_points, sizeof *keep); /* axis by value; an axis has at most a value a point */
-    bool *asked = must_alloc(d->n_axes, sizeof *asked);
-    int rc = 0;
-    for (size_t i = 0; i < p->n_where && rc == 0; i++) {
-        const char *eq = strchr(p->where[i], '=');
-        char key[200];
-        if (!eq || eq == p->where[i] || (size_t)(eq - p->where[i]) >= sizeof key) {
-            err_set(err, ERR_USAGE, "--where takes KEY=VALUE, not \"%.100s\"", p->where[i]);
-            rc = -1;
-            break;
-        }
-        snprintf(key, sizeof key, "%.*s", (int)(eq - p->where[i]), p->where[i]);
-        int a = sweepdb_axis(d, key, err), at = a < 0 ? -1 : sweepdb_value(d, (size_t)a, eq + 1, err);
-        if (at < 0) {
-            rc = -1;
-            break;
-        }
-        asked[a] = keep[(size_t)a * d->n_points + (size_t)at] = true;
-    }
-    size_t left = 0;
-    v->in = must_alloc(d->n_points, sizeof *v->in);
-    for (size_t i = 0; i < d->n_points && rc == 0; i++) {
-        v->in[i] = true;
-        for (size_t a = 0; a < d->n_axes; a++)
-            v->in[i] &= !asked[a] || keep[a * d->n_points + d->point[i].at[a]];
-        left += v->in[i];
-    }
-    free(keep);
-    free(asked);
-    if (rc == 0 && !left) {
-        err_set(err, ERR_USAGE, "no point of the sweep has all that --where asks for");
-        rc = err_at(err, d->path, 0, 0);
-    }
-    return rc;
+    v->in = sweepdb_where(&v->db, p->where, p->n_where, err);
+    return v->in ? 0 : -1;
 }
 
 /* ---- which axes ---- */
