@@ -88,7 +88,9 @@ if xzcat "$events" >"$dir/whole.perf" 2>/dev/null; then
     { cat "$dir/cut.perf"; echo "sh-7 [000] ..... ${last}tracing_mark_write: half way"; tail -n +20001 "$dir/all.perf"; } >"$dir/marked.perf"
     for name in cut marked; do
         for placement in simulated predict; do
-            "$mmulab" run -s "workload.kernel.events=$dir/$name.perf" -s "workload.kernel.before=$kernel/before" -s workload.kernel.level=pages \
+            level=pages
+            [ $placement = simulated ] || level=blocks
+            "$mmulab" run -s "workload.kernel.events=$dir/$name.perf" -s "workload.kernel.before=$kernel/before" -s workload.kernel.level=$level \
                 -s workload.kernel.placement=$placement -s "output.mark_events=[20000, 1, 20000]" -s "output.mark_times=[0s, 450ms]" \
                 -o "$dir/$name-$placement" >"$dir/text" 2>&1 || fail "$name: exit $? $(cat "$dir/text")"
         done
