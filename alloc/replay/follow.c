@@ -264,11 +264,21 @@ void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable)
     mark_pages(f, pfn, order, movable ? FRAME_TAG_ANON : FRAME_TAG_KERNEL);
 }
 
+/* The kernel does not have this block on the list where it stands here: it was taken without an event, or the event was lost. */
+static void not_free(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype list)
+{
+    unsigned order = f->map->frames[pfn].order;
+    f->st.passed_over += f->counting;
+    free_list_del(f->map, z, pfn, order, list);
+    old_clear(f, pfn);
+    mark_taken(f, pfn, order);
+}
+
 /*
  * The kernel passed over this free block, so it is not on the list of type `not`: its pageblock has another type, the likelier
- * of the others. Where events showed the type the block is not free: it was taken without an event, or the event was lost.
+ * of the others. Where events showed the type the block is not free.
  */
-static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not)
+static void evict_to(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not, enum migratetype to)
 {
     uint8_t shown = f->shown[pfn >> f->map->pageblock_order];
     if (shown & SHOWN_MAYBE_RESERVED && z->reserved_highatomic < highatomic_most(f->map, z)) {
@@ -279,15 +289,16 @@ static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratety
         return;
     }
     if ((shown & SHOWN_LEVEL) == SHOWN_SURELY) {
-        unsigned order = f->map->frames[pfn].order;
-        f->st.passed_over += f->counting;
-        free_list_del(f->map, z, pfn, order, not);
-        old_clear(f, pfn);
-        mark_taken(f, pfn, order);
+        not_free(f, z, pfn, not);
         return;
     }
     f->st.evicted++;
-    retype(f, pfn, not == MIGRATE_MOVABLE ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE, false);
+    retype(f, pfn, to, false);
+}
+
+static void evict(struct follow *f, struct zone *z, uint64_t pfn, enum migratetype not)
+{
+    evict_to(f, z, pfn, not, not == MIGRATE_MOVABLE ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE);
 }
 
 /*
@@ -303,15 +314,8 @@ static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have
             evict(f, z, p, mt);
     bool was_old = old_get(f, head);
     list = free_list_head(z, have, mt);
-    for (uint32_t kept = list; (p = map->frames[kept].next) != list && p != head;) {
-        if (was_old && old_get(f, p)) { /* old blocks have no known order among themselves */
-            kept = p;
-            continue;
-        }
-        bool moves = kept != list && kept >> map->pageblock_order == p >> map->pageblock_order;
+    while ((p = map->frames[list].next) != list && p != head && !(was_old && old_get(f, p))) /* old blocks have no known order among themselves */
         evict(f, z, p, mt);
-        kept = moves ? list : kept; /* it may have gone with its pageblock */
-    }
 }
 
 /* Blocks that the kernel must have lacked if it took one of order `have`: the smaller ones, and known ones before `head`. */
@@ -322,7 +326,8 @@ static uint64_t lacking(const struct follow *f, struct zone *z, uint64_t head, u
     uint32_t list = free_list_head(z, have, mt);
     for (unsigned o = order; o < have; o++)
         n += z->nr_free_mt[o][mt];
-    for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head; p = frames[p].next)
+    bool was_old = old_get(f, head);
+    for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head && !(was_old && old_get(f, p)); p = frames[p].next)
         n += !old_get(f, p);
     return n;
 }
@@ -334,10 +339,7 @@ static void not_merged(struct follow *f, struct zone *z, uint64_t pfn, unsigned 
     const struct frame *b = &f->map->frames[buddy];
     if (buddy >= f->map->n_frames || b->state != FRAME_FREE || b->order != order)
         return;
-    f->st.passed_over += f->counting;
-    free_list_del(f->map, z, buddy, order, list_type(f, pageblock_get(f->map, buddy)));
-    old_clear(f, buddy);
-    mark_taken(f, buddy, order);
+    not_free(f, z, buddy, list_type(f, pageblock_get(f->map, buddy)));
 }
 
 /* The kernel found nothing of this order or above on the lists of type mt. */
@@ -350,6 +352,29 @@ static void learn_empty(struct follow *f, struct zone *z, unsigned order, enum m
     for (unsigned o = order; o <= map->max_order && n <= UNSEEN_MOST; o++)
         for (uint32_t list = free_list_head(z, o, mt), p; (p = map->frames[list].next) != list;)
             evict(f, z, p, mt);
+}
+
+/*
+ * Where a type's own lists were empty the kernel looked through the others' by its table: at the order of the block that it took, those
+ * before that block's have nothing. A steal begins with the smallest order: below the block's nobody has anything.
+ */
+static void learn_passed(struct follow *f, struct zone *z, const struct follow_foreign *e)
+{
+    struct frame_map *map = f->map;
+    uint64_t n = 0;
+    uint32_t list, p;
+    unsigned least = e->owner ? e->block_order : e->order;
+    for (unsigned t = 0; t < MIGRATE_PCPTYPES; t++)
+        for (unsigned o = least; o <= e->block_order; o++)
+            n += o < e->block_order || buddy_fallback_before(e->wanted, t, e->from) ? z->nr_free_mt[o][t] : 0;
+    for (unsigned t = 0; n <= UNSEEN_MOST && t < MIGRATE_PCPTYPES; t++) {
+        for (unsigned o = least; o < e->block_order; o++)
+            for (list = free_list_head(z, o, t); (p = map->frames[list].next) != list;)
+                not_free(f, z, p, t);
+        if (buddy_fallback_before(e->wanted, t, e->from))
+            for (list = free_list_head(z, e->block_order, t); (p = map->frames[list].next) != list;)
+                evict_to(f, z, p, t, e->from);
+    }
 }
 
 /* ---- fallbacks --------------------------------------------------------------------------------------------------------- */
@@ -375,7 +400,8 @@ static void close_fallback(struct follow *f)
     f->fallback.pfn = PFN_NONE.v;
 }
 
-/* Our rule's answer, before the kernel's block is taken. */
+/* Our rule's answer, before the kernel's block is taken. Which block stands first is a guess where its list position is not known: then the
+ * rule is asked whether it would claim the kernel's. */
 static void foretell(struct follow *f, struct zone *z, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt)
 {
     enum rmqueue_mode mode = cpu < FOLLOW_CPUS ? (enum rmqueue_mode)f->mode[cpu] : RMQUEUE_NORMAL;
@@ -385,6 +411,8 @@ static void foretell(struct follow *f, struct zone *z, uint64_t cpu, uint64_t pf
                                            .known = c.kind != FALLBACK_NONE && !old_get(f, c.pfn)};
     if (c.kind == FALLBACK_CLAIM_PART)
         f->fallback.frame = smallest_within(f->map, c.pfn, order);
+    if (!f->fallback.known && mode != RMQUEUE_STEAL && (c.kind == FALLBACK_CLAIM_PART || c.kind == FALLBACK_STEAL))
+        f->fallback.kind = buddy_worth_claiming(f->map, z, pfn, pageblock_get(f->map, pfn), mt) ? FALLBACK_CLAIM_PART : FALLBACK_STEAL;
 }
 
 void follow_other(struct follow *f, uint64_t cpu)
@@ -577,6 +605,9 @@ void follow_extfrag(struct follow *f, const struct follow_foreign *e)
             foretell(f, z, e->cpu, e->pfn, e->order, e->wanted);
     }
     compare_fallback(f, e);
+    struct zone *in = e->pfn < map->n_frames ? image_zone(map, e->pfn) : NULL;
+    if (in && e->sure && map->mobility && e->order <= e->block_order && e->block_order <= map->max_order && e->wanted < MIGRATE_PCPTYPES)
+        learn_passed(f, in, e);
     if (!z)
         return;
     f->st.extfrag_taken += f->counting;

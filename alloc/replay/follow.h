@@ -50,7 +50,7 @@
     X(part_claims, "... that claimed a pageblock in use") \
     X(steals, "... that left the pageblock its type") \
     X(foreseen, "... for which the type's own lists had nothing here either") \
-    X(foreseen_kind, "... and our rule claimed or stole as the kernel did") \
+    X(foreseen_kind, "... and our rule claimed or stole as the kernel did (asked of the kernel's block where the position of ours is not known)") \
     X(foreseen_block, "... out of a block of the same order and type") \
     X(foreseen_known, "... whose list position is known") \
     X(foreseen_frame, "... whose frame our rule named") \

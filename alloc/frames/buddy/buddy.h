@@ -32,8 +32,12 @@ struct fallback_choice {
 };
 struct fallback_choice buddy_fallback_choice(struct frame_map *map, struct zone *z, unsigned order, enum migratetype mt, unsigned flags,
                                              enum rmqueue_mode mode);
+/* Does a request of type mt look for memory of type `first` before that of type `then`? */
+bool buddy_fallback_before(enum migratetype mt, enum migratetype first, enum migratetype then);
 /* Is there a block of `order` of another type whose pageblock mt could claim? (find_suitable_fallback, claimable) */
 bool buddy_may_claim(const struct frame_map *map, const struct zone *z, unsigned order, enum migratetype mt);
+/* May the pageblock around frame `pfn`, of type `from`, be claimed for mt: is at least half of it free or alike? */
+bool buddy_worth_claiming(const struct frame_map *map, const struct zone *z, uint64_t pfn, enum migratetype from, enum migratetype mt);
 /* move_freepages_block: all free blocks of pfn's pageblock to the lists of `to`, and its type; false if it is not wholly in z. */
 bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, enum migratetype from,
                           enum migratetype to);

@@ -22,6 +22,11 @@ static enum migratetype find_fallback(const struct zone *z, unsigned order, enum
     return MIGRATE_TYPES;
 }
 
+bool buddy_fallback_before(enum migratetype mt, enum migratetype first, enum migratetype then)
+{
+    return mt < MIGRATE_PCPTYPES && first == fallbacks[mt][0] && then == fallbacks[mt][1];
+}
+
 /* Small blocks are not worth retyping a pageblock for movable requests: those can be moved away again later. */
 static bool may_claim(const struct frame_map *map, unsigned order, enum migratetype mt)
 {
@@ -78,8 +83,7 @@ bool buddy_move_pageblock(struct frame_map *map, struct zone *z, uint64_t pfn, e
     return true;
 }
 
-/* May the pageblock around free block `pfn` be claimed for mt: is at least half of it free or alike? */
-static bool worth_claiming(const struct frame_map *map, const struct zone *z, uint64_t pfn, enum migratetype from, enum migratetype mt)
+bool buddy_worth_claiming(const struct frame_map *map, const struct zone *z, uint64_t pfn, enum migratetype from, enum migratetype mt)
 {
     uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), end = start + pages;
     if (start < z->start || end > z->end)
@@ -126,7 +130,7 @@ static bool choose_claim(struct frame_map *map, struct zone *z, unsigned order, 
         if (c->kind == FALLBACK_CLAIM_WHOLE)
             return true;
         c->looked_at++;
-        if (worth_claiming(map, z, c->pfn, c->from, mt))
+        if (buddy_worth_claiming(map, z, c->pfn, c->from, mt))
             return true;
     }
     return false;
