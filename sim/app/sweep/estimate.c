@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRY_POINTS = 3, TRY_REFERENCES = 200000, TRY_SECONDS = 5 };
+enum { TRY_POINTS = 3, TRY_REFERENCES = 200000, START_REFERENCES = 1000, TRY_SECONDS = 5 };
 
 struct kin { /* points that replay the same */
     const char *trace;
@@ -103,8 +103,9 @@ static void from_host(struct work *w, const struct sweep_folder *f, const struct
 /* ---- by trying ---- */
 
 struct tried {
-    uint64_t references;
+    uint64_t references, memory;
     bool whole;
+    double seconds, busy; /* elapsed; of the processor */
 };
 
 /* References of all traces of a point, 0 if one does not tell. */
@@ -157,37 +158,67 @@ static int try_kernel(const struct simulation *s, struct tried *t)
     return end == SIMULATED_WHOLE || end == SIMULATED_INTERRUPTED;
 }
 
-static int try_programs(const struct simulation *s, struct tried *t)
+static int try_programs(const struct simulation *s, uint64_t references, struct tried *t)
 {
     struct machine_root *root = config_root(s->config);
     uint64_t limit = root->m.sim.limit;
     struct simulated r;
-    root->m.sim.limit = limit && limit < TRY_REFERENCES ? limit : TRY_REFERENCES;
+    root->m.sim.limit = limit && limit < references ? limit : references;
     int ok = simulate(s, &r) == SIMULATED_WHOLE;
     t->references = ok ? machine_references(r.machine) : 0;
     t->whole = ok && (t->references < root->m.sim.limit || limit == root->m.sim.limit);
     return ok;
 }
 
-static void __attribute__((noreturn)) child(struct sweep_point *pt, const char *path, int out)
+static void __attribute__((noreturn)) child(struct sweep_point *pt, const char *path, uint64_t references, int out)
 {
     struct workload_trace trace = {.path = pt->trace_path, .core = -1};
     struct simulation s = {.config = pt->config, .trace = &trace, .n_trace = pt->trace_path ? 1 : 0, .output = path,
                            .label = "try", .quiet = true, .inline_decoding = true};
     struct tried t = {0};
-    int ok = kernel_wanted(pt->config) ? try_kernel(&s, &t) : try_programs(&s, &t);
+    int ok = kernel_wanted(pt->config) ? try_kernel(&s, &t) : try_programs(&s, references, &t);
     ok = ok && write(out, &t, sizeof t) == (ssize_t)sizeof t;
     _exit(ok ? 0 : 1);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double seconds_of(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
+
+/* Up to so many references, in a process of its own; false: it does not run. */
+static bool try_once(struct sweep_point *pt, const char *out, uint64_t references, struct tried *t)
+{
+    int pipes[2], status = 1;
+    struct rusage use = {0};
+    double from = now();
+    *t = (struct tried){0};
+    if (pipe(pipes))
+        return false;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        child(pt, out, references, pipes[1]);
+    close(pipes[1]);
+    ssize_t n = pid > 0 ? read(pipes[0], t, sizeof *t) : 0;
+    close(pipes[0]);
+    if (pid > 0)
+        wait4(pid, &status, 0, &use);
+    t->seconds = now() - from;
+    t->busy = seconds_of(use.ru_utime) + seconds_of(use.ru_stime);
+    t->memory = (uint64_t)use.ru_maxrss * 1024;
+    return n == (ssize_t)sizeof *t && status == 0 && t->references;
 }
 
 static void try_point(struct work *w, const struct sweep_plan *p, const char *kin, size_t index)
 {
     char folder[] = "/tmp/mmulab-estimate-XXXXXX", out[sizeof folder + 8];
     struct sweep_point pt;
-    struct tried t = {0};
-    int pipes[2], status = 1;
-    struct rusage use = {0};
-    struct timespec from, to;
+    struct tried t, start;
     plan_point(p, index, &pt);
     uint64_t length = pt.config && !kernel_wanted(pt.config) ? length_of(&pt) : 0;
     if (!pt.config || !mkdtemp(folder)) {
@@ -195,26 +226,14 @@ static void try_point(struct work *w, const struct sweep_plan *p, const char *ki
         return;
     }
     snprintf(out, sizeof out, "%s/out", folder);
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    fflush(NULL);
-    pid_t pid = pipe(pipes) == 0 ? fork() : -1;
-    if (pid == 0)
-        child(&pt, out, pipes[1]);
-    if (pid > 0) {
-        close(pipes[1]);
-        ssize_t n = read(pipes[0], &t, sizeof t);
-        close(pipes[0]);
-        wait4(pid, &status, 0, &use);
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
-        if (n == (ssize_t)sizeof t && status == 0 && t.references) {
-            w->e->unknown += !t.whole && !length;
-            if (!t.whole && length > t.references)
-                seconds *= (double)length / (double)t.references;
-            seen(w, kin, seconds, (uint64_t)use.ru_maxrss * 1024);
-            seen_disk(w, out);
-            w->e->tried++;
-        }
+    if (try_once(&pt, out, TRY_REFERENCES, &t)) {
+        double seconds = t.seconds;
+        w->e->unknown += !t.whole && !length;
+        seen_disk(w, out);
+        if (!t.whole && length > t.references && try_once(&pt, out, START_REFERENCES, &start))
+            seconds = estimate_whole(t.seconds, t.busy, t.references, start.busy, start.references, length);
+        seen(w, kin, seconds, t.memory);
+        w->e->tried++;
     }
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     plan_point_free(&pt);

@@ -21,4 +21,15 @@ struct estimate {
 void estimate_points(struct estimate *e, const struct sweep_folder *f, const struct sweep_plan *p,
                      const struct sweep_point *point, const size_t *todo, size_t n_todo);
 
+/*
+ * Elapsed seconds of `length` references, of which the first `references` took `seconds` and the processor `busy` seconds, the
+ * first `few` of them `few_busy`: what a point costs however long it is (start, configuration, files) does not grow with it.
+ */
+static inline double estimate_whole(double seconds, double busy, uint64_t references, double few_busy, uint64_t few, uint64_t length)
+{
+    if (length <= references || references <= few || busy <= few_busy)
+        return seconds;
+    return seconds + (busy - few_busy) / (double)(references - few) * (double)(length - references);
+}
+
 #endif

@@ -1,0 +1,3 @@
+if(TARGET app)
+  mmulab_check(test_estimate DEPS app)
+endif()
