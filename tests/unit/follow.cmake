@@ -1,0 +1,1 @@
+mmulab_check(test_follow DEPS replay TIMEOUT 60)
