@@ -1,0 +1,1 @@
+mmulab_check(test_callers DEPS replay)
