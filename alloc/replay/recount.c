@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MOST = 1 << 30 };
+enum { FRAMES_MOST = 1 << 30, PENDING = 8192 /* so far lines may stand out of order: the reader's QUEUE_MOST */ };
+
+struct page_event { uint64_t when; unsigned long long pfn, order; bool alloc, in; };
+
+struct counting {
+    struct recount *c;
+    const struct snap_times *t;
+    uint8_t *last, *window;           /* of each frame: 1 allocated, 2 freed */
+    struct page_event ring[PENDING];  /* by time, lines of one time as they stand */
+    unsigned first, n;
+};
 
 /* A copy that sscanf may read. */
 struct text { char s[2048]; };
@@ -48,44 +58,65 @@ static uint64_t time_before(const char *s, const char *event)
     return sec * 1000000000ull + strtoull(frac, NULL, 10);
 }
 
-static void touch(struct recount *c, uint8_t *last, uint8_t *window, unsigned long long pfn, unsigned long long order, bool alloc,
-                  bool in)
+static void touch(struct counting *k, const struct page_event *e)
 {
     bool again = false;
-    if (order > 20 || pfn + (1ull << order) > FRAMES_MOST)
+    uint8_t now = e->alloc ? 1 : 2;
+    if (e->order > 20 || e->pfn + (1ull << e->order) > FRAMES_MOST)
         return;
-    for (unsigned long long p = pfn; p < pfn + (1ull << order); p++) {
-        again |= last[p] == (alloc ? 1 : 2);
-        last[p] = alloc ? 1 : 2;
-        if (in)
-            window[p] = last[p];
+    for (unsigned long long p = e->pfn; p < e->pfn + (1ull << e->order); p++) {
+        again |= k->last[p] == now;
+        k->last[p] = now;
+        if (e->in)
+            k->window[p] = now;
     }
-    if (alloc)
-        c->alloc_again += again;
+    if (e->alloc)
+        k->c->alloc_again += again;
     else
-        c->free_again += again;
+        k->c->free_again += again;
 }
 
-static void one_line(struct recount *c, const struct snap_times *t, uint8_t *last, uint8_t *window, const char *s)
+static struct page_event *pending(struct counting *k, unsigned i) { return &k->ring[(k->first + i) % PENDING]; }
+
+static void oldest(struct counting *k)
 {
+    touch(k, pending(k, 0));
+    k->first = (k->first + 1) % PENDING;
+    k->n--;
+}
+
+static void later(struct counting *k, struct page_event e)
+{
+    if (k->n == PENDING)
+        oldest(k);
+    unsigned i = k->n++;
+    for (; i > 0 && pending(k, i - 1)->when > e.when; i--)
+        *pending(k, i) = *pending(k, i - 1);
+    *pending(k, i) = e;
+}
+
+static void one_line(struct counting *k, const char *s)
+{
+    struct recount *c = k->c;
+    const struct snap_times *t = k->t;
     const char *e = strstr(s, "mm_page_");
-    unsigned long long pfn, order;
+    struct page_event page = {0};
     if (!e)
         return;
-    bool alloc = !strncmp(e, "mm_page_alloc:", 14), freed = !strncmp(e, "mm_page_free:", 13);
-    bool locked = !strncmp(e, "mm_page_alloc_zone_locked:", 26);
-    uint64_t when = t && (alloc || freed || locked) ? time_before(s, e) : 0;
-    bool in = !t || (when > t->before_end && when < t->after_start);
-    c->page_alloc += alloc;
+    bool freed = !strncmp(e, "mm_page_free:", 13), locked = !strncmp(e, "mm_page_alloc_zone_locked:", 26);
+    page.alloc = !strncmp(e, "mm_page_alloc:", 14);
+    page.when = page.alloc || freed || locked ? time_before(s, e) : 0;
+    page.in = !t || (page.when > t->before_end && page.when < t->after_start);
+    c->page_alloc += page.alloc;
     c->page_free += freed;
     c->zone_locked += locked;
     c->drain += !strncmp(e, "mm_page_pcpu_drain:", 19);
     c->extfrag += !strncmp(e, "mm_page_alloc_extfrag:", 22);
-    c->window_zone_locked += locked && in;
-    c->window_page_alloc += alloc && in;
-    if ((alloc || freed) && number_after(e, " pfn=", &pfn) && number_after(e, " order=", &order) && pfn &&
-        (!t || when < t->after_start))
-        touch(c, last, window, pfn, order, alloc, in);
+    c->window_zone_locked += locked && page.in;
+    c->window_page_alloc += page.alloc && page.in;
+    if ((page.alloc || freed) && number_after(e, " pfn=", &page.pfn) && number_after(e, " order=", &page.order) && page.pfn &&
+        (!t || page.when < t->after_start))
+        later(k, page);
 }
 
 static void compare(struct recount *c, const uint8_t *window, const struct snapshot *after)
@@ -106,26 +137,34 @@ int recount_text(struct recount *out, const char *events, const struct snap_time
                  struct err *err)
 {
     struct trace_input *in = NULL;
-    uint8_t *last = image_sparse(FRAMES_MOST), *window = image_sparse(FRAMES_MOST);
+    struct counting *k = calloc(1, sizeof *k);
     struct text text;
     const char *line;
     size_t len;
     int got = -1;
     *out = (struct recount){0};
-    if (!last || !window)
+    if (!k || !(k->last = image_sparse(FRAMES_MOST)) || !(k->window = image_sparse(FRAMES_MOST))) {
         err_set(err, ERR_RUN, "out of memory");
-    else if (trace_input_open(&in, events, err) == 0)
+    } else if (trace_input_open(&in, events, err) == 0) {
+        k->c = out;
+        k->t = times;
         while ((got = trace_input_line(in, &line, &len, err)) > 0) {
             if (len >= sizeof text.s)
                 len = sizeof text.s - 1;
             memcpy(text.s, line, len);
             text.s[len] = '\0';
-            one_line(out, times, last, window, text.s);
+            one_line(k, text.s);
         }
+        while (k->n)
+            oldest(k);
+    }
     if (got == 0 && after && after->has_map && after->pages <= FRAMES_MOST)
-        compare(out, window, after);
+        compare(out, k->window, after);
     trace_input_close(in);
-    image_sparse_free(last, FRAMES_MOST);
-    image_sparse_free(window, FRAMES_MOST);
+    if (k) {
+        image_sparse_free(k->last, FRAMES_MOST);
+        image_sparse_free(k->window, FRAMES_MOST);
+    }
+    free(k);
     return got < 0 ? -1 : 0;
 }

@@ -20,7 +20,8 @@ struct table {
     FILE *json;
     struct json_out j;
     bool all;
-    const char *name; /* of the recording */
+    char **name; /* of the recordings so far, the last is the present one's */
+    size_t names;
     struct group group[GROUPS_MOST];
     unsigned groups;
     unsigned rows, off, skipped, broken;
@@ -102,7 +103,7 @@ static void json_row(struct table *t, const struct validate_row *r)
     if (!t->json)
         return;
     json_begin_object(&t->j, NULL);
-    json_str(&t->j, "case", t->name);
+    json_str(&t->j, "case", t->name[t->names - 1]);
     json_str(&t->j, "metric", r->metric);
     if (r->verdict == VALIDATE_SKIPPED && !r->undecided) {
         json_null(&t->j, "model");
@@ -150,17 +151,63 @@ static void on_broken(void *self, const struct err *why)
 
 /* ---- one recording ---------------------------------------------------------------------------------------------------- */
 
+static bool name_taken(const struct table *t, const char *name)
+{
+    for (size_t i = 0; i < t->names; i++)
+        if (!strcmp(t->name[i], name))
+            return true;
+    return false;
+}
+
+/* The last `parts` of a path. */
+static const char *last_parts(const char *path, unsigned parts)
+{
+    const char *at = path + strlen(path);
+    while (at > path && (at[-1] != '/' || --parts))
+        at--;
+    return at;
+}
+
+/* A recording's case: its folder's name, with as many folders above it as tell it from those before; "NAME #2" of the same again. */
+static int name_case(struct table *t, const char *path, struct err *err)
+{
+    char *whole = strdup(path), *name = NULL, **more = realloc(t->name, (t->names + 1) * sizeof *more);
+    const char *end = "";
+    bool ok = more && whole;
+    if (more)
+        t->name = more;
+    for (size_t n = ok ? strlen(whole) : 0; n > 1 && whole[n - 1] == '/'; n--)
+        whole[n - 1] = '\0';
+    if (ok && (!strcmp(last_parts(whole, 1), ".") || !strcmp(last_parts(whole, 1), ".."))) {
+        char *full = realpath(whole, NULL);
+        if (full) {
+            free(whole);
+            whole = full;
+        }
+    }
+    for (unsigned parts = 1; ok && end != whole; parts++) {
+        end = last_parts(whole, parts);
+        free(name);
+        name = strdup(end);
+        ok = name != NULL;
+        if (ok && !name_taken(t, name))
+            break;
+    }
+    for (unsigned k = 2; ok && name && name_taken(t, name); k++) {
+        free(name);
+        ok = asprintf(&name, "%s #%u", last_parts(whole, 1), k) >= 0;
+    }
+    free(whole);
+    if (!ok)
+        return err_set(err, ERR_RUN, "out of memory");
+    t->name[t->names++] = name;
+    return 0;
+}
+
 static int one(struct table *t, const char *path, struct err *err)
 {
-    char name[256];
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    size_t start = n;
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    snprintf(name, sizeof name, "%.*s", (int)(n - start), path + start);
-    t->name = name;
+    if (name_case(t, path, err) < 0)
+        return -1;
     t->groups = 0;
     printf("%s\n  %-42s %12s %12s %9s %8s %8s %8s  verdict\n", path, "metric", "model", "kernel", "tolerance", "next", "textbook",
            "nothing");
@@ -260,6 +307,9 @@ int cmd_validate(int argc, char **argv)
         }
         free(text);
     }
+    for (size_t i = 0; i < t.names; i++)
+        free(t.name[i]);
+    free(t.name);
     bool nothing = code == 0 && t.rows == t.skipped && !t.broken;
     if (code == 0 && (t.off || t.broken || nothing))
         code = 1;

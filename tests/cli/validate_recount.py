@@ -94,7 +94,7 @@ class Events:
         end = ns(times["after_snapshot_start"]) if times else 1 << 62
         self.lost = self.alloc_again = self.free_again = 0
         self.window = {}
-        last, self.last = {}, {}
+        last, self.last, pages = {}, {}, []
         path = next((p for p in sorted(os.listdir(folder)) if re.search(r"\.(perf|ftrace)(\.txt)?(\.\w+)?$", p)), None)
         self.path = path
         for line in text_of(os.path.join(folder, path)).splitlines() if path else []:
@@ -110,8 +110,8 @@ class Events:
                 self.window[event] = self.window.get(event, 0) + 1
             if event not in ("mm_page_alloc", "mm_page_free") or when >= end:
                 continue
-            pfn, alloc = int(m[4], 0), event == "mm_page_alloc"
-            order = int(re.search(r" order=(\d+)", line)[1])
+            pages.append((when, int(m[4], 0), int(re.search(r" order=(\d+)", line)[1]), event == "mm_page_alloc", inside))
+        for when, pfn, order, alloc, inside in sorted(pages, key=lambda page: page[0]):  # lines of one time as they stand
             if pfn == 0:
                 continue
             again = False
