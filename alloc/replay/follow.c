@@ -318,7 +318,7 @@ static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have
         evict(f, z, p, mt);
 }
 
-/* Blocks that the kernel must have lacked if it took one of order `have`: the smaller ones, and known ones before `head`. */
+/* Blocks that the kernel must have lacked if it took one of order `have`: what learn() takes off. */
 static uint64_t lacking(const struct follow *f, struct zone *z, uint64_t head, unsigned have, unsigned order, enum migratetype mt)
 {
     const struct frame *frames = f->map->frames;
@@ -328,7 +328,7 @@ static uint64_t lacking(const struct follow *f, struct zone *z, uint64_t head, u
         n += z->nr_free_mt[o][mt];
     bool was_old = old_get(f, head);
     for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head && !(was_old && old_get(f, p)); p = frames[p].next)
-        n += !old_get(f, p);
+        n++;
     return n;
 }
 
