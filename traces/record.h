@@ -76,6 +76,9 @@ union trace_slot {
     X(DMA, 80, "dma", "bus address", "bytes", "device")                                                                 \
     X(MMIO, 81, "mmio", "address", "bytes", "value")                                                                    \
     X(CACHE_DESTROY, 82, "cache_destroy", "call site, 0 if unknown", "", "cache")                                       \
+    X(COMPACT_FREE, 83, "compact_free", "first pfn scanned", "1 by the fast search", "end scanned taken cpu")           \
+    X(COMPACT_ISOLATE, 84, "compact_isolate", "first pfn scanned", "", "end scanned taken cpu")                         \
+    X(COMPACT_MOVED, 85, "compact_moved", "pages moved", "", "failed cpu")                                              \
     X(SEGLOAD, 96, "segload", "segment register number (ES CS SS DS FS GS LDTR TR)", "selector", "base limit attributes") \
     X(CRLOAD, 97, "crload", "value", "control register number", "")                                                     \
     X(INTERRUPT, 98, "interrupt", "vector", "", "")                                                                     \

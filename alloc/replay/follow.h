@@ -56,7 +56,11 @@
     X(foreseen_frame, "... whose frame our rule named") \
     X(foretold, "fallbacks that our rule saw coming and the kernel did not need") \
     X(reserved_unseen, "pageblocks that the kernel passed over because it had reserved them (HighAtomic)") \
-    X(given_back, "reserved pageblocks that an event showed with another type")
+    X(given_back, "reserved pageblocks that an event showed with another type") \
+    X(isolations, "ranges that compaction's free scanner looked at") \
+    X(isolated, "... free pages that it took") \
+    X(isolated_unknown, "... of which it is not known which they were") \
+    X(returned, "pages with an mm_page_free that only went back to compaction: targets that were not needed")
 struct follow_stats {
 #define X(name, help) uint64_t name;
     FOLLOW_STATS(X)
@@ -106,6 +110,15 @@ struct follow_foreign {
     bool sure;  /* as in follow_taken */
 };
 void follow_extfrag(struct follow *f, const struct follow_foreign *e);
+/* Compaction took `taken` free pages of [start, end), and `each` of the blocks if it is known which; fast: the range only says where the
+ * fast search looked. `each` may be NULL. */
+struct follow_isolation {
+    uint64_t start, end, taken;
+    bool fast;
+    void (*each)(void *self, uint64_t pfn, unsigned order);
+    void *self;
+};
+void follow_isolated(struct follow *f, const struct follow_isolation *e);
 /* Any other event of this CPU: a refill of its lists is over. */
 void follow_other(struct follow *f, uint64_t cpu);
 /* A page has been handed to a program (movable: it will stand on an LRU list) or to the kernel, or has been given back. */

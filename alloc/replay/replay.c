@@ -21,6 +21,7 @@ struct pass {
     struct follow *follow;
     struct lists *lists;
     struct zone_choice *zones;
+    struct compactions *compactions;
     struct simulate *simulate;
     struct requests *requests;
     struct objects *objects;
@@ -129,6 +130,8 @@ static int begin_sync(struct pass *p, struct err *err)
             simulate_new(&p->simulate, map, err) < 0)
             return -1;
     }
+    if (q->predict && compactions_new(&p->compactions, p->follow, p->lists, p->simulate, err) < 0)
+        return -1;
     if (q->pages && begin_pages(p, err) < 0)
         return -1;
     if (q->objects) {
@@ -283,6 +286,8 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
         follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
     else if (p->lists)
         lists_freed(p->lists, w[0], r->addr, order, counting);
+    if (p->compactions)
+        compactions_freed(p->compactions, w[0], r->addr, order);
     if (p->simulate && direct)
         simulate_freed(p->simulate, r->addr, order);
     if (p->requests)
@@ -348,6 +353,17 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
 
 static bool within(uint64_t ns, uint64_t from, uint64_t to) { return ns >= from && ns <= to; }
 
+static void compaction(struct pass *p, const struct trace_rec *r, const uint64_t *w, unsigned cpu)
+{
+    const struct snap_times *t = p->q->times;
+    if (!p->compactions)
+        return;
+    uint64_t none = compactions_event(p->compactions, r, w, cpu);
+    zone_choice_other(p->zones, cpu);
+    if (t && within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start)) /* which note() counted as freed */
+        p->out->freed_inner -= none < p->out->freed_inner ? none : p->out->freed_inner;
+}
+
 /* What tells later whether the snapshots' files can agree with each other and with the events. */
 static void note(struct pass *p, const struct trace_rec *r)
 {
@@ -361,6 +377,11 @@ static void note(struct pass *p, const struct trace_rec *r)
     if (r->kind == TRACE_PAGE_FREE) {
         p->out->freed_inner += within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start) ? 1ull << order : 0;
         p->out->freed_outer += within(p->now_ns, t->vmstat[0].start, t->vmstat[1].end) ? 1ull << order : 0;
+    }
+    if (r->kind == TRACE_COMPACT_FREE || r->kind == TRACE_COMPACT_ISOLATE) {
+        uint64_t taken = r->slots ? ((const uint64_t *)(r + 1))[2] : 0;
+        p->out->isolated_inner += within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start) ? taken : 0;
+        p->out->isolated_outer += within(p->now_ns, t->vmstat[0].start, t->vmstat[1].end) ? taken : 0;
     }
     for (unsigned i = 0; lists && i < 2; i++) {
         if (!within(p->now_ns, i ? t->after_start : t->before_start, i ? t->after_end : t->before_end))
@@ -403,7 +424,12 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
     case TRACE_KFREE: p->out->window.kfree += in; break;
     case TRACE_CACHE_ALLOC: p->out->window.cache_alloc += in; break;
     case TRACE_CACHE_FREE: p->out->window.cache_free += in; break;
-    case TRACE_COMPACT_BEGIN: p->out->compactions += in; p->out->window.other += in; break;
+    case TRACE_COMPACT_BEGIN: case TRACE_COMPACT_END: case TRACE_COMPACT_FREE: case TRACE_COMPACT_MOVED:
+        p->out->compactions += in && r->kind == TRACE_COMPACT_BEGIN;
+        p->out->compact_ranges += in && r->kind == TRACE_COMPACT_FREE;
+        p->out->window.other += in;
+        compaction(p, r, w, cpu);
+        break;
     default: p->out->window.other += in; break;
     }
     if (p->part == REPLAY_AFTER)
@@ -579,6 +605,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
         q->end(q->self, state_of(&p), rc, err);
     trace_close(t);
     zone_choice_free(p.zones);
+    compactions_free(p.compactions);
     lists_free(p.lists);
     follow_free_all(p.follow);
     simulate_free(p.simulate);

@@ -21,6 +21,7 @@
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
+#include "replay/compactions.h"
 #include "replay/follow.h"
 #include "replay/before/image.h"
 #include "replay/before/lists.h"
@@ -77,6 +78,8 @@ struct replay_result {
     uint64_t records[REPLAY_PARTS];     /* by part */
     uint64_t first_ns, last_ns;         /* of the events, as times.json */
     uint64_t compactions;               /* of the window: runs that began */
+    uint64_t compact_ranges;            /* ... ranges that the free scanner looked at */
+    uint64_t isolated_inner, isolated_outer; /* pages that compaction took, free or to be moved, between the two vmstats: at least, at most */
     uint64_t freed_inner, freed_outer;  /* pages freed while the kernel counted on between its two vmstats: at least, at most */
     struct replay_moved moved[2][SNAP_ZONES]; /* in `before`'s zones while each snapshot was taken */
 #define X(name) uint64_t name;

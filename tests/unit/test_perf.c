@@ -77,6 +77,34 @@ START_TEST(fields)
 }
 END_TEST
 
+/* Ranges of compaction's scanners, as perf and ftrace print them. */
+START_TEST(compaction_lines)
+{
+    struct perf_line l;
+    ck_assert_int_eq(parse(AT "compaction:mm_compaction_isolate_freepages: range=(0xbfe00 ~ 0xbfe20) nr_scanned=32 nr_taken=31", &l), PERF_LINE_EVENT);
+    ck_assert_int_eq(l.event, PERF_COMPACT_FREE);
+    ck_assert(!l.fast);
+    ck_assert_uint_eq(l.range_start, 0xbfe00);
+    ck_assert_uint_eq(l.range_end, 0xbfe20);
+    ck_assert_uint_eq(l.scanned, 32);
+    ck_assert_uint_eq(l.taken, 31);
+    ck_assert_int_eq(parse(AT "mm_compaction_fast_isolate_freepages: range=(0x1~0x2) nr_scanned=0 nr_taken=1", &l), PERF_LINE_BAD);
+    ck_assert_int_eq(parse(AT "mm_compaction_fast_isolate_freepages: range=(0x1 ~ 0x2) nr_scanned=0 nr_taken=1", &l), PERF_LINE_EVENT);
+    ck_assert(l.fast && l.event == PERF_COMPACT_FREE);
+    ck_assert_int_eq(parse(AT "compaction:mm_compaction_isolate_migratepages: range=(0x100000 ~ 0x100200) nr_scanned=512 nr_taken=8", &l), PERF_LINE_EVENT);
+    ck_assert(l.event == PERF_COMPACT_ISOLATE && l.taken == 8 && l.range_end == 0x100200);
+    ck_assert_int_eq(parse(AT "compaction:mm_compaction_migratepages: nr_migrated=3 nr_failed=29", &l), PERF_LINE_EVENT);
+    ck_assert(l.event == PERF_COMPACT_MOVED && l.moved == 3 && l.failed == 29);
+    static const char *const bad[] = {"range=(0x1 ~ 0x2 nr_scanned=1 nr_taken=1", "range=() nr_scanned=1 nr_taken=1", "range=(0x1 0x2) nr_taken=1",
+                                      "range=0x1 nr_taken=1", "range=(0x1 ~ 0x2)", "range=(0x1 ~ ) nr_taken=1", "range=(0x1 ~", "range="};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char line[200];
+        snprintf(line, sizeof line, AT "compaction:mm_compaction_isolate_freepages: %s", bad[i]);
+        ck_assert_msg(parse(line, &l) == PERF_LINE_BAD, "%s", bad[i]);
+    }
+}
+END_TEST
+
 /* What a script wrote into trace_marker, as the kernel, trace-cmd and perf print it. */
 START_TEST(marks)
 {
@@ -250,6 +278,7 @@ int main(void)
 {
     Suite *s = suite_create("perf");
     TCase *t = tcase_create("perf");
+    tcase_add_test(t, compaction_lines);
     tcase_add_test(t, heads);
     tcase_add_test(t, fields);
     tcase_add_test(t, marks);

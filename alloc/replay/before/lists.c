@@ -225,3 +225,9 @@ void lists_drained(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, 
     if (list_on(l, pfn))
         take_off(l, pfn);
 }
+
+void lists_forget(struct lists *l, uint64_t pfn)
+{
+    if (pfn < l->n && list_on(l, pfn))
+        take_off(l, pfn);
+}

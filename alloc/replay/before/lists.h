@@ -41,6 +41,8 @@ void lists_alloc(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, un
 void lists_freed(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, bool counting);
 void lists_refill(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, unsigned mt, bool counting);
 void lists_drained(struct lists *l, uint64_t cpu, uint64_t pfn, unsigned order, bool counting);
+/* The page is on no list after all. */
+void lists_forget(struct lists *l, uint64_t pfn);
 const struct lists_stats *lists_stats(const struct lists *l);
 
 #endif

@@ -13,6 +13,7 @@
 static const double frames_tolerance = 0.1, hard_tolerance = 1.0, lists_tolerance = 3.0; /* percent */
 enum { fallback_least = 20 }; /* of fewer requests one is more than the tolerance allows for what is inferred */
 static const double foreseen_tolerance = 2.0, place_tolerance = 10.0; /* percent: contents of pageblocks and heads of lists are partly inferred */
+static const double isolated_tolerance = 1.0; /* percent: another CPU may take or free between the scanner's lock and its event */
 static const double held_tolerance = 0.1, simulate_tolerance = 0.02, follow_tolerance = 0.02;
 static const double contradicted_share = 1.0; /* percent: blocks that came back to the lists without an event */
 static const double again_share = 1.0; /* percent of allocations that a recording may contradict itself in */
@@ -48,8 +49,12 @@ static void doubts(struct validate_case *c)
         else if (freed > p->freed_outer)
             validate_doubt(c->doubt, "vmstat counts %llu pages freed of which no event tells", (unsigned long long)(freed - p->freed_outer));
     }
-    if (p->compactions || (b->has_vmstat && a->has_vmstat && a->vmstat.compact_isolated != b->vmstat.compact_isolated))
+    bool compacted = p->compactions || (b->has_vmstat && a->has_vmstat && a->vmstat.compact_isolated != b->vmstat.compact_isolated);
+    if (compacted && !p->compact_ranges)
         validate_doubt(c->doubt, "memory was compacted, which takes free blocks without an event");
+    else if (p->follow.isolated_unknown)
+        validate_doubt(c->doubt, "of %llu free pages that compaction took it is not known which they were",
+                       (unsigned long long)p->follow.isolated_unknown);
     if (!b->has_types)
         validate_doubt(c->doubt, "without pagetypeinfo the types of pageblocks are a guess");
     for (unsigned i = 0; i < b->zones && a->has_info; i++) {
@@ -237,6 +242,30 @@ static void fallback_rows(const struct validate_case *c)
     }
 }
 
+/* Compaction: the pages that its free scanner takes are those that are free here where it looked. */
+static void compaction_rows(const struct validate_case *c)
+{
+    const struct replay_result *p = c->p;
+    const struct follow_stats *f = &p->follow;
+    const struct snapshot *b = c->snap[SNAP_BEFORE], *a = c->snap[SNAP_AFTER];
+    const char *none = p->compactions ? "memory was compacted, but mm_compaction_isolate_freepages is not in the recording" : "nothing was compacted";
+    struct validate_row r = {.group = "compaction", .metric = "compaction.isolated_known_percent", .decimals = 3, .kernel = 100, .at_least = true,
+                             .model = validate_percent(f->isolated - f->isolated_unknown, f->isolated), .tolerance = isolated_tolerance};
+    snprintf(r.why, sizeof r.why, "%" PRIu64 " of %" PRIu64 " free pages that compaction took, in %" PRIu64 " ranges: what is free there here is as much",
+             f->isolated - f->isolated_unknown, f->isolated, f->isolations);
+    if (f->isolated >= fallback_least)
+        validate_put(c, r);
+    else
+        validate_skip(c, "compaction", r.metric, f->isolated ? "fewer than 20 pages tell no percentage" : none);
+    r = (struct validate_row){.group = "compaction", .metric = "compaction.isolated_pages", .at_least = true, .model = (double)p->isolated_outer,
+                              .kernel = (double)(a->vmstat.compact_isolated - b->vmstat.compact_isolated),
+                              .reason = "pages that the events say compaction took, free or to be moved; vmstat"};
+    if (p->compact_ranges && c->has_times && b->has_vmstat && a->has_vmstat)
+        validate_put_unless(c, r, "vmstat counts more than the events: some are missing");
+    else
+        validate_skip(c, "compaction", r.metric, p->compact_ranges ? "no times.json, or not two vmstats" : none);
+}
+
 /* ---- free blocks at the end ------------------------------------------------------------------------------------------------- */
 
 unsigned validate_zone_number(const struct snapshot *s, const struct snap_zone *z)
@@ -253,7 +282,8 @@ unsigned validate_zone_number(const struct snapshot *s, const struct snap_zone *
 }
 
 /* Free blocks of each order when the kernel counted them. */
-static void end_rows(struct validate_case *c, const char *group, uint64_t model[FRAME_ZONES][FRAME_ORDERS], double tolerance, const char *reason)
+static void end_rows(struct validate_case *c, const char *group, uint64_t model[FRAME_ZONES][FRAME_ORDERS], double tolerance, const char *doubt,
+                     const char *reason)
 {
     struct snapshot *before = c->snap[SNAP_BEFORE], *after = c->snap[SNAP_AFTER];
     uint64_t off = 0, off_null = 0, free_pages = 0;
@@ -275,7 +305,7 @@ static void end_rows(struct validate_case *c, const char *group, uint64_t model[
         validate_skip(c, group, r.metric, "buddyinfo after the events has no free memory in a zone of the snapshot before");
         return;
     }
-    validate_put_unless(c, r, c->doubt);
+    validate_put_unless(c, r, doubt);
     for (unsigned i = 0; i < after->zones; i++) {
         const struct snap_zone *z = &after->zone[i], *b = snapshot_zone(before, z->node, z->name);
         unsigned n = b && b->has_info && b->spanned ? validate_zone_number(before, b) : FRAME_ZONES;
@@ -283,7 +313,7 @@ static void end_rows(struct validate_case *c, const char *group, uint64_t model[
             r = (struct validate_row){.group = group, .model = (double)model[n][o], .kernel = (double)z->nr_free[o],
                                       .tolerance = floor((double)free_pages * tolerance / 100)};
             snprintf(r.metric, sizeof r.metric, "%s.%s.free_blocks.%u", group, validate_label(z, label), o);
-            validate_put_unless(c, r, c->doubt);
+            validate_put_unless(c, r, doubt);
         }
     }
 }
@@ -306,10 +336,12 @@ void validate_events(struct validate_case *c)
     predict_rows(c);
     fallback_rows(c);
     validate_zones(c);
+    compaction_rows(c);
     if (a->has_buddy && c->p->has_buddy) {
-        end_rows(c, "follow", c->p->follow_free, follow_tolerance,
+        end_rows(c, "follow", c->p->follow_free, follow_tolerance, c->doubt,
                  "the kernel's own frames: sum over orders of the difference in free blocks, in pages, of all free pages");
         end_rows(c, "simulated", c->p->simulate_free, simulate_tolerance,
+                 c->doubt[0] || !c->p->follow.isolated ? c->doubt : "what the kernel compacted are its frames, not those of our choice",
                  "our allocator's frames: sum over orders of the difference in free blocks, in pages, of all free pages");
     } else {
         const char *why = a->has_buddy ? "no events of the buddy lists" : "no buddyinfo after the events";

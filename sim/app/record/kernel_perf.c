@@ -21,7 +21,9 @@
 static const char *const events[] = {
     "kmem:mm_page_alloc", "kmem:mm_page_free", "kmem:mm_page_free_batched", "kmem:mm_page_alloc_zone_locked",
     "kmem:mm_page_pcpu_drain", "kmem:mm_page_alloc_extfrag", "kmem:kmalloc", "kmem:kfree", "kmem:kmem_cache_alloc",
-    "kmem:kmem_cache_free", "compaction:mm_compaction_begin", "compaction:mm_compaction_end"};
+    "kmem:kmem_cache_free", "compaction:mm_compaction_begin", "compaction:mm_compaction_end",
+    "compaction:mm_compaction_isolate_freepages", "compaction:mm_compaction_fast_isolate_freepages",
+    "compaction:mm_compaction_isolate_migratepages", "compaction:mm_compaction_migratepages"};
 /* Before 6.0 allocations of a given node were events of their own. */
 static const char *const old_events[] = {"kmem:kmalloc_node", "kmem:kmem_cache_alloc_node"};
 

@@ -44,6 +44,10 @@ static const struct { const char *name; uint8_t len; enum perf_event event; } ev
     EVENT("kmem_cache_free", PERF_CACHE_FREE),
     EVENT("mm_compaction_begin", PERF_COMPACT_BEGIN),
     EVENT("mm_compaction_end", PERF_COMPACT_END),
+    EVENT("mm_compaction_isolate_freepages", PERF_COMPACT_FREE),
+    EVENT("mm_compaction_fast_isolate_freepages", PERF_COMPACT_FREE),
+    EVENT("mm_compaction_isolate_migratepages", PERF_COMPACT_ISOLATE),
+    EVENT("mm_compaction_migratepages", PERF_COMPACT_MOVED),
     EVENT("tracing_mark_write", PERF_MARK),
     EVENT("print", PERF_MARK),
 #undef EVENT
@@ -171,6 +175,7 @@ static int parse_head(const char *line, const char *end, struct perf_line *out, 
 enum field {
     F_PFN, F_ORDER, F_MIGRATETYPE, F_GFP, F_REFILL, F_ALLOC_ORDER, F_FALLBACK_ORDER, F_ALLOC_TYPE, F_FALLBACK_TYPE, F_OWNER,
     F_PTR, F_SITE, F_NAME, F_REQ, F_ALLOC, F_ACCOUNTED, F_ZONE_START, F_ZONE_END, F_MIGRATE_PFN, F_FREE_PFN, F_MODE, F_STATUS,
+    F_RANGE, F_SCANNED, F_TAKEN, F_MOVED, F_FAILED,
     F_UNUSED, /* stands in every line of its event, and says nothing that is kept */
     N_FIELDS
 };
@@ -185,7 +190,8 @@ static const struct { const char *name; uint8_t len; uint8_t field; } fields_kno
     FIELD("fallback_order", F_FALLBACK_ORDER), FIELD("alloc_migratetype", F_ALLOC_TYPE),
     FIELD("fallback_migratetype", F_FALLBACK_TYPE), FIELD("change_ownership", F_OWNER), FIELD("zone_start", F_ZONE_START),
     FIELD("zone_end", F_ZONE_END), FIELD("migrate_pfn", F_MIGRATE_PFN), FIELD("free_pfn", F_FREE_PFN), FIELD("mode", F_MODE),
-    FIELD("status", F_STATUS),
+    FIELD("status", F_STATUS), FIELD("range", F_RANGE), FIELD("nr_scanned", F_SCANNED), FIELD("nr_taken", F_TAKEN),
+    FIELD("nr_migrated", F_MOVED), FIELD("nr_failed", F_FAILED),
 #undef FIELD
 };
 enum { FIELDS_KNOWN = sizeof fields_known / sizeof fields_known[0] };
@@ -215,6 +221,9 @@ static const uint32_t needed[PERF_EVENTS] = {
     [PERF_CACHE_FREE] = F(PTR) | F(SITE),
     [PERF_COMPACT_BEGIN] = F(ZONE_START) | F(ZONE_END) | F(MIGRATE_PFN) | F(FREE_PFN),
     [PERF_COMPACT_END] = F(ZONE_START) | F(ZONE_END) | F(MIGRATE_PFN) | F(FREE_PFN),
+    [PERF_COMPACT_FREE] = F(RANGE) | F(TAKEN),
+    [PERF_COMPACT_ISOLATE] = F(RANGE) | F(TAKEN),
+    [PERF_COMPACT_MOVED] = F(MOVED) | F(FAILED),
 };
 
 /* Decimal, 0x, (nil) or (null); a pointer also as bare hexadecimal digits. A comma may stand behind it. */
@@ -236,6 +245,22 @@ static bool small(const char *s, const char *end, uint64_t *out)
 {
     enum { MOST = 63 };
     return value(s, end, false, out) && *out <= MOST;
+}
+
+/* "(0x1000 ~ 0x1200)"; the end is not in it. */
+static bool range(const char *s, const char *end, struct perf_line *l)
+{
+    const uint64_t most = 1ull << 52;
+    if (end - s < 2 || *s != '(' || end[-1] != ')')
+        return false;
+    s++;
+    end--;
+    const char *first = scan_until(s, end, ' ', '\t', ' '), *rest = first;
+    scan_blanks(&rest, end);
+    if (!value(s, first, false, &l->range_start) || rest == end || *rest++ != '~')
+        return false;
+    scan_blanks(&rest, end);
+    return value(rest, end, false, &l->range_end) && l->range_start < most && l->range_end < most;
 }
 
 static bool take(struct perf_line *l, enum field f, const char *s, const char *end)
@@ -262,6 +287,11 @@ static bool take(struct perf_line *l, enum field f, const char *s, const char *e
     case F_FREE_PFN: return value(s, end, false, &l->free_pfn);
     case F_MODE: l->sync = end - s == 4 && !memcmp(s, "sync", 4); return true;
     case F_STATUS: l->status = (struct perf_text){s, (size_t)(end - s)}; return true;
+    case F_RANGE: return range(s, end, l);
+    case F_SCANNED: return value(s, end, false, &l->scanned);
+    case F_TAKEN: return value(s, end, false, &l->taken);
+    case F_MOVED: return value(s, end, false, &l->moved);
+    case F_FAILED: return value(s, end, false, &l->failed);
     case F_UNUSED: return true;
     case N_FIELDS: break;
     }
@@ -298,6 +328,9 @@ static const char *parse_fields(const char *s, const char *end, struct perf_line
                     break;
                 s = w;
             }
+        if (fields_known[found].field == F_RANGE) /* blanks are in it */
+            while (s < end && s[-1] != ')')
+                s++;
         if (!take(l, (enum field)fields_known[found].field, v, s))
             return "a field's value is not of its form";
         have |= 1u << fields_known[found].field;
@@ -369,6 +402,7 @@ enum perf_verdict perf_line_parse(const char *line, size_t len, struct perf_line
         return PERF_LINE_BAD;
     }
     out->event = find_event(name.s, name.n);
+    out->fast = out->event == PERF_COMPACT_FREE && name.n == strlen("mm_compaction_fast_isolate_freepages");
     if (out->event == PERF_MARK)
         out->event = parse_mark(name, fields, end, out) ? PERF_MARK : PERF_OTHER;
     if (out->event == PERF_OTHER)

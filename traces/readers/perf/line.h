@@ -28,6 +28,9 @@ enum perf_event {
     PERF_CACHE_FREE,
     PERF_COMPACT_BEGIN,
     PERF_COMPACT_END,
+    PERF_COMPACT_FREE,    /* free pages isolated: mm_compaction_isolate_freepages, _fast_isolate_freepages (`fast`) */
+    PERF_COMPACT_ISOLATE, /* pages to be moved: mm_compaction_isolate_migratepages */
+    PERF_COMPACT_MOVED,   /* mm_compaction_migratepages */
     PERF_MARK,  /* what somebody wrote into ftrace's trace_marker: `name` is the text */
     PERF_OTHER, /* an event of another name */
     PERF_EVENTS
@@ -53,6 +56,8 @@ struct perf_line {
     uint64_t pfn, ptr, bytes_req, bytes_alloc, gfp, lost;
     uint64_t order, migratetype, refill, fallback_order, alloc_type, fallback_type, owner; /* owner: change_ownership */
     uint64_t zone_start, zone_end, migrate_pfn, free_pfn;
+    uint64_t range_start, range_end, scanned, taken, moved, failed; /* of compaction's scanners: [start, end) */
+    bool fast;
     bool sync, accounted;
 };
 

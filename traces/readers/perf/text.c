@@ -276,6 +276,18 @@ static int enqueue(struct perf_text_reader *r, const struct perf_line *l, struct
         q.has_text = true;
         rc = name_id(r->names, l->status, &q.text, err);
         break;
+    case PERF_COMPACT_FREE:
+        REC_IS(COMPACT_FREE, l->range_start, l->fast);
+        WORDS_ARE(l->range_end, l->scanned, l->taken, cpu);
+        break;
+    case PERF_COMPACT_ISOLATE:
+        REC_IS(COMPACT_ISOLATE, l->range_start, 0);
+        WORDS_ARE(l->range_end, l->scanned, l->taken, cpu);
+        break;
+    case PERF_COMPACT_MOVED:
+        REC_IS(COMPACT_MOVED, l->moved, 0);
+        WORDS_ARE(l->failed, cpu);
+        break;
     case PERF_MARK:
         REC_IS(MARK, 0, 0);
         q.has_text = true;
