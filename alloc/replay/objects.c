@@ -13,6 +13,8 @@ struct objects {
     struct slab_replay *replay;
     struct slab_calls *calls;
     struct callers *callers;
+    struct compaction *compaction; /* NULL: none, or somebody else's */
+    bool daemons;
     struct objects_stats st;
 };
 
@@ -48,9 +50,28 @@ void objects_free(struct objects *o)
     slab_calls_free(o->calls);
     slab_replay_free(o->replay);
     slab_sys_free(o->slab);
+    if (o->compaction)
+        o->map->hooks = (struct frames_hooks){0};
+    compaction_free(o->compaction);
     frame_map_free(o->map);
     free(o);
 }
+
+int objects_compact(struct objects *o, const struct buddy_config *b, struct err *err)
+{
+    struct compact_config c = compact_config_of(b);
+    if (!b->compaction)
+        return 0;
+    if (compaction_new(&o->compaction, o->map, &c, err) < 0)
+        return -1;
+    compaction_attach(o->compaction);
+    o->daemons = b->kcompactd;
+    if (o->daemons)
+        compact_background_attach(o->compaction, 0);
+    return 0;
+}
+
+struct compaction *objects_compaction(const struct objects *o) { return o->compaction; }
 
 void objects_time(struct objects *o, uint64_t ns) { slab_calls_time(o->calls, ns); }
 
@@ -107,6 +128,10 @@ void objects_event(struct objects *o, const struct trace_rec *r, uint64_t record
     call.e.record = record;
     slab_set_time(o->slab, ns * PS_A_NS);
     frames_tick(o->map, ns * PS_A_NS);
+    if (o->daemons && (compact_background_wanted(o->compaction) || ns * PS_A_NS >= compact_background_due(o->compaction))) {
+        compact_background(o->compaction, ns * PS_A_NS);
+        compact_take_cost(o->compaction); /* nobody waits for it */
+    }
     if (call.call == SLAB_CALL_MEMPOOL_ALLOC)
         call.e.size = slab_calls_element(o->calls, call.pool);
     if (record_call_asks(call.call))

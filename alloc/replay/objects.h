@@ -5,12 +5,16 @@
  *
  * Calls of a made-up trace (alloc_pages, vmalloc, mempool_alloc and so on) are served beside them (slab/calls/calls.h).
  *
+ * Below them stands the page allocator of level "pages" (requests.h): per-CPU lists with the marks that zoneinfo shows, zonelists,
+ * fallbacks, the slow path, compaction of what the snapshot's map calls anonymous or file.
+ *
  * The kernel's own slabs of the snapshot stay where they are and hold what was alive before: frees of it are unknown here.
  * Also keeps the table of callers as `perf kmem stat --caller` prints it, from the recorded sizes. Not thread-safe.
  */
 #ifndef REPLAY_OBJECTS_H
 #define REPLAY_OBJECTS_H
 
+#include "frames/compact/compaction.h"
 #include "slab/calls/calls.h"
 #include "traces/record.h"
 
@@ -32,6 +36,9 @@ struct objects;
 int objects_new(struct objects **out, struct frame_map *map, const struct slab_config *cfg, unsigned cpus, uint64_t seed,
                 struct err *err);
 void objects_free(struct objects *o); /* NULL is fine */
+/* Requests for pages compact as `b` says (direct, and kcompactd by the clock of the events). At once after objects_new. */
+int objects_compact(struct objects *o, const struct buddy_config *b, struct err *err);
+struct compaction *objects_compaction(const struct objects *o); /* NULL: nothing compacts */
 /* Names of call sites: TRACE_SITE, also before the window. */
 void objects_site(struct objects *o, const struct trace_rec *r);
 /* A record of kernel memory, of objects or pages; `ns` since the recording began, `record` its number. */

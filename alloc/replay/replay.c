@@ -82,27 +82,34 @@ static int site(struct pass *p, const struct trace_rec *r, struct err *err)
     return 0;
 }
 
-/* A kernel of ours, whole: its state is the snapshot's, or the memory that was given. */
+/* The memory of a kernel of ours, whole, as the snapshot's or as it was given. */
+static int whole_memory(struct pass *p, struct buddy_config *buddy, struct frame_map **out, struct err *err)
+{
+    const struct replay_request *q = p->q;
+    struct memory_start start;
+    *out = p->memory;
+    p->memory = NULL;
+    frames_config_defaults(NULL, buddy);
+    if (q->buddy)
+        *buddy = *q->buddy;
+    if (*out)
+        return 0;
+    struct snapshot *s = (struct snapshot *)(uintptr_t)q->before; /* changed only where it has no map */
+    buddy->cpus = cpus_of(s);
+    struct memory_options o = {.buddy = buddy, .policy = q->policy, .seed = q->seed, .as_recorded = true, .witnessed = p->witnessed};
+    if (image_check(s, err) < 0 || memory_from_snapshot(out, s, &o, &start, err) < 0)
+        return -1;
+    p->out->image = start.image;
+    return 0;
+}
+
 static int begin_pages(struct pass *p, struct err *err)
 {
     const struct replay_request *q = p->q;
     struct buddy_config buddy;
-    struct memory_start start;
-    struct frame_map *map = p->memory;
-    p->memory = NULL;
-    frames_config_defaults(NULL, &buddy);
-    if (q->buddy)
-        buddy = *q->buddy;
-    if (!map) {
-        struct snapshot *s = (struct snapshot *)(uintptr_t)q->before; /* changed only where it has no map */
-        buddy.cpus = cpus_of(s);
-        struct memory_options o = {.buddy = &buddy, .policy = q->policy, .seed = q->seed, .as_recorded = true, .witnessed = p->witnessed};
-        if (!s->has_map)
-            return image_check(s, err);
-        if (memory_from_snapshot(&map, s, &o, &start, err) < 0)
-            return -1;
-        p->out->image = start.image;
-    }
+    struct frame_map *map;
+    if (whole_memory(p, &buddy, &map, err) < 0)
+        return -1;
     struct requests_options o = {.from_snapshot = q->before != NULL, .buddy = &buddy};
     if (requests_new(&p->requests, map, &o, err) < 0)
         return -1;
@@ -135,11 +142,11 @@ static int begin_sync(struct pass *p, struct err *err)
     if (q->pages && begin_pages(p, err) < 0)
         return -1;
     if (q->objects) {
-        opt.allocator = q->allocator;
-        map = p->memory;
-        p->memory = NULL;
-        if ((!map && image_build(&map, q->before, &opt, &p->out->image, err) < 0) ||
-            objects_new(&p->objects, map, q->objects, q->before ? cpus_of(q->before) : q->cpus, q->seed, err) < 0)
+        struct buddy_config buddy;
+        bool own = !p->memory; /* else who gave it has seen to compaction */
+        if (whole_memory(p, &buddy, &map, err) < 0 ||
+            objects_new(&p->objects, map, q->objects, q->before ? cpus_of(q->before) : q->cpus, q->seed, err) < 0 ||
+            (own && objects_compact(p->objects, &buddy, err) < 0))
             return -1;
         for (size_t i = 0; i < p->n_sites; i += 1u + p->sites[i].slots)
             objects_site(p->objects, &p->sites[i]);

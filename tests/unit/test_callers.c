@@ -16,7 +16,13 @@ static bool line_of(const char *text, const char *name, uint64_t out[4])
     char want[64];
     snprintf(want, sizeof want, "\n %-34s |", name);
     const char *p = strstr(text, want);
-    return p && sscanf(p + strlen(want), "%" SCNu64 "/%*u | %" SCNu64 "/%*u | %" SCNu64 " | %" SCNu64, &out[0], &out[1], &out[2], &out[3]) == 4;
+    char *end = p ? (char *)(uintptr_t)(p + strlen(want)) : NULL;
+    for (unsigned i = 0; end && i < 4; i++) {
+        out[i] = strtoull(end, &end, 10);
+        end = *end ? strchr(end, '|') : NULL; /* behind the mean there */
+        end += end != NULL;
+    }
+    return end != NULL;
 }
 
 START_TEST(counts_as_perf)

@@ -16,6 +16,12 @@ void compact_config_defaults(struct compact_config *c)
     *c = (struct compact_config){.extfrag_threshold = 500, .proactiveness = 20, .interval_ps = UINT64_C(500) * 1000 * 1000 * 1000};
 }
 
+struct compact_config compact_config_of(const struct buddy_config *b)
+{
+    return (struct compact_config){.extfrag_threshold = b->extfrag_threshold, .proactiveness = b->compaction_proactiveness,
+                                   .interval_ps = b->compaction_interval_ps};
+}
+
 int compaction_new(struct compaction **out, struct frame_map *map, const struct compact_config *config, struct err *err)
 {
     *out = NULL;

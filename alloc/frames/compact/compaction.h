@@ -30,6 +30,7 @@ struct compact_config {
 };
 /* 500, 20, 500 ms. */
 void compact_config_defaults(struct compact_config *c);
+struct compact_config compact_config_of(const struct buddy_config *b); /* as `buddy` says */
 
 /* What the moves of a call came to: who charges time and traffic asks for it (compact_take_cost). */
 struct compact_cost {

@@ -78,11 +78,7 @@ static bool on_move(void *self, pfn_t from, pfn_t to, unsigned order, struct com
 
 static int attach_compaction(struct requests *q, const struct buddy_config *b, struct err *err)
 {
-    struct compact_config c;
-    compact_config_defaults(&c);
-    c.extfrag_threshold = b->extfrag_threshold;
-    c.proactiveness = b->compaction_proactiveness;
-    c.interval_ps = b->compaction_interval_ps;
+    struct compact_config c = compact_config_of(b);
     if (compaction_new(&q->compaction, q->map, &c, err) < 0)
         return -1;
     q->compaction->owner = (struct compact_owner){.self = q, .move = on_move};

@@ -4,23 +4,31 @@
 #include "frames/measure/fragmentation.h"
 #include "frames/measure/survey.h"
 
+void kernel_memory_costs(struct kernel_memory *m, const struct machine_root *root)
+{
+    m->scan_cycles = root->m.buddy.compact_scan_cycles;
+    m->move_cycles = root->m.buddy.migrate_cycles + root->m.slab.cost.copy_page;
+}
+
+uint64_t kernel_memory_cycles(const struct kernel_memory *m, const struct compact_cost *cost)
+{
+    return cost->scanned * m->scan_cycles + cost->pages * m->move_cycles;
+}
+
 int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, bool compacts, struct err *err)
 {
     struct buddy_config buddy = root->m.buddy;
-    struct compact_config c;
+    struct compact_config c = compact_config_of(&buddy);
     bool snapshot = root->m.memory.ageing.snapshot != NULL;
     buddy.cpus = root->m.cpu.count;
     if ((snapshot ? memory_start(&m->map, &root->m, &m->aged, err) : frame_map_new(&m->map, &root->m.memory, &buddy, err)) < 0)
         return -1;
     if (buddy.compaction && compacts) {
-        compact_config_defaults(&c);
-        c.extfrag_threshold = buddy.extfrag_threshold;
         if (compaction_new(&m->compaction, m->map, &c, err) < 0)
             return -1;
         compaction_attach(m->compaction);
-        m->scan_cycles = buddy.compact_scan_cycles;
-        m->move_cycles = buddy.migrate_cycles + root->m.slab.cost.copy_page;
     }
+    kernel_memory_costs(m, root);
     m->is_aged = snapshot || root->m.memory.ageing.recipe != AGEING_NONE;
     return m->is_aged && !snapshot ? frames_age(m->map, &root->m.memory.ageing, root->m.sim.seed, &m->aged, err) : 0;
 }
@@ -31,7 +39,7 @@ uint64_t kernel_memory_stall(void *self)
     if (!m->compaction)
         return 0;
     struct compact_cost cost = compact_take_cost(m->compaction);
-    return cost.scanned * m->scan_cycles + cost.pages * m->move_cycles;
+    return kernel_memory_cycles(m, &cost);
 }
 
 #define X(name, unit, help) STAT_ENTRY_GAUGE(struct kernel_memory_stats, name, unit, help)

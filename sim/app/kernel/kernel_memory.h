@@ -46,6 +46,9 @@ struct kernel_memory {
 
 /* `compacts`: with direct compaction if buddy.compaction says so; else that is the replay's. */
 int kernel_memory_build(struct kernel_memory *m, const struct machine_root *root, bool compacts, struct err *err);
+/* What compaction costs here, also one of the replay's own: a page looked at, a page moved. */
+void kernel_memory_costs(struct kernel_memory *m, const struct machine_root *root);
+uint64_t kernel_memory_cycles(const struct kernel_memory *m, const struct compact_cost *cost);
 /* Core cycles that compaction took since the last call. */
 uint64_t kernel_memory_stall(void *m);
 /* "fragmentation.*" as it is now, and "compact.*". Before the tree is frozen. */

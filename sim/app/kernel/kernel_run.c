@@ -132,6 +132,15 @@ static void walk_memory(void *ctx, struct survey *s, const struct frame_map *map
     survey_now(s, map, ctx); /* which it only reads */
 }
 
+/* Core cycles that compaction of the replay's own took since the last call. */
+static uint64_t stall(void *self)
+{
+    struct kernel_run *r = self;
+    struct compaction *c = objects_compaction(r->replay->objects);
+    struct compact_cost cost = c ? compact_take_cost(c) : (struct compact_cost){0};
+    return kernel_memory_cycles(&r->memory, &cost);
+}
+
 static void on_begin(void *self, const struct frame_map *map)
 {
     struct kernel_run *r = self;
@@ -148,6 +157,8 @@ static void on_begin(void *self, const struct frame_map *map)
         slab_on_finding(objects_slab(r->replay->objects), on_finding, r);
     if (r->from_memory && r->replay->objects)
         slab_on_slow_path(objects_slab(r->replay->objects), kernel_memory_stall, &r->memory);
+    else if (r->replay->objects)
+        slab_on_slow_path(objects_slab(r->replay->objects), stall, r);
     series_sample(r->series, r->events);
     r->begun = true;
     r->map = map;
@@ -277,6 +288,8 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
     } else if (p->objects) {
         objects_end((struct objects *)(uintptr_t)p->objects); /* which is the run's own */
         add_object_stats(r);
+        if (objects_compaction(p->objects))
+            compaction_add_stats(objects_compaction(p->objects), r->stats);
     } else if (p->pages) {
         stats_add(r->stats, "replay.simulated", &p->requests, requests_descs, ARRAY_LEN(requests_descs));
         if (requests_compaction(p->pages))
@@ -479,6 +492,7 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
         goto done;
     r.before = before;
     out->end = SIMULATED_UNWRITTEN;
+    kernel_memory_costs(&r.memory, root);
     if (sorted(&r.mark_events, &root->output.mark_events, &err) < 0 || sorted(&r.mark_times, &root->output.mark_times, &err) < 0)
         goto done;
     if (result_open(&r.result, s->output, &err) < 0 || series_new(&r.series, root->m.sim.interval, &err) < 0 ||

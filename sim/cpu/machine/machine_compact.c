@@ -141,13 +141,9 @@ void machine_compact_pay(struct machine *m, struct core *c)
 
 int machine_compact_build(struct machine *m, struct err *err)
 {
-    struct compact_config c;
+    struct compact_config c = compact_config_of(&m->cfg.buddy);
     if (!m->cfg.buddy.compaction)
         return 0;
-    compact_config_defaults(&c);
-    c.extfrag_threshold = m->cfg.buddy.extfrag_threshold;
-    c.proactiveness = m->cfg.buddy.compaction_proactiveness;
-    c.interval_ps = m->cfg.buddy.compaction_interval_ps;
     m->compact.stall = calloc(m->cores, sizeof *m->compact.stall);
     if (!m->compact.stall)
         return err_set(err, ERR_RUN, "out of host memory for %u cores", m->cores);
