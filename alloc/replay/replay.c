@@ -110,7 +110,7 @@ static int begin_pages(struct pass *p, struct err *err)
     struct frame_map *map;
     if (whole_memory(p, &buddy, &map, err) < 0)
         return -1;
-    struct requests_options o = {.from_snapshot = q->before != NULL, .buddy = &buddy};
+    struct requests_options o = {.from_snapshot = q->before != NULL, .buddy = &buddy, .copy_cycles = q->copy_cycles};
     if (requests_new(&p->requests, map, &o, err) < 0)
         return -1;
     p->out->pages = p->requests;

@@ -53,6 +53,7 @@ struct replay_request {
     int allocator;                         /* enum frame_allocator: of simulate and objects */
     /* Of pages: allocator, per-CPU lists, compaction; sizes of the lists and the like. NULL: the defaults. */
     const struct buddy_config *buddy;
+    uint32_t copy_cycles; /* `pages`: of a page that compaction moves */
     const struct memory_config *policy;
     const struct slab_config *objects;     /* NULL: none; without the others */
     bool kmem_pages;                       /* count page events as perf kmem does */

@@ -226,7 +226,7 @@ static void check_places(const struct world *w, uint64_t others)
 static uint64_t run_twin(bool compacts, bool plant, uint64_t ops, uint64_t *moved)
 {
     struct buddy_config b = config(compacts);
-    struct requests_options o = {.buddy = &b};
+    struct requests_options o = {.buddy = &b, .copy_cycles = 700};
     struct world *w = calloc(1, sizeof *w);
     struct err err = {0};
     uint64_t differ = 0;
@@ -247,6 +247,15 @@ static uint64_t run_twin(bool compacts, bool plant, uint64_t ops, uint64_t *move
         ck_assert(!memcmp(&w->m->st, &w->t.m->st, sizeof w->m->st));
         ck_assert(!memcmp(&w->m->pcp_st, &w->t.m->pcp_st, sizeof w->m->pcp_st));
         ck_assert(!compacts || !memcmp(&requests_compaction(w->q)->st, &w->t.c->st, sizeof w->t.c->st));
+        const struct requests_compaction *t = requests_compaction_time(w->q);
+        if (compacts) { /* nothing of it is lost, whoever paid */
+            const struct compact_stats *c = &w->t.c->st;
+            ck_assert_uint_eq(t->stall_cycles + t->daemon_cycles, (c->migrate_scanned + c->free_scanned) * b.compact_scan_cycles +
+                                                                      c->migrated * (b.migrate_cycles + o.copy_cycles));
+            ck_assert_uint_gt(t->stalls, 0);
+            ck_assert_uint_gt(t->daemon_cycles, 0);
+            ck_assert_uint_ge(t->stall_cycles, t->stall_worst_cycles);
+        }
         ck_assert_uint_eq(st->failures, w->failures);
         ck_assert_uint_gt(w->m->pcp_st.hits, ops / 8);
         ck_assert_uint_gt(st->failures, 0);

@@ -16,6 +16,8 @@ struct requests {
     uint32_t *where; /* by the kernel's frame: ours + 1; 0: as the snapshot has it, or unknown; GONE, NOT_HAD */
     uint64_t n;
     struct requests_stats st;
+    struct requests_compaction time;
+    uint64_t scan_cycles, move_cycles; /* a page looked at; a page moved */
 };
 
 /* ---- where a recorded frame lies ------------------------------------------------------------------------------------------ */
@@ -89,11 +91,22 @@ static int attach_compaction(struct requests *q, const struct buddy_config *b, s
     return 0;
 }
 
+/* Since the last call. */
+static uint64_t compaction_cycles(struct requests *q)
+{
+    if (!q->compaction)
+        return 0;
+    struct compact_cost cost = compact_take_cost(q->compaction);
+    return cost.scanned * q->scan_cycles + cost.pages * q->move_cycles;
+}
+
 void requests_time(struct requests *q, tick_t now)
 {
     frames_tick(q->map, now);
-    if (q->daemons && (compact_background_wanted(q->compaction) || now >= compact_background_due(q->compaction)))
-        compact_background(q->compaction, now);
+    if (!q->daemons || (!compact_background_wanted(q->compaction) && now < compact_background_due(q->compaction)))
+        return;
+    compact_background(q->compaction, now);
+    q->time.daemon_cycles += compaction_cycles(q);
 }
 
 /* ---- giving back ---------------------------------------------------------------------------------------------------------- */
@@ -196,6 +209,10 @@ void requests_alloc(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned ord
     on_cpu(q, cpu);
     give_first(q, pfn, order);
     pfn_t got = frames_alloc(q->map, gfp, order, gfp & __GFP_MOVABLE ? FRAME_TAG_ANON : FRAME_TAG_KERNEL);
+    uint64_t stall = compaction_cycles(q);
+    q->time.stalls += stall != 0;
+    q->time.stall_cycles += stall;
+    q->time.stall_worst_cycles = stall > q->time.stall_worst_cycles ? stall : q->time.stall_worst_cycles;
     if (pfn_is_none(got)) {
         q->st.failures++;
         mark(q, pfn, pages, NOT_HAD);
@@ -238,6 +255,8 @@ int requests_new(struct requests **out, struct frame_map *map, const struct requ
         return err_set(err, ERR_RUN, "out of memory");
     }
     q->map = map;
+    q->scan_cycles = o->buddy->compact_scan_cycles;
+    q->move_cycles = (uint64_t)o->buddy->migrate_cycles + o->copy_cycles;
     q->from_snapshot = o->from_snapshot;
     q->n = o->from_snapshot ? map->n_frames : RECORDED_MOST;
     q->where = image_sparse(q->n * sizeof *q->where);
@@ -263,4 +282,5 @@ void requests_free(struct requests *q)
 
 struct frame_map *requests_map(const struct requests *q) { return q->map; }
 const struct compaction *requests_compaction(const struct requests *q) { return q->compaction; }
+const struct requests_compaction *requests_compaction_time(const struct requests *q) { return &q->time; }
 const struct requests_stats *requests_stats(const struct requests *q) { return &q->st; }

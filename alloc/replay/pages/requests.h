@@ -40,9 +40,22 @@ struct requests_stats {
 #undef X
 };
 
+/* What compaction would have taken; the recording's clock does not know it. In core cycles. */
+#define REQUESTS_COMPACTION(X) \
+    X(stalls, "requests", "requests that compaction scanned or moved pages for, direct") \
+    X(stall_cycles, "cycles", "... core cycles that this takes: pages looked at, blocks moved, pages copied") \
+    X(stall_worst_cycles, "cycles", "... of one request, at most") \
+    X(daemon_cycles, "cycles", "the same of kcompactd, which nobody waits for")
+struct requests_compaction {
+#define X(name, unit, help) uint64_t name;
+    REQUESTS_COMPACTION(X)
+#undef X
+};
+
 struct requests_options {
     bool from_snapshot;  /* recorded frames that are in use in `map` are the kernel's own; else the map knows nothing of them */
     const struct buddy_config *buddy; /* whether it compacts, and how */
+    uint32_t copy_cycles; /* of a page that compaction moves, beside buddy.migrate_cycles */
 };
 
 struct requests;
@@ -57,6 +70,7 @@ void requests_alloc(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned ord
 void requests_freed(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned order, bool counting);
 void requests_time(struct requests *q, tick_t now); /* lists decay; kswapd and kcompactd run if they were woken */
 const struct requests_stats *requests_stats(const struct requests *q);
+const struct requests_compaction *requests_compaction_time(const struct requests *q);
 /* Where recorded frame `pfn` lies here; PFN_NONE: nowhere. For tests. */
 pfn_t requests_place(const struct requests *q, uint64_t pfn);
 

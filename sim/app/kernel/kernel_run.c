@@ -41,6 +41,9 @@ static const struct stat_desc simulate_descs[] = {SIMULATE_STATS(X)};
 #define X(name, help) ENTRY(requests_stats, name, help)
 static const struct stat_desc requests_descs[] = {REQUESTS_STATS(X)};
 #undef X
+#define X(name, unit, help) STAT_ENTRY(struct requests_compaction, name, unit, help)
+static const struct stat_desc compaction_descs[] = {REQUESTS_COMPACTION(X)};
+#undef X
 #define X(name, help) ENTRY(objects_stats, name, help)
 static const struct stat_desc objects_descs[] = {OBJECTS_STATS(X)};
 #undef X
@@ -292,8 +295,10 @@ static void on_end(void *self, const struct frame_map *map, int rc, const struct
             compaction_add_stats(objects_compaction(p->objects), r->stats);
     } else if (p->pages) {
         stats_add(r->stats, "replay.simulated", &p->requests, requests_descs, ARRAY_LEN(requests_descs));
-        if (requests_compaction(p->pages))
+        if (requests_compaction(p->pages)) {
             compaction_add_stats(requests_compaction(p->pages), r->stats);
+            stats_add(r->stats, "replay.compaction", requests_compaction_time(p->pages), compaction_descs, ARRAY_LEN(compaction_descs));
+        }
     } else if (r->k->placement == KERNEL_SIMULATED) {
         stats_add(r->stats, "replay.simulated", &p->simulate, simulate_descs, ARRAY_LEN(simulate_descs));
     }
@@ -505,7 +510,7 @@ enum simulated_end kernel_simulate(const struct simulation *s, struct simulated 
                                .predict = !r.objects && !simulated,
                                .simulate = !r.objects && simulated && k->level == KERNEL_BLOCKS,
                                .pages = !r.objects && simulated && k->level == KERNEL_PAGES, .buddy = &root->m.buddy,
-                               .policy = &root->m.memory, .objects = r.objects ? &root->m.slab : NULL, .kmem_pages = !r.made_up, .seed = root->m.sim.seed,
+                               .policy = &root->m.memory, .copy_cycles = root->m.slab.cost.copy_page, .objects = r.objects ? &root->m.slab : NULL, .kmem_pages = !r.made_up, .seed = root->m.sim.seed,
                                .allocator = root->m.buddy.allocator,
                                .begin = on_begin, .tick = on_tick, .end = on_end, .mark = on_mark,
                                .marks = {r.mark_events.u, r.mark_times.u, r.mark_events.n, r.mark_times.n}, .self = &r};
