@@ -209,16 +209,27 @@ const char *frames_zone_label(const struct zone *z, char buf[ZONE_LABEL])
 
 /* ---- questions -------------------------------------------------------------------------------------------------- */
 
+unsigned frames_range_behind(const struct frame_map *map, uint64_t pfn)
+{
+    unsigned from = 0, to = map->n_ranges;
+    while (from < to) {
+        unsigned mid = from + (to - from) / 2;
+        if (map->ranges[mid].end > pfn)
+            to = mid;
+        else
+            from = mid + 1;
+    }
+    return from;
+}
+
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn)
 {
     struct frame_block b = {.kind = FRAME_IS_HOLE, .head = PFN_NONE, .zone = (unsigned)(frames_zone_of((struct frame_map *)(uintptr_t)map, pfn) - map->zones)};
     for (unsigned i = 0; i < map->n_ram; i++)
         if (pfn.v >= map->ram[i].start && pfn.v < map->ram[i].end)
             b.kind = FRAME_IS_RESERVED;
-    bool managed = false;
-    for (unsigned i = 0; i < map->n_ranges; i++)
-        managed |= pfn.v >= map->ranges[i].start && pfn.v < map->ranges[i].end;
-    if (!managed)
+    unsigned range = frames_range_behind(map, pfn.v);
+    if (range == map->n_ranges || pfn.v < map->ranges[range].start)
         return b;
     if (zone_virgin_at(&map->zones[b.zone], pfn.v)) {
         b.kind = FRAME_IS_FREE;

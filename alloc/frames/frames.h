@@ -242,6 +242,9 @@ struct frame_block { enum frame_kind kind; pfn_t head; unsigned order, zone; }; 
 /* `head` and `order` are meaningful for free, allocated and per-CPU frames. Any pfn may be asked. */
 struct frame_block frames_find(const struct frame_map *map, pfn_t pfn);
 
+/* The first of `ranges` that ends behind pfn (it may begin behind it, too); n_ranges: none. A snapshot's memory has thousands. */
+unsigned frames_range_behind(const struct frame_map *map, uint64_t pfn);
+
 enum migratetype frames_pageblock_type(const struct frame_map *map, pfn_t pfn);
 /* managed = free + on per-CPU lists + allocated */
 uint64_t frames_free_pages(const struct frame_map *map);

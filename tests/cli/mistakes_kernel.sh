@@ -78,6 +78,14 @@ has err 'it needs the placement "simulated" and the level "pages" or "objects"'
 expect 2 run -q -s workload.kernel.events=rec -s memory.ageing.recipe=churn -o k
 has err 'which cannot be aged; the start "memory" takes the machine'
 
+# Numbers of a zone that contradict each other; pagetypeinfo of other types, which leaves memory in thousands of pieces.
+sed 's/managed  2850816/managed  99999999/' rec/before.zoneinfo >z && cp z rec/before.zoneinfo
+expect 1 run -q -s workload.kernel.events=rec -o k; has err 'rec/before.zoneinfo:'; has err 'there are more pages managed than present'
+cp "$kernel/before.zoneinfo" rec
+mkdir other; cp "$kernel/before.zoneinfo" "$kernel/before.buddyinfo" other
+sed 's/Movable/Other/' "$kernel/before.pagetypeinfo" >other/before.pagetypeinfo
+expect 0 run -q @functional -t "$samples/small.lackey" -s memory.ageing.snapshot=other/before -o k
+
 # Calls start from memory that is as a recorded machine's; --check looks at a kernel's memory.
 expect 0 run -q -s workload.calls.count=300 -s "memory.ageing.snapshot=$kernel/before" --check -o k; empty err
 head -n 1 k/events.jsonl | grep -q '"kind": "snapshot", .*"places": "page map", .*"free_pages": 2304395' || fail "not the snapshot's memory: $(head -n 1 k/events.jsonl)"

@@ -18,10 +18,9 @@ static uint64_t next_border(const struct frame_map *map, uint64_t p)
             uint64_t at = k ? map->ram[i].end : map->ram[i].start;
             next = at > p && at < next ? at : next;
         }
-    for (unsigned i = 0; i < map->n_ranges; i++)
-        if (map->ranges[i].start > p && map->ranges[i].start < next)
-            next = map->ranges[i].start;
-    return next;
+    unsigned i = frames_range_behind(map, p); /* a range that holds p is not the border of what is none */
+    i += i < map->n_ranges && map->ranges[i].start <= p;
+    return i < map->n_ranges && map->ranges[i].start < next ? map->ranges[i].start : next;
 }
 
 bool frames_walk(const struct frame_map *map, uint64_t *at, struct frames_stretch *out)

@@ -286,6 +286,10 @@ static int zone_line(struct snap_zone *z, struct cursor *c)
                 return bad(c, "there is no number");
             memcpy((char *)z + numbers[i].offset, &v, sizeof v);
             z->have |= numbers[i].have;
+            if (numbers[i].have == SNAP_HAS_PRESENT && z->present > z->spanned)
+                return bad(c, "there are more pages present than the zone spans");
+            if (numbers[i].have == SNAP_HAS_MANAGED && (z->have & SNAP_HAS_PRESENT) && z->managed > z->present)
+                return bad(c, "there are more pages managed than present");
             return 0;
         }
     if (word(c, "protection: (")) {
