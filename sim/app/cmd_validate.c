@@ -299,12 +299,16 @@ int cmd_validate(int argc, char **argv)
     if (json) {
         json_end_document(&t.j);
         bool whole = fclose(t.json) == 0;
-        if (!whole || outfile_write(&file, text, length, &err) < 0 || outfile_commit(&file, &err) < 0) {
-            if (!whole)
-                err_set(&err, ERR_RUN, "out of memory");
-            code = cmd_error("validate", &err);
+        if (!whole)
+            err_set(&err, ERR_RUN, "out of memory");
+        if (!whole || outfile_write(&file, text, length, &err) < 0) {
+            outfile_abort(&file, true);
             rc = -1;
+        } else {
+            rc = outfile_commit(&file, &err) < 0 ? -1 : rc;
         }
+        if (rc < 0 && err.kind && code == 0)
+            code = cmd_error("validate", &err);
         free(text);
     }
     for (size_t i = 0; i < t.names; i++)

@@ -94,4 +94,19 @@ for placement in recorded predict simulated; do
 done
 memory 0 some.perf --check; empty err
 
+# A full disk (a limit on the size of files, where nothing can be mounted): the file and a remedy, and nothing half written.
+if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=100k tmpfs disk 2>/dev/null; then
+    trap 'umount "$dir/disk"; rm -rf "$dir"' EXIT
+    head -c 99k /dev/zero >disk/fill
+    expect 1 run -q -s workload.kernel.events=rec -o disk/k
+    grep -qE 'cannot write disk/k/[a-z_/.]+: No space left on device; free some space or name another folder with -o$' err || fail "full disk: $(cat err)"
+    expect 1 trace gen uniform -n 100000 -o disk/x.mtt
+    has err 'disk/x.mtt: error: cannot write: No space left on device; free some space, or write the file elsewhere'
+    expect 1 validate --json disk/v.json rec
+    has err 'disk/v.json: error: cannot write: No space left on device; free some space'
+    [ "$(find disk -type f)" = disk/fill ] || fail "left on a full disk: $(find disk -type f)"
+fi
+(ulimit -f 16 && "$prog" trace gen uniform -n 100000 -o limit.mtt) >out 2>err && fail 'a file beyond ulimit -f'
+[ ! -e limit.mtt ] || fail 'half a file beyond ulimit -f'
+
 verdict mistakes_kernel

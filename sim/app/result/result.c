@@ -350,6 +350,8 @@ int result_write(struct result *r, const char *name, result_writer fn, void *ctx
     if (open_tmp(r, name, &f, err))
         return -1;
     if (fn(f, ctx, err)) {
+        if (ferror(f)) /* the device's reason, not the writer's */
+            return close_written(r, name, f, err);
         fclose(f);
         return -1;
     }
