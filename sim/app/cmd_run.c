@@ -3,6 +3,7 @@
 #include "app/cmd_config.h"
 #include "app/cmd_error.h"
 #include "app/kernel/kernel_run.h"
+#include "app/kernel/kernel_unused.h"
 #include "app/simulate.h"
 
 #include <getopt.h>
@@ -23,7 +24,9 @@ static void help(FILE *f)
           "      --check           the expensive checks, as -s sim.checks=true\n"
           "  -h, --help            this page\n\n"
           "Ctrl-C ends the run; what is there is written and marked. SIGUSR1 prints a line of progress.\n"
-          "Then: mmulab plot free_blocks DIR; mmulab stats show DIR\n", f);
+          "Then: mmulab plot free_blocks DIR; mmulab stats show DIR\n\n"
+          "In place of traces of programs: -s workload.kernel.events=FOLDER replays what mmulab record --kernel recorded\n"
+          "(docs/kernel-replay.md), -s workload.calls.count=N made-up calls of a kernel's allocators (docs/trace-generators.md).\n", f);
 }
 
 /* ---- summary ---- */
@@ -195,6 +198,7 @@ static int run(const struct options *o, struct config *c, int argc, char **argv)
     struct simulated r;
     if (kernel_wanted(c))
         return kernel_run(&s);
+    kernel_tell_unused(c, s.label, stderr);
     const struct sim_config *sim = &((const struct machine_root *)config_root(c))->m.sim;
     int code = 0;
     switch (simulate(&s, &r)) {

@@ -70,6 +70,11 @@ hasnt err allocator
 memory 0 some.perf -s buddy.allocator=best_fit -s cpu.count=2 -s sim.seed=3; empty err
 expect 0 run -q -s workload.calls.count=100 -s slab.design=slab -s memory.size=64MiB -s cpu.count=2 -o k; empty err
 
+expect 0 run -q @functional -t "$samples/small.lackey" -s memory.ageing.target=0.5 -s workload.calls.blocks=pages -s workload.kernel.placement=recorded -o k
+[ "$(wc -l <err)" = 3 ] || fail "warnings of a program's run: $(cat err)"
+has err 'memory.ageing.target: not used: no memory.ageing.recipe is named'
+expect 0 run -q @functional -t "$samples/small.lackey" -s memory.ageing.target=0.5 -s memory.ageing.recipe=holes -s memory.size=16MiB -o k; empty err
+
 # Values that contradict each other.
 expect 2 run -q -s workload.kernel.events=rec -s workload.kernel.level=pages -o k
 has err 'pages served by a whole kernel need the placement "simulated"'

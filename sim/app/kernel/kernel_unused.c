@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* What a kernel's run can be. */
+/* What a run can be. */
 enum {
     CALLS = 1,          /* made up */
     MEMORY_PAGES = 2,   /* recorded, from the machine's memory */
@@ -13,6 +13,8 @@ enum {
     SNAPSHOT_OBJECTS = 16,
     SNAPSHOT_BLOCKS = 32,
     FOLLOWED = 64,      /* placements recorded and predict */
+    PROGRAMS = 128,     /* no kernel's run at all */
+    NOT_AGED = 256,     /* added to one of them: no memory.ageing.recipe */
     MEMORY = CALLS | MEMORY_PAGES | MEMORY_OBJECTS,
     SNAPSHOT = SNAPSHOT_PAGES | SNAPSHOT_OBJECTS | SNAPSHOT_BLOCKS,
     ALL = MEMORY | SNAPSHOT | FOLLOWED
@@ -24,6 +26,7 @@ enum {
 #define NO_KERNEL "only the free lists are ours; workload.kernel.level=pages has a whole kernel"
 #define NO_OBJECTS "no objects are replayed; workload.kernel.level=objects does"
 #define NO_PROGRAM "no program runs"
+#define NO_RECIPE "no memory.ageing.recipe is named"
 
 /* The first rule whose key and kind of run fit decides. A key that ends in a dot stands for all that begin with it. */
 static const struct rule { const char *key; unsigned unused; const char *why; } rules[] = {
@@ -37,6 +40,9 @@ static const struct rule { const char *key; unsigned unused; const char *why; } 
     {"memory.watermark_boost_factor", SNAPSHOT_OBJECTS | SNAPSHOT_BLOCKS, NO_KERNEL},
     {"memory.watermark_boost_factor", 0, NULL},
     {"memory.", SNAPSHOT | FOLLOWED, RECORDED_MEMORY},
+    {"memory.ageing.target", NOT_AGED, NO_RECIPE},
+    {"memory.ageing.free", NOT_AGED, NO_RECIPE},
+    {"memory.ageing.unmovable", NOT_AGED, NO_RECIPE},
     {"buddy.", FOLLOWED, NO_CHOICE},
     {"buddy.allocator", 0, NULL},
     {"buddy.", SNAPSHOT_OBJECTS | SNAPSHOT_BLOCKS, NO_KERNEL},
@@ -45,6 +51,8 @@ static const struct rule { const char *key; unsigned unused; const char *why; } 
     {"buddy.eager_init", SNAPSHOT_PAGES, RECORDED_LISTS},
     {"slab.", FOLLOWED | SNAPSHOT_PAGES | SNAPSHOT_BLOCKS | MEMORY_PAGES, NO_OBJECTS},
     {"workload.kernel.before", MEMORY, "nothing starts from a snapshot; leave out workload.kernel.start=memory"},
+    {"workload.kernel.", PROGRAMS, "programs are replayed; workload.kernel.events names a recording of a kernel"},
+    {"workload.calls.", PROGRAMS, "programs are replayed; workload.calls.count makes calls up"},
     {"workload.kernel.", CALLS, "made-up calls are replayed; leave out workload.calls"},
     {"workload.calls.", ALL & ~CALLS, "recorded events are replayed; workload.calls.count makes calls up"},
     {"cpu.count", SNAPSHOT | FOLLOWED, "the recording has its own CPUs; workload.kernel.start=memory takes the machine's"},
@@ -66,6 +74,8 @@ static unsigned kind_of(const struct workload_config *w)
     const struct workload_kernel *k = &w->kernel;
     if (w->calls.count)
         return CALLS;
+    if (!k->events || !*k->events)
+        return PROGRAMS;
     if (k->placement != KERNEL_SIMULATED)
         return FOLLOWED;
     if (k->start == KERNEL_FROM_MEMORY)
@@ -93,7 +103,8 @@ static bool given(const struct config *c, size_t i, struct config_item *item)
 
 void kernel_tell_unused(const struct config *c, const char *label, FILE *to)
 {
-    unsigned kind = kind_of(&((const struct machine_root *)config_root(c))->workload);
+    const struct machine_root *root = config_root(c);
+    unsigned kind = kind_of(&root->workload) | (root->m.memory.ageing.recipe == AGEING_NONE ? NOT_AGED : 0);
     const char *told[ARRAY_LEN(rules)];
     size_t n_told = 0, n = config_count(c);
     for (size_t i = 0; i < n; i++) {

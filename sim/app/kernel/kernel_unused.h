@@ -1,4 +1,4 @@
-/* What somebody gave in a configuration and a kernel's run has no use for: told, so that nobody believes it did something. */
+/* What somebody gave in a configuration and a run, first a kernel's, has no use for: told, so that nobody believes it did something. */
 #ifndef APP_KERNEL_UNUSED_H
 #define APP_KERNEL_UNUSED_H
 

@@ -405,7 +405,7 @@ static int unknown_column(const struct plot_run *r, const char *name, struct err
 int plot_column(struct plot *p, struct err *err)
 {
     if (!p->stat) {
-        err_set(err, ERR_USAGE, "which column of series.csv?");
+        err_set(err, ERR_USAGE, "which column of series.csv is to be drawn");
         return column_names(&p->run[0], err);
     }
     struct columns c[PLOT_RUNS_MAX] = {{.n = 0}};

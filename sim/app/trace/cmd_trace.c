@@ -29,9 +29,9 @@ static void usage(FILE *f)
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].help);
     fprintf(f, "\nTraces are read in the forms mtr, text, lackey (Valgrind), qtrace (QEMU plugin text), champsim, "
-               "drmemtrace\n(DynamoRIO; also a folder with a file a thread), gem5 (packets), din (Dinero), pin, ramulator "
-               "and dramsim3,\nknown by their content, through zstd, xz, gzip, bzip2 or zip. `mmulab trace VERB --help` "
-               "tells more.\n");
+               "drmemtrace\n(DynamoRIO; also a folder with a file a thread), gem5 (packets), din (Dinero), pin, ramulator, "
+               "dramsim3,\nand a kernel's events as text of perf script or ftrace, or perf.data; known by their content, through zstd, xz,\n"
+               "gzip, bzip2 or zip. `mmulab trace VERB --help` tells more.\n");
 }
 
 int verb_usage(const char *verb, const char *fmt, ...)
