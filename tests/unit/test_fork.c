@@ -10,15 +10,6 @@
 #define UW (ACCESS_USER | ACCESS_WRITE)
 #define AT UINT64_C(0x7f0000000000)
 
-static struct vm_config config_of(enum page_size size, bool strict)
-{
-    struct vm_config c;
-    vm_config_defaults(&c);
-    c.page_size = (int)size;
-    c.strict = strict;
-    return c;
-}
-
 static uint64_t frame_of(struct vm_machine *m, uint32_t asid, uint64_t va)
 {
     struct walk w;

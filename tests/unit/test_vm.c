@@ -8,15 +8,6 @@
 #define UR ACCESS_USER
 #define UW (ACCESS_USER | ACCESS_WRITE)
 
-static struct vm_config config_of(enum page_size size, bool strict)
-{
-    struct vm_config c;
-    vm_config_defaults(&c);
-    c.page_size = (int)size;
-    c.strict = strict;
-    return c;
-}
-
 START_TEST(test_first_touch) /* tables of every level, in order, then the page */
 {
     for (unsigned levels = 4; levels <= 5; levels++) {

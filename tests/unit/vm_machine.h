@@ -14,6 +14,15 @@ struct vm_machine {
     uint64_t free_at_start;
 };
 
+static inline struct vm_config config_of(enum page_size size, bool strict)
+{
+    struct vm_config c;
+    vm_config_defaults(&c);
+    c.page_size = (int)size;
+    c.strict = strict;
+    return c;
+}
+
 static inline void machine_init_cpus(struct vm_machine *m, uint64_t bytes, unsigned levels, const struct vm_config *config, unsigned cpus)
 {
     struct memory_config mc;

@@ -20,11 +20,6 @@ static pfn_t alloc(struct frame_map *map, struct zone *z, unsigned order, enum m
 
 const struct frame_alloc_ops bitmap_frame_ops = {
     .name = "bitmap",
-    .init = plain_init,
-    .fini = plain_fini,
-    .rebuild = plain_rebuild,
-    .add_range = buddy_add_range,
     .alloc = alloc,
-    .free = plain_free_block,
-    .check = plain_check,
+    PLAIN_BY_ADDRESS,
 };

@@ -27,4 +27,9 @@ void plain_free_block(struct frame_map *map, struct zone *z, uint64_t pfn, unsig
 /* Merged, and the index says what the lists say. */
 int plain_check(const struct frame_map *map, const struct zone *z, struct err *err);
 
+/* Members of struct frame_alloc_ops that all have in common which choose by address. */
+#define PLAIN_BY_ADDRESS                                                                                                 \
+    .init = plain_init, .fini = plain_fini, .rebuild = plain_rebuild, .add_range = buddy_add_range, .free = plain_free_block, \
+    .check = plain_check
+
 #endif

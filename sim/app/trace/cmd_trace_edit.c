@@ -1,6 +1,8 @@
 /* `mmulab trace convert` and `slice`: from one file to another. */
 #include "app/trace/cmd_trace_verbs.h"
 #include "engine/types.h"
+#include "replay/calls/record_call.h"
+#include "traces/kinds.h"
 #include "traces/readers/maps.h"
 
 #include <getopt.h>
@@ -30,46 +32,19 @@ static bool may_write(const char *verb, const char *in, const char *out, bool fo
 static bool is_state(uint8_t kind)
 {
     switch (kind) {
-    case TRACE_MMAP:
-    case TRACE_MUNMAP:
-    case TRACE_MREMAP:
-    case TRACE_BRK:
-    case TRACE_MPROTECT:
-    case TRACE_MADVISE:
-    case TRACE_FORK:
-    case TRACE_EXEC:
     case TRACE_EXIT:
     case TRACE_CLONE:
     case TRACE_FILEID:
-    case TRACE_SEGMENT:
     case TRACE_MALLOC:
     case TRACE_FREE:
     case TRACE_REALLOC:
     case TRACE_PAGE_ALLOC:
     case TRACE_PAGE_FREE:
-    case TRACE_KMALLOC:
-    case TRACE_KFREE:
-    case TRACE_CACHE_ALLOC:
-    case TRACE_CACHE_FREE:
-    case TRACE_CACHE_CREATE:
-    case TRACE_CACHE_SHRINK:
-    case TRACE_CACHE_DESTROY:
-    case TRACE_ALLOC_PAGES:
-    case TRACE_FREE_PAGES:
-    case TRACE_VMALLOC:
-    case TRACE_VFREE:
-    case TRACE_KVMALLOC:
-    case TRACE_KVFREE:
-    case TRACE_MEMPOOL_CREATE:
-    case TRACE_MEMPOOL_ALLOC:
-    case TRACE_MEMPOOL_FREE:
-    case TRACE_MEMPOOL_RESIZE:
-    case TRACE_MEMPOOL_DESTROY:
     case TRACE_SEGLOAD:
     case TRACE_CRLOAD:
         return true;
     default:
-        return false;
+        return trace_changes_space(kind) || is_record_call(kind);
     }
 }
 

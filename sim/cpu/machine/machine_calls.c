@@ -3,6 +3,7 @@
 
 #include "cpu/timed.h"
 #include "traces/input.h"
+#include "traces/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,22 +47,7 @@ void machine_tell(struct machine *m, const char *kind, const struct core *c, uin
 
 bool is_call(const struct trace_rec *r)
 {
-    switch (r->kind) {
-    case TRACE_MMAP:
-    case TRACE_MUNMAP:
-    case TRACE_MREMAP:
-    case TRACE_BRK:
-    case TRACE_MPROTECT:
-    case TRACE_MADVISE:
-    case TRACE_FORK:
-    case TRACE_EXEC:
-    case TRACE_SEGMENT:
-        return true;
-    case TRACE_EXIT:
-        return r->size == 1;
-    default:
-        return is_slab_record(r);
-    }
+    return trace_changes_space(r->kind) || (r->kind == TRACE_EXIT ? r->size == 1 : is_slab_record(r));
 }
 
 /* Payload word i of a record, 0 if it is not there. */
