@@ -31,8 +31,9 @@ static void help(FILE *f)
 {
     fputs("usage: mmulab validate [--json FILE] [--all] PATH...\n\n"
           "Holds the model against recorded kernels. PATH is a folder with a recording's files, or a folder of such folders:\n"
-          "events (NAME.perf, NAME.ftrace or perf.data, also compressed), times.json, and before.* and after.* with buddyinfo,\n"
-          "pagetypeinfo, zoneinfo, meminfo, slabinfo, unusable_index, extfrag_index and pfnmap. What is missing is skipped, saying so.\n\n"
+          "events (NAME.perf, perf.txt, NAME.ftrace, trace.txt or perf.data, also compressed), times.json, and before.* and\n"
+          "after.* with buddyinfo, pagetypeinfo, zoneinfo, meminfo, slabinfo, unusable_index, extfrag_index and pfnmap. What is\n"
+          "missing is skipped, saying so.\n\n"
           "      --json FILE  every comparison as an array of objects: case, metric, model, kernel, tolerance, verdict, reason\n"
           "      --all        a line for each comparison, not only for the interesting ones and those that are off\n"
           "  -h, --help       this page\n\n"

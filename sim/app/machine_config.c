@@ -171,9 +171,15 @@ static void check_machine(const void *root, struct config_checker *ck)
         else if (l->replacement == REPL_tree_plru && (l->ways & (l->ways - 1)))
             config_fail(ck, keys, "tree_plru needs a power of two of ways");
     }
-    if (timed && r->m.memory.size_bytes > dram_capacity(&r->m.dram))
-        config_fail(ck, "memory.size dram.channels dram.ranks", "the DRAM holds %llu MiB; more channels or ranks are needed",
-                    (unsigned long long)(dram_capacity(&r->m.dram) >> 20));
+    if (timed && r->m.memory.size_bytes > dram_capacity(&r->m.dram)) {
+        struct dram_config one = r->m.dram; /* a channel with all ranks it can have */
+        one.channels = 1;
+        one.ranks = 0;
+        config_fail(ck, "memory.size dram.channels dram.ranks",
+                    "the DRAM holds %llu MiB; for this much take dram.channels=%llu and dram.ranks=0, or sim.mode=functional, which has no DRAM",
+                    (unsigned long long)(dram_capacity(&r->m.dram) >> 20),
+                    (unsigned long long)((r->m.memory.size_bytes + dram_capacity(&one) - 1) / dram_capacity(&one)));
+    }
     if (r->m.memory.ageing.recipe != AGEING_NONE && r->workload.kernel.events && k->start == KERNEL_FROM_SNAPSHOT)
         config_fail(ck, "memory.ageing.recipe workload.kernel.start",
                     "a recorded kernel starts from its own snapshot, which cannot be aged; the start \"memory\" takes the machine's memory");

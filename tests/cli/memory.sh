@@ -57,6 +57,11 @@ grep ' anon 1 0@' users/proc/marks/001-*/page_users >anon
 [ "$(cut -d' ' -f1 anon | sort -u | wc -l)" = "$(wc -l <anon)" ] || fail "page_users: a frame twice"
 grep -q ' pgtable level1 0$' users/proc/marks/001-*/page_users || fail "page_users: no page table"
 [ ! -e none/proc/page_users ] && [ ! -e timed/proc/page_users ] || fail "page_users that were not wanted"
+# more than one channel holds: the error says how many do, and they do
+"$prog" run -q -t t.mtt -s memory.size=1TiB -o huge 2>err && fail "1 TiB in one channel"
+grep -q 'dram.channels=16 and dram.ranks=0' err || { cat err; fail "no number of channels"; }
+"$prog" run -q -t t.mtt -s memory.size=1TiB -s dram.channels=16 -o huge || fail "1 TiB"
+[ "$(awk '/^Node 0, zone   Normal/ { print $NF }' huge/proc/buddyinfo)" -gt 260000 ] || fail "1 TiB has no free blocks of 4 MiB"
 # none wanted
 "$prog" run -q -t t.mtt -s output.memory_rows=0 -o none || fail "run without rows"
 [ ! -e none/fragmentation.csv ] || fail "rows that were not wanted"

@@ -63,9 +63,9 @@ rm "$dir/c/before.meminfo"
 check ratio 0 ''
 row after.meminfo.CommitLimit '"set by hand" in r["reason"]' || fail "another overcommit ratio: not said"
 row before.meminfo.CommitLimit 'r["reason"] == "no meminfo"' || fail "no meminfo: not said"
-# Lines that stand a little out of order: both columns go by the time.
+# Lines that stand a little out of order, in a file of another name: both columns go by the time.
 fresh
-xz -dc "$dir/c/filetree.perf.xz" | awk 'NR % 7 == 1 { kept = $0; next } { print } kept != "" { print kept; kept = "" } END { if (kept != "") print kept }' >"$dir/c/filetree.perf"
+xz -dc "$dir/c/filetree.perf.xz" | awk 'NR % 7 == 1 { kept = $0; next } { print } kept != "" { print kept; kept = "" } END { if (kept != "") print kept }' >"$dir/c/perf.txt"
 rm "$dir/c/filetree.perf.xz"
 check jitter 0 '^PASS: [0-9]* comparisons ok, 0 skipped$'
 python3 "$src/tests/cli/validate_recount.py" "$dir/c.json" "$dir/c" >"$dir/out" || fail "out of order: $(tail -n 3 "$dir/out")"
@@ -102,14 +102,14 @@ grep -q '"simulated.node1.Normal.free_blocks.0"' "$dir/c.json" || fail "node1: i
 # Events that are missing, one after the other; lost, and said so; none at all.
 fresh
 xz -dc "$dir/c/filetree.perf.xz" >"$dir/text" && rm "$dir/c/filetree.perf.xz"
-awk 'NR % 10' "$dir/text" >"$dir/c/filetree.perf"
+awk 'NR % 10' "$dir/text" >"$dir/c/perf.txt"
 check missing 0 'cannot be decided: .*contradicts itself'
-awk '{ print } NR == 100 { print "perf 1 [000] 2816.5: PERF_RECORD_LOST lost 77" }' "$dir/text" | sed '20000,22000d' >"$dir/c/filetree.perf"
+awk '{ print } NR == 100 { print "perf 1 [000] 2816.5: PERF_RECORD_LOST lost 77" }' "$dir/text" | sed '20000,22000d' >"$dir/c/perf.txt"
 check lost 0 'events.lost .* skipped'
-: >"$dir/c/filetree.perf"
-check empty 1 'filetree.perf: error: the file of events is empty; record again'
+: >"$dir/c/perf.txt"
+check empty 1 'perf.txt: error: the file of events is empty; record again'
 [ "$(grep -c '"verdict": "ok"' "$dir/c.json")" -gt 1000 ] || fail "empty: the snapshots are not compared"
-head -n 1 "$dir/text" >"$dir/c/filetree.perf"
+head -n 1 "$dir/text" >"$dir/c/perf.txt"
 check early 0 'ends before the snapshot'
 # Nothing to compare with is no pass.
 mkdir "$dir/bare"

@@ -95,7 +95,7 @@ class Events:
         self.lost = self.alloc_again = self.free_again = 0
         self.window = {}
         last, self.last, pages = {}, {}, []
-        path = next((p for p in sorted(os.listdir(folder)) if re.search(r"\.(perf|ftrace)(\.txt)?(\.\w+)?$", p)), None)
+        path = next((p for p in sorted(os.listdir(folder)) if re.search(r"(\.perf|\.ftrace|perf\.txt|trace\.txt)(\.\w+)?$", p)), None)
         self.path = path
         for line in text_of(os.path.join(folder, path)).splitlines() if path else []:
             m = re.search(r"(\d+)\.(\d+): +(?:kmem:)?(mm_page_\w+): .*?pfn=(\w+)", line)

@@ -322,7 +322,7 @@ void validate_events(struct validate_case *c)
 {
     const struct snapshot *b = c->snap[SNAP_BEFORE], *a = c->snap[SNAP_AFTER];
     if (!c->events)
-        validate_skip(c, "events", "events", "there is no file of events (NAME.perf, NAME.ftrace, perf.data, also compressed)");
+        validate_skip(c, "events", "events", "there is no file of events (NAME.perf, perf.txt, NAME.ftrace, trace.txt, perf.data, also compressed)");
     else if (!b->has_map || !b->has_info)
         validate_skip(c, "events", "events", "no page map and zoneinfo before the events: nothing to start from");
     else if (c->p->ended_early)
