@@ -14,7 +14,7 @@ static bool ends(const char *s, const char *end)
 
 static bool looks_like_events(const char *name)
 {
-    static const char *const kinds[] = {".perf", ".perf.txt", ".ftrace", ".ftrace.txt", "perf.data", ".mtr"};
+    static const char *const kinds[] = {".perf", "perf.txt", ".ftrace", "trace.txt", "perf.data", ".mtr"};
     static const char *const packed[] = {"", ".zst", ".xz", ".gz", ".bz2"};
     char want[32];
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -36,7 +36,7 @@ static unsigned rank(const char *folder, const char *name)
     while (start > 0 && folder[start - 1] != '/')
         start--;
     bool own = !strncmp(name, folder + start, n - start) && name[n - start] == '.';
-    bool text = strstr(name, ".perf") || strstr(name, ".ftrace");
+    bool text = strstr(name, ".perf") || strstr(name, ".ftrace") || strstr(name, ".txt");
     return (own ? 0u : 2u) + (text ? 0u : 1u);
 }
 
