@@ -5,6 +5,7 @@
 #include "test_frames_util.h"
 
 #include "frames/buddy/buddy.h"
+#include "replay/before/image.h"
 #include "replay/before/lists.h"
 #include "replay/follow.h"
 
@@ -30,31 +31,34 @@ static void types(struct state *s, enum migratetype a, enum migratetype b, enum 
     pageblock_set(s->map, C, c);
 }
 
-static void make(struct state *s)
+static void make_sized(struct state *s, unsigned mib)
 {
     struct memory_config m;
     struct buddy_config b;
     frames_config_defaults(&m, &b);
-    m.size_bytes = 16 * MIB;
+    m.size_bytes = mib * MIB;
     b.pcp = false;
     b.eager_init = true;
     *s = (struct state){.map = map_of(m, b)};
-    struct zone *z = &s->map->zones[ZONE_DMA];
-    for (unsigned o = FRAME_MAX_ORDER + 1; o-- > 0;)
-        while (z->nr_free_mt[o][MIGRATE_MOVABLE]) {
-            uint64_t pfn = buddy_smallest(s->map, z, o, MIGRATE_MOVABLE);
-            for (uint64_t p = pfn; p < pfn + (1ull << o); p++)
-                s->map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .tag = FRAME_TAG_KERNEL};
-        }
-    ck_assert_uint_eq(z->free, 0);
+    for (unsigned i = 0; i < s->map->n_zones; i++) {
+        struct zone *z = &s->map->zones[i];
+        for (unsigned o = FRAME_MAX_ORDER + 1; o-- > 0;)
+            while (z->nr_free_mt[o][MIGRATE_MOVABLE]) {
+                uint64_t pfn = buddy_smallest(s->map, z, o, MIGRATE_MOVABLE);
+                for (uint64_t p = pfn; p < pfn + (1ull << o); p++)
+                    s->map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .tag = FRAME_TAG_KERNEL};
+            }
+        ck_assert_uint_eq(z->free, 0);
+    }
 }
+static void make(struct state *s) { make_sized(s, 16); }
 
 /* A block that is free since before the snapshot. */
 static void old(struct state *s, uint64_t pfn, unsigned order)
 {
     for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
         s->map->frames[p].state = FRAME_NONE;
-    s->map->ops->free(s->map, &s->map->zones[ZONE_DMA], pfn, order);
+    s->map->ops->free(s->map, image_zone(s->map, pfn), pfn, order);
 }
 
 static void begin(struct state *s)
@@ -296,6 +300,27 @@ START_TEST(refill_goes_on_stealing)
 }
 END_TEST
 
+/* A block at the tail was taken: what stands before it is not there, but for more blocks than one refill takes. */
+START_TEST(more_than_a_refill_is_not_believed)
+{
+    enum { FIRST = 4096, LAST = 15 * 1024, REFILL = 63 << 5 };
+    for (int more = 0; more < 2; more++) {
+        struct state s;
+        make_sized(&s, 64);
+        for (uint64_t i = 0; i < REFILL + (uint64_t)more; i++)
+            old(&s, FIRST + 2 * i, 0);
+        begin(&s);
+        follow_back(s.f, LAST + 2, 1, MIGRATE_MOVABLE, true);
+        follow_back(s.f, LAST, 0, MIGRATE_MOVABLE, true); /* its parent's buddy is free: to the tail */
+        follow_taken(s.f, CPU, LAST, 0, MIGRATE_MOVABLE, true);
+        ck_assert_int_eq(follow_type(s.f, FIRST), more ? MIGRATE_MOVABLE : MIGRATE_RECLAIMABLE);
+        ck_assert_int_eq(s.f->st.evicted != 0, !more);
+        ck_assert(follow_is_free(s.f, FIRST));
+        end(&s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("follow");
@@ -310,6 +335,7 @@ int main(void)
     tcase_add_test(t, smaller_blocks_are_gone);
     tcase_add_test(t, rule_of_the_kernels_block);
     tcase_add_test(t, refill_goes_on_stealing);
+    tcase_add_test(t, more_than_a_refill_is_not_believed);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
