@@ -248,7 +248,9 @@ static void compaction_rows(const struct validate_case *c)
     const struct replay_result *p = c->p;
     const struct follow_stats *f = &p->follow;
     const struct snapshot *b = c->snap[SNAP_BEFORE], *a = c->snap[SNAP_AFTER];
-    const char *none = p->compactions ? "memory was compacted, but mm_compaction_isolate_freepages is not in the recording" : "nothing was compacted";
+    const char *none = "memory was compacted, but mm_compaction_isolate_freepages is not in the recording";
+    if (!p->compactions && !p->compact_ranges)
+        return;
     struct validate_row r = {.group = "compaction", .metric = "compaction.isolated_known_percent", .decimals = 3, .kernel = 100, .at_least = true,
                              .model = validate_percent(f->isolated - f->isolated_unknown, f->isolated), .tolerance = isolated_tolerance};
     snprintf(r.why, sizeof r.why, "%" PRIu64 " of %" PRIu64 " free pages that compaction took, in %" PRIu64 " ranges: what is free there here is as much",

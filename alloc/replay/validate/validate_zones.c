@@ -9,10 +9,8 @@ enum { REFILL_MOST = 63 << 5 };                  /* pages that one refill takes 
 static const double zone_tolerance = 1.0;        /* percent: which lists are empty is partly inferred */
 static const double reserve_tolerance = 0.02;    /* of the reserve's free pages: another request may come between two events */
 
-static void share_row(const struct validate_case *c, const char *metric, uint64_t part, uint64_t whole, const char *reason)
+static void share_row(const struct validate_case *c, const char *metric, uint64_t part, uint64_t whole, const char *none, const char *reason)
 {
-    if (!whole) /* the recording has none: not a row */
-        return;
     struct validate_row r = {.group = "zone_fallback", .decimals = 3, .kernel = 100, .model = validate_percent(part, whole),
                              .tolerance = zone_tolerance, .at_least = true};
     char few[120];
@@ -22,7 +20,7 @@ static void share_row(const struct validate_case *c, const char *metric, uint64_
     if (whole >= LEAST)
         validate_put_unless(c, r, c->doubt);
     else
-        validate_skip(c, "zone_fallback", metric, few);
+        validate_skip(c, "zone_fallback", metric, whole ? few : none);
 }
 
 /* Boosted marks are not in the events: how high they stood when is not known. */
@@ -50,15 +48,20 @@ static void crossing_row(const struct validate_case *c, const struct snap_zone *
 static void crossings(const struct validate_case *c)
 {
     struct snapshot *b = c->snap[SNAP_BEFORE];
+    bool any = false;
     for (unsigned i = 0; i < b->zones; i++) {
         const struct snap_zone *k = &b->zone[i];
         unsigned n = k->has_info && k->spanned ? validate_zone_number(b, k) : FRAME_ZONES;
         const struct zone_crossing *x = n < FRAME_ZONES ? &c->p->crossing[n] : NULL;
         if (!x || x->refused < LEAST || x->served < LEAST)
             continue;
+        any = true;
         crossing_row(c, k, x, true);
         crossing_row(c, k, x, false);
     }
+    if (!any)
+        validate_skip(c, "zone_fallback", "zone_fallback.passed_over_from",
+                      "no zone was passed over for its low mark by 20 requests and served 20 beside it");
 }
 
 static void reserve_rows(const struct validate_case *c)
@@ -69,7 +72,7 @@ static void reserve_rows(const struct validate_case *c)
     bool any = s->urgent > 0;
     for (unsigned i = 0; i < a->zones; i++)
         any |= a->zone[i].has_blocks && a->zone[i].blocks[MIGRATE_HIGHATOMIC];
-    if (!any)
+    if (!any) /* no urgent request came below the low marks, and nothing is reserved */
         return;
     if (!a->has_types) {
         validate_skip(c, "highatomic", "highatomic", "no pagetypeinfo after the events");
@@ -111,14 +114,16 @@ static void reserve_rows(const struct validate_case *c)
 void validate_zones(const struct validate_case *c)
 {
     const struct zone_choice_stats *s = &c->p->zones;
-    share_row(c, "zone_fallback.foreseen_percent", s->lower_foreseen, s->lower,
+    reserve_rows(c);
+    if (!s->lower && !s->ours_lower && !s->below_low) /* as fallback.*: every request was served by its first zone */
+        return;
+    const char *none = "there is no such request";
+    share_row(c, "zone_fallback.foreseen_percent", s->lower_foreseen, s->lower, none,
               "requests that a lower zone served: that zone is ours too");
     char needed[160];
     snprintf(needed, sizeof needed, "requests for which our rule goes to a lower zone: the kernel did (%" PRIu64 " since the first has only blocks of "
                                     "other types)", s->ours_unmixed);
-    share_row(c, "zone_fallback.needed_percent", s->lower_foreseen, s->ours_lower, needed);
-    if (s->lower || s->ours_lower || s->below_low)
-        share_row(c, "zone_fallback.zone_percent", s->agreed, s->decided, "requests whose zone is decided: the zone is the kernel's");
+    share_row(c, "zone_fallback.needed_percent", s->lower_foreseen, s->ours_lower, none, needed);
+    share_row(c, "zone_fallback.zone_percent", s->agreed, s->decided, none, "requests whose zone is decided: the zone is the kernel's");
     crossings(c);
-    reserve_rows(c);
 }
