@@ -91,6 +91,10 @@ mkdir other; cp "$kernel/before.zoneinfo" "$kernel/before.buddyinfo" other
 sed 's/Movable/Other/' "$kernel/before.pagetypeinfo" >other/before.pagetypeinfo
 expect 0 run -q @functional -t "$samples/small.lackey" -s memory.ageing.snapshot=other/before -o k
 
+echo '{}' >rec/times.json
+expect 2 run -q -s workload.kernel.events=rec -o k; has err 'rec/times.json: error: the four times'; has err 'without this file the whole recording is replayed'
+cp "$kernel/times.json" rec
+
 # Calls start from memory that is as a recorded machine's; --check looks at a kernel's memory.
 expect 0 run -q -s workload.calls.count=300 -s "memory.ageing.snapshot=$kernel/before" --check -o k; empty err
 head -n 1 k/events.jsonl | grep -q '"kind": "snapshot", .*"places": "page map", .*"free_pages": 2304395' || fail "not the snapshot's memory: $(head -n 1 k/events.jsonl)"

@@ -74,5 +74,6 @@ int snapshot_read_times(struct snap_times *out, const char *path, struct err *er
     if (snapshot_parse_times(out, text, n) == 0)
         return 0;
     err_set(err, ERR_USAGE, "the four times before_snapshot_start, _end, after_snapshot_start, _end are not there in ascending order");
+    err_remedy(err, "they are seconds as text, as mmulab record --kernel writes them; without this file the whole recording is replayed");
     return err_at(err, path, 0, 0);
 }
