@@ -1,4 +1,4 @@
-/* Classes of kinds of records that several parts of the program ask for. Calls of the kernel's allocators: replay/calls/record_call.h. */
+/* Classes of kinds of records that several parts of the program ask for. */
 #ifndef TRACES_KINDS_H
 #define TRACES_KINDS_H
 
@@ -19,6 +19,34 @@ static inline bool trace_changes_space(uint8_t kind)
     case TRACE_FORK:
     case TRACE_EXEC:
     case TRACE_SEGMENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A call of the kernel's allocators. Which one, and with what: replay/calls/record_call.h. */
+static inline bool trace_calls_allocator(uint8_t kind)
+{
+    switch (kind) {
+    case TRACE_KMALLOC:
+    case TRACE_KFREE:
+    case TRACE_CACHE_ALLOC:
+    case TRACE_CACHE_FREE:
+    case TRACE_CACHE_CREATE:
+    case TRACE_CACHE_SHRINK:
+    case TRACE_CACHE_DESTROY:
+    case TRACE_ALLOC_PAGES:
+    case TRACE_FREE_PAGES:
+    case TRACE_VMALLOC:
+    case TRACE_VFREE:
+    case TRACE_KVMALLOC:
+    case TRACE_KVFREE:
+    case TRACE_MEMPOOL_CREATE:
+    case TRACE_MEMPOOL_ALLOC:
+    case TRACE_MEMPOOL_FREE:
+    case TRACE_MEMPOOL_RESIZE:
+    case TRACE_MEMPOOL_DESTROY:
         return true;
     default:
         return false;

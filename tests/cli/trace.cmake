@@ -1,6 +1,6 @@
 file(GLOB trace_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/app/trace/*.c)
 add_executable(trace_main trace_main.c ${trace_sources} ${CMAKE_SOURCE_DIR}/sim/app/result/json/json_out.c)
-target_link_libraries(trace_main PRIVATE mmulab_flags traces config replay)
+target_link_libraries(trace_main PRIVATE mmulab_flags traces config)
 target_include_directories(trace_main PRIVATE ${CMAKE_SOURCE_DIR}/sim)
 add_test(NAME cli_trace COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace.sh $<TARGET_FILE:trace_main> ${CMAKE_SOURCE_DIR}/traces/samples)
 mmulab_plain_link(trace_main)

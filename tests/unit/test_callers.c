@@ -2,6 +2,8 @@
 #include "engine/rng.h"
 #include "engine/types.h"
 #include "replay/calls/callers.h"
+#include "replay/calls/record_call.h"
+#include "traces/kinds.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -96,6 +98,14 @@ START_TEST(memory_of_pointers)
 }
 END_TEST
 
+/* The table of calls and the class of records name the same kinds. */
+START_TEST(calls_of_records)
+{
+    for (unsigned kind = 0; kind < 256; kind++)
+        ck_assert_msg(is_record_call((uint8_t)kind) == trace_calls_allocator((uint8_t)kind), "kind %u", kind);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("callers");
@@ -103,6 +113,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, counts_as_perf);
     tcase_add_test(t, memory_of_pointers);
+    tcase_add_test(t, calls_of_records);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,7 +1,6 @@
 /* `mmulab trace convert` and `slice`: from one file to another. */
 #include "app/trace/cmd_trace_verbs.h"
 #include "engine/types.h"
-#include "replay/calls/record_call.h"
 #include "traces/kinds.h"
 #include "traces/readers/maps.h"
 
@@ -44,7 +43,7 @@ static bool is_state(uint8_t kind)
     case TRACE_CRLOAD:
         return true;
     default:
-        return trace_changes_space(kind) || is_record_call(kind);
+        return trace_changes_space(kind) || trace_calls_allocator(kind);
     }
 }
 
