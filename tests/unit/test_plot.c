@@ -176,7 +176,7 @@ START_TEST(broken_tables)
     broken_series("time_ps,references,cpu0_dtlb_misses\n", "tlb_misses", "no rows");
     broken_series("time_ps,references,cpu0_dtlb_misses\n0,0,0\n1,x,2\n", "tlb_misses", "series.csv:3: error: column references");
     broken_series("cpu0_dtlb_misses\n0\n", "tlb_misses", "references");
-    broken_series("time_ps,references\n0,0\n", "column", "which column of series.csv?; add --stat NAME: time_ps, references "
+    broken_series("time_ps,references\n0,0\n", "column", "which column of series.csv is to be drawn; add --stat NAME: time_ps, references "
                                                            "(mmulab plot list run has all 2)");
     ck_assert_int_eq(PLOT("column", "run", "--stat", "referenecs"), 2);
     ck_assert_ptr_nonnull(strstr(text_of("err"), "no column referenecs; did you mean \"references\"?"));
