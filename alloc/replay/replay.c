@@ -1,5 +1,6 @@
 #include "replay/replay.h"
 
+#include "frames/frame_alloc.h"
 #include "replay/before/memory.h"
 #include "traces/input.h"
 
@@ -136,6 +137,9 @@ static int begin_sync(struct pass *p, struct err *err)
         if (image_build(&map, q->before, &opt, q->predict ? &info : &p->out->image, err) < 0 ||
             simulate_new(&p->simulate, map, err) < 0)
             return -1;
+        opt.allocator = FRAME_ALLOCATOR_textbook;
+        if (q->textbook && (image_build(&map, q->before, &opt, &info, err) < 0 || simulate_beside(p->simulate, map, err) < 0))
+            return -1;
     }
     if (q->predict && compactions_new(&p->compactions, p->follow, p->lists, p->simulate, err) < 0)
         return -1;
@@ -171,6 +175,8 @@ static void keep_all_free(struct pass *p)
     }
     if (p->simulate)
         keep_free(p->out->simulate_free, simulate_map(p->simulate));
+    if (p->simulate && simulate_other(p->simulate))
+        keep_free(p->out->textbook_free, simulate_map(simulate_other(p->simulate)));
     if (p->requests)
         keep_free(p->out->simulate_free, requests_map(p->requests));
     p->out->counted_ns = p->now_ns;
@@ -189,6 +195,8 @@ static void end_window(struct pass *p)
     }
     if (p->simulate)
         p->out->simulate = *simulate_stats(p->simulate);
+    if (p->simulate && simulate_other(p->simulate))
+        p->out->textbook = *simulate_stats(simulate_other(p->simulate));
     if (p->requests)
         p->out->requests = *requests_stats(p->requests);
     if (p->objects) {

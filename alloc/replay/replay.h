@@ -51,6 +51,7 @@ struct replay_request {
     const struct snap_times *times;        /* NULL: the whole trace is the window */
     bool recorded, predict, simulate, pages;
     int allocator;                         /* enum frame_allocator: of simulate and objects */
+    bool textbook;                         /* beside `simulate` the textbook buddy serves the same from the same state */
     /* Of pages: allocator, per-CPU lists, compaction; sizes of the lists and the like. NULL: the defaults. */
     const struct buddy_config *buddy;
     uint32_t copy_cycles; /* `pages`: of a page that compaction moves */
@@ -93,12 +94,13 @@ struct replay_result {
     struct zone_choice_stats zones;
     struct zone_crossing crossing[FRAME_ZONES];
     struct zone_reserve reserve[FRAME_ZONES]; /* when the kernel counted (AFTER), else at the window's end */
-    struct simulate_stats simulate;
+    struct simulate_stats simulate, textbook;
     struct requests_stats requests;
     bool has_lists;                     /* the events say their CPU */
     bool has_buddy;                     /* mm_page_alloc_zone_locked is there */
     /* Free blocks when the kernel counted its own (AFTER), else at the window's end; that moment. */
     uint64_t follow_free[FRAME_ZONES][FRAME_ORDERS], simulate_free[FRAME_ZONES][FRAME_ORDERS], counted_ns;
+    uint64_t textbook_free[FRAME_ZONES][FRAME_ORDERS]; /* the same, if it was asked for */
     const struct objects *objects;   /* from begin to end */
     const struct requests *pages;    /* from begin to end */
     struct objects_stats objects_left;

@@ -11,6 +11,7 @@ struct simulate {
     uint32_t *where; /* by the kernel's frame: ours + 1; 0: where the kernel had it */
     uint64_t n;
     struct simulate_stats st;
+    struct simulate *beside;
 };
 
 int simulate_new(struct simulate **out, struct frame_map *map, struct err *err)
@@ -35,13 +36,17 @@ void simulate_free(struct simulate *s)
 {
     if (!s)
         return;
+    simulate_free(s->beside);
     image_sparse_free(s->where, s->n * sizeof *s->where);
     frame_map_free(s->map);
     free(s);
 }
 
-struct frame_map *simulate_map(struct simulate *s) { return s->map; }
+int simulate_beside(struct simulate *s, struct frame_map *map, struct err *err) { return simulate_new(&s->beside, map, err); }
+
+struct frame_map *simulate_map(const struct simulate *s) { return s->map; }
 const struct simulate_stats *simulate_stats(const struct simulate *s) { return &s->st; }
+const struct simulate *simulate_other(const struct simulate *s) { return s->beside; }
 
 /* ---- our side: whole blocks of frames, each with its record ------------------------------------------------------------ */
 
@@ -92,6 +97,8 @@ static bool give(struct simulate *s, uint64_t pfn, unsigned order)
 void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt)
 {
     uint64_t pages = 1ull << order;
+    if (s->beside)
+        simulate_alloc(s->beside, pfn, order, mt);
     s->st.allocs++;
     if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn || mt >= MIGRATE_TYPES) {
         s->st.failures++;
@@ -115,6 +122,8 @@ void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned m
 void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order)
 {
     uint64_t pages = 1ull << order;
+    if (s->beside)
+        simulate_freed(s->beside, pfn, order);
     if (order > s->map->max_order || pfn >= s->n || pages > s->n - pfn) {
         s->st.frees_unknown++;
         return;

@@ -29,7 +29,10 @@ struct simulate;
 /* `map` becomes the simulation's. */
 int simulate_new(struct simulate **out, struct frame_map *map, struct err *err);
 void simulate_free(struct simulate *s);
-struct frame_map *simulate_map(struct simulate *s);
+/* From here on the same requests are also served from `map`, another allocator's memory in the same state; it becomes the simulation's. */
+int simulate_beside(struct simulate *s, struct frame_map *map, struct err *err);
+const struct simulate *simulate_other(const struct simulate *s); /* NULL: none */
+struct frame_map *simulate_map(const struct simulate *s);
 void simulate_alloc(struct simulate *s, uint64_t pfn, unsigned order, unsigned mt);
 void simulate_freed(struct simulate *s, uint64_t pfn, unsigned order);
 const struct simulate_stats *simulate_stats(const struct simulate *s);

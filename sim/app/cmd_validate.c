@@ -53,10 +53,11 @@ static const char *text_of(char *buf, size_t size, double v, unsigned decimals)
 /* The tolerance has its own digits: 0.02 percent of a number that has none. */
 static const char *tolerance_text(char *buf, size_t size, double v) { return snprintf(buf, size, "%g", v), buf; }
 
-static const char *guess(char *buf, size_t size, bool has, double v)
+/* With the model's digits. */
+static const char *guess(char *buf, size_t size, bool has, double v, unsigned decimals)
 {
     if (has)
-        snprintf(buf, size, "%.2f", v);
+        snprintf(buf, size, "%.*f", (int)decimals, v);
     else
         snprintf(buf, size, "-");
     return buf;
@@ -92,8 +93,9 @@ static void line(const struct validate_row *r)
     }
     printf("  %-42s %12s %12s %9s %8s %8s %8s  %s%s\n", r->metric, text_of(a, sizeof a, r->model, r->decimals),
            text_of(b, sizeof b, r->kernel, r->decimals), tolerance_text(c, sizeof c, r->tolerance),
-           guess(d[0], sizeof d[0], r->base.has_next, r->base.next), guess(d[1], sizeof d[1], r->base.has_textbook, r->base.textbook),
-           guess(d[2], sizeof d[2], r->base.has_null, r->base.null), verdicts[r->verdict], r->undecided ? ":" : "");
+           guess(d[0], sizeof d[0], r->base.has_next, r->base.next, r->decimals),
+           guess(d[1], sizeof d[1], r->base.has_textbook, r->base.textbook, r->decimals),
+           guess(d[2], sizeof d[2], r->base.has_null, r->base.null, r->decimals), verdicts[r->verdict], r->undecided ? ":" : "");
     if (r->undecided)
         printf("%*s%s\n", 4, "", r->reason);
 }

@@ -12,6 +12,7 @@ fail() { echo "FAIL: $*"; status=1; }
 cp -r "$src/traces/samples/kernel/filetree" "$dir/filetree" && chmod -R u+w "$dir" || exit 1
 "$src/scripts/validate" --json "$dir/v.json" "$dir/filetree" >"$dir/out" 2>"$dir/err" || fail "the sample: exit $?"
 tail -n 1 "$dir/out" | grep -q '^PASS: [0-9]* comparisons ok, 0 skipped$' || fail "no PASS: $(tail -n 1 "$dir/out") $(cat "$dir/err")"
+grep -q 'simulated.free_blocks_off_percent  *0.00[0-9]*  *0.0000  *0.02  *-  *0.01[0-9]*  *0.00[0-9]*  ok$' "$dir/out" || fail "no guesses at the end"
 grep -q 'predict.blocks_known_percent  *100.0000  *100.0000 ' "$dir/out" || fail "not the kernel's own frames"
 [ "$(grep -c '"verdict": "ok"' "$dir/v.json")" -gt 1000 ] || fail "few rows in the JSON"
 python3 - "$dir/v.json" <<'P' || fail "the JSON is not what docs/kernel-replay.md says"
@@ -23,6 +24,15 @@ for r in rows:
 one = [r for r in rows if r["metric"] == "before.Normal.watermark.low"]
 assert len(one) == 1 and one[0]["model"] == one[0]["kernel"] == 16597 and one[0]["tolerance"] == 0, one
 assert len({r["metric"] for r in rows}) == len(rows), "a metric twice"
+# The textbook buddy's free blocks at the end, each zone's and order's: their sum is the column's percentage, and not what ours is off.
+end = [r for r in rows if r["metric"].startswith("simulated.") and ".free_blocks." in r["metric"]]
+off = lambda k: sum(abs(r[k] - r["kernel"]) * 2 ** int(r["metric"].rsplit(".", 1)[1]) for r in end)
+whole = [r for r in rows if r["metric"] == "simulated.free_blocks_off_percent"][0]
+free = sum(r["kernel"] * 2 ** int(r["metric"].rsplit(".", 1)[1]) for r in end)
+for base, value in (("textbook", whole["textbook"]), ("unchanged", whole["unchanged"]), ("model", whole["model"])):
+    assert abs(100 * off(base) / free - value) < 1e-4, (base, off(base), free, value)
+assert whole["textbook"] > 2 * whole["model"] > 0, whole
+assert not any("textbook" in r for r in rows if r["metric"].startswith("follow.")), "there is no choice in following"
 P
 
 # One digit of the kernel's, each in another file.

@@ -1,5 +1,6 @@
 /* The recorded kernel of traces/samples/kernel: its files read, its map rebuilt, its events followed. */
 #include "frames/buddy/pcp.h"
+#include "frames/frame_alloc.h"
 #include "frames/measure/fragmentation.h"
 #include "replay/before/infer.h"
 #include "replay/replay.h"
@@ -204,6 +205,36 @@ START_TEST(followed)
 }
 END_TEST
 
+/* The textbook buddy beside our allocator is the one that `allocator` selects, and neither changes what the other does. */
+START_TEST(textbook_beside)
+{
+    struct snapshot *before = read_snapshot(SAMPLE "before"), *after = read_snapshot(SAMPLE "after");
+    struct snap_times times;
+    struct err err = {0};
+    ck_assert_int_eq(snapshot_read_times(&times, SAMPLE "times.json", &err), 0);
+    struct replay_request q = {.events = SAMPLE "filetree.perf.xz", .before = before, .after = after, .times = &times,
+                               .predict = true, .simulate = true};
+    struct replay_result alone, book, both;
+    ck_assert_msg(replay_run(&q, &alone, &err) == 0, "%s", err.message);
+    q.allocator = FRAME_ALLOCATOR_textbook;
+    ck_assert_msg(replay_run(&q, &book, &err) == 0, "%s", err.message);
+    q.allocator = FRAME_ALLOCATOR_buddy;
+    q.textbook = true;
+    ck_assert_msg(replay_run(&q, &both, &err) == 0, "%s", err.message);
+    ck_assert_mem_eq(both.simulate_free, alone.simulate_free, sizeof alone.simulate_free);
+    ck_assert_mem_eq(&both.simulate, &alone.simulate, sizeof alone.simulate);
+    ck_assert_mem_eq(both.textbook_free, book.simulate_free, sizeof book.simulate_free);
+    ck_assert_mem_eq(&both.textbook, &book.simulate, sizeof book.simulate);
+    ck_assert_mem_ne(both.textbook_free, both.simulate_free, sizeof both.simulate_free);
+    ck_assert_uint_gt(both.textbook.allocs, 300);
+    for (unsigned i = 0; i < FRAME_ZONES; i++)
+        for (unsigned o = 0; o < FRAME_ORDERS; o++)
+            ck_assert_uint_eq(alone.textbook_free[i][o], 0); /* not asked for */
+    snapshot_free(before);
+    snapshot_free(after);
+}
+END_TEST
+
 /* ---- how many blocks a refill of a per-CPU list takes (linux-mm 15) ---------------------------------------------------- */
 
 enum { REFILL_CPUS = 64, REFILL_DOUBLINGS = 6, BATCH = 63 }; /* batch of a zone of 688 MiB and more: pcp_batch */
@@ -301,6 +332,7 @@ int main(void)
     tcase_add_test(t, cut_files);
     tcase_add_test(t, map_is_buddyinfo);
     tcase_add_test(t, followed);
+    tcase_add_test(t, textbook_beside);
     tcase_add_test(t, refill_sizes);
     tcase_add_test(t, inference);
     suite_add_tcase(s, t);

@@ -92,7 +92,7 @@ int validate_events_read(struct validate_case *c, struct err *err)
     if (!b->has_map || !b->has_info)
         return 0;
     struct replay_request q = {.events = c->events, .before = b, .after = c->snap[SNAP_AFTER], .times = t, .recorded = true,
-                               .predict = true, .simulate = true};
+                               .predict = true, .simulate = true, .textbook = true};
     int rc = replay_run(&q, c->p, err);
     c->replayed = rc == 0;
     if (rc == 0 && is_text(c->events)) {
@@ -283,26 +283,32 @@ unsigned validate_zone_number(const struct snapshot *s, const struct snap_zone *
     return FRAME_ZONES;
 }
 
-/* Free blocks of each order when the kernel counted them. */
-static void end_rows(struct validate_case *c, const char *group, uint64_t model[FRAME_ZONES][FRAME_ORDERS], double tolerance, const char *doubt,
+/* Free blocks of each order when the kernel counted them: the model's and, where there is one, the textbook buddy's. */
+typedef uint64_t free_blocks[FRAME_ZONES][FRAME_ORDERS];
+
+static uint64_t pages_off(uint64_t a, uint64_t b, unsigned order) { return (a > b ? a - b : b - a) << order; }
+
+static void end_rows(struct validate_case *c, const char *group, free_blocks model, free_blocks book, double tolerance, const char *doubt,
                      const char *reason)
 {
     struct snapshot *before = c->snap[SNAP_BEFORE], *after = c->snap[SNAP_AFTER];
-    uint64_t off = 0, off_null = 0, free_pages = 0;
+    uint64_t off = 0, off_book = 0, off_null = 0, free_pages = 0;
     char label[ZONE_LABEL];
     for (unsigned i = 0; i < after->zones; i++) {
         const struct snap_zone *z = &after->zone[i], *b = snapshot_zone(before, z->node, z->name);
         unsigned n = b ? validate_zone_number(before, b) : FRAME_ZONES;
         for (unsigned o = 0; n < FRAME_ZONES && z->has_buddy && o < SNAP_ORDERS; o++) {
-            off += (uint64_t)llabs((long long)(model[n][o] - z->nr_free[o])) << o;
-            off_null += (uint64_t)llabs((long long)(b->nr_free[o] - z->nr_free[o])) << o;
+            off += pages_off(model[n][o], z->nr_free[o], o);
+            off_book += book ? pages_off(book[n][o], z->nr_free[o], o) : 0;
+            off_null += pages_off(b->nr_free[o], z->nr_free[o], o);
             free_pages += z->nr_free[o] << o;
         }
     }
     struct validate_row r = {.group = group, .decimals = 4, .kernel = 0, .tolerance = tolerance, .reason = reason};
     snprintf(r.metric, sizeof r.metric, "%s.free_blocks_off_percent", group);
     r.model = validate_percent(off, free_pages);
-    r.base = (struct validate_baselines){.null = validate_percent(off_null, free_pages), .has_null = before->has_buddy};
+    r.base = (struct validate_baselines){.textbook = validate_percent(off_book, free_pages), .null = validate_percent(off_null, free_pages),
+                                         .has_textbook = book != NULL, .has_null = before->has_buddy};
     if (!free_pages) {
         validate_skip(c, group, r.metric, "buddyinfo after the events has no free memory in a zone of the snapshot before");
         return;
@@ -313,7 +319,9 @@ static void end_rows(struct validate_case *c, const char *group, uint64_t model[
         unsigned n = b && b->has_info && b->spanned ? validate_zone_number(before, b) : FRAME_ZONES;
         for (unsigned o = 0; n < FRAME_ZONES && z->has_buddy && o < SNAP_ORDERS; o++) {
             r = (struct validate_row){.group = group, .model = (double)model[n][o], .kernel = (double)z->nr_free[o],
-                                      .tolerance = floor((double)free_pages * tolerance / 100)};
+                                      .tolerance = floor((double)free_pages * tolerance / 100),
+                                      .base = {.textbook = book ? (double)book[n][o] : 0, .null = (double)b->nr_free[o],
+                                               .has_textbook = book != NULL, .has_null = b->has_buddy}};
             snprintf(r.metric, sizeof r.metric, "%s.%s.free_blocks.%u", group, validate_label(z, label), o);
             validate_put_unless(c, r, doubt);
         }
@@ -340,9 +348,9 @@ void validate_events(struct validate_case *c)
     validate_zones(c);
     compaction_rows(c);
     if (a->has_buddy && c->p->has_buddy) {
-        end_rows(c, "follow", c->p->follow_free, follow_tolerance, c->doubt,
+        end_rows(c, "follow", c->p->follow_free, NULL, follow_tolerance, c->doubt,
                  "the kernel's own frames: sum over orders of the difference in free blocks, in pages, of all free pages");
-        end_rows(c, "simulated", c->p->simulate_free, simulate_tolerance,
+        end_rows(c, "simulated", c->p->simulate_free, c->p->textbook_free, simulate_tolerance,
                  c->doubt[0] || !c->p->follow.isolated ? c->doubt : "what the kernel compacted are its frames, not those of our choice",
                  "our allocator's frames: sum over orders of the difference in free blocks, in pages, of all free pages");
     } else {
