@@ -7,29 +7,28 @@
 
 enum { PENDING_MOST = 4096 }; /* 32 targets, each tried up to ten times (COMPACT_CLUSTER_MAX, NR_MAX_MIGRATE_PAGES_RETRY) on some CPUs */
 
-struct pending { uint64_t cpu, pfn; unsigned order; };
+struct pending { uint64_t cpu, pfn; unsigned order; bool told; };
 
 struct compactions {
-    struct follow *f;
-    struct lists *l;
-    struct simulate *s;
+    struct compactions_options o;
+    uint64_t pages;
     uint8_t *isolated;           /* a bit a frame: head of a block that compaction took and that was not freed for good since */
     bool running[FOLLOW_CPUS];
     struct pending pending[PENDING_MOST];
     unsigned n;
 };
 
-int compactions_new(struct compactions **out, struct follow *f, struct lists *l, struct simulate *s, struct err *err)
+int compactions_new(struct compactions **out, const struct compactions_options *o, struct err *err)
 {
     struct compactions *c = calloc(1, sizeof *c);
+    uint64_t pages = o->follow ? o->follow->map->n_frames : recorded_frames(o->recorded);
     *out = NULL;
-    if (!c || !(c->isolated = image_sparse(f->map->n_frames / 8 + 1))) {
+    if (!c || !(c->isolated = image_sparse(pages / 8 + 1))) {
         free(c);
         return err_set(err, ERR_RUN, "out of memory");
     }
-    c->f = f;
-    c->l = l;
-    c->s = s;
+    c->o = *o;
+    c->pages = pages;
     *out = c;
     return 0;
 }
@@ -38,7 +37,7 @@ void compactions_free(struct compactions *c)
 {
     if (!c)
         return;
-    image_sparse_free(c->isolated, c->f->map->n_frames / 8 + 1);
+    image_sparse_free(c->isolated, c->pages / 8 + 1);
     free(c);
 }
 
@@ -54,18 +53,57 @@ static void took(void *self, uint64_t pfn, unsigned order)
     struct compactions *c = self;
     for (uint64_t p = pfn; p < pfn + (1ull << order); p++) /* it is handed out in smaller pieces */
         set_isolated(c, p, true);
-    if (c->s)
-        simulate_alloc(c->s, pfn, order, MIGRATE_MOVABLE);
+    if (c->o.simulate)
+        simulate_alloc(c->o.simulate, pfn, order, MIGRATE_MOVABLE);
 }
 
-void compactions_freed(struct compactions *c, uint64_t cpu, uint64_t pfn, unsigned order)
+/* No follower: what the free scanner found in a range is what nobody had. */
+static void took_range(struct compactions *c, uint64_t start, uint64_t end)
 {
-    if (pfn >= c->f->map->n_frames || !is_isolated(c, pfn))
-        return;
-    if (cpu < FOLLOW_CPUS && c->running[cpu] && c->n < PENDING_MOST && lists_has_order(order))
-        c->pending[c->n++] = (struct pending){cpu, pfn, order}; /* the same page may come again */
-    else
+    for (uint64_t p = start; p < (end < c->pages ? end : c->pages); p++)
+        if (recorded_is_free(c->o.recorded, p))
+            set_isolated(c, p, true);
+}
+
+static void tell(struct compactions *c, struct pending *p, bool none)
+{
+    if (c->o.freed && !p->told)
+        c->o.freed(c->o.self, p->cpu, p->pfn, p->order, none);
+    p->told = true;
+}
+
+bool compactions_freed(struct compactions *c, uint64_t cpu, uint64_t pfn, unsigned order)
+{
+    if (pfn >= c->pages || !is_isolated(c, pfn))
+        return false;
+    if (cpu >= FOLLOW_CPUS || !c->running[cpu] || c->n == PENDING_MOST || !lists_has_order(order)) {
         set_isolated(c, pfn, false);
+        return false;
+    }
+    c->pending[c->n++] = (struct pending){.cpu = cpu, .pfn = pfn, .order = order}; /* the same page may come again */
+    return true;
+}
+
+void compactions_alloc(struct compactions *c, uint64_t pfn, unsigned order)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        struct pending *p = &c->pending[i];
+        if (p->pfn < pfn + (1ull << order) && pfn < p->pfn + (1ull << p->order))
+            tell(c, p, false);
+        else
+            c->pending[kept++] = *p;
+    }
+    c->n = kept;
+    for (uint64_t p = pfn; p < pfn + (1ull << order) && p < c->pages; p++)
+        if (is_isolated(c, p))
+            set_isolated(c, p, false);
+}
+
+void compactions_part(struct compactions *c)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        tell(c, &c->pending[i], false);
 }
 
 /* The frees of this CPU since its last event of compaction. `none`: they were none, the pages are compaction's again. */
@@ -74,16 +112,20 @@ static uint64_t settle(struct compactions *c, uint64_t cpu, bool none)
     uint64_t pages = 0;
     unsigned kept = 0;
     for (unsigned i = 0; i < c->n; i++) {
-        const struct pending *p = &c->pending[i];
+        struct pending *p = &c->pending[i];
         if (p->cpu != cpu) {
             c->pending[kept++] = *p;
-        } else if (none) {
-            lists_forget(c->l, p->pfn);
-            follow_used(c->f, p->pfn, p->order, true);
-            pages += 1ull << p->order;
-        } else {
-            set_isolated(c, p->pfn, false);
+            continue;
         }
+        tell(c, p, none);
+        if (none && c->o.follow) {
+            lists_forget(c->o.lists, p->pfn);
+            follow_used(c->o.follow, p->pfn, p->order, true);
+        }
+        if (none)
+            pages += 1ull << p->order;
+        else
+            set_isolated(c, p->pfn, false);
     }
     c->n = kept;
     return pages;
@@ -91,8 +133,10 @@ static uint64_t settle(struct compactions *c, uint64_t cpu, bool none)
 
 uint64_t compactions_event(struct compactions *c, const struct trace_rec *r, const uint64_t *w, uint64_t cpu)
 {
+    struct follow *f = c->o.follow;
     uint64_t returned = 0;
-    follow_other(c->f, cpu);
+    if (f)
+        follow_other(f, cpu);
     switch (r->kind) {
     case TRACE_COMPACT_BEGIN:
     case TRACE_COMPACT_END:
@@ -101,7 +145,10 @@ uint64_t compactions_event(struct compactions *c, const struct trace_rec *r, con
             c->running[cpu] = r->kind == TRACE_COMPACT_BEGIN;
         break;
     case TRACE_COMPACT_FREE:
-        follow_isolated(c->f, &(struct follow_isolation){.start = r->addr, .end = w[0], .taken = w[2], .fast = r->size != 0, .self = c, .each = took});
+        if (f)
+            follow_isolated(f, &(struct follow_isolation){.start = r->addr, .end = w[0], .taken = w[2], .fast = r->size != 0, .self = c, .each = took});
+        else if (w[2] && r->size == 0)
+            took_range(c, r->addr, w[0]);
         break;
     case TRACE_COMPACT_MOVED:
         returned = settle(c, cpu, true);
@@ -109,6 +156,7 @@ uint64_t compactions_event(struct compactions *c, const struct trace_rec *r, con
     default:
         break;
     }
-    c->f->st.returned += c->f->counting ? returned : 0;
+    if (f)
+        f->st.returned += f->counting ? returned : 0;
     return returned;
 }

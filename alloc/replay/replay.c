@@ -118,6 +118,16 @@ static int begin_pages(struct pass *p, struct err *err)
     return 0;
 }
 
+/* What an mm_page_free means to those who look at pages, not at lists. */
+static void given_back(void *self, uint64_t cpu, uint64_t pfn, unsigned order, bool none)
+{
+    struct pass *p = self;
+    if (p->recorded && p->part < REPLAY_AFTER)
+        none ? recorded_returned(p->recorded, pfn, order) : recorded_freed(p->recorded, pfn, order);
+    if (p->requests)
+        none ? requests_returned(p->requests) : requests_freed(p->requests, cpu, pfn, order, p->part == REPLAY_WINDOW);
+}
+
 /* The snapshot's state is built when its time has come: what was seen before helps. */
 static int begin_sync(struct pass *p, struct err *err)
 {
@@ -141,9 +151,11 @@ static int begin_sync(struct pass *p, struct err *err)
         if (q->textbook && (image_build(&map, q->before, &opt, &info, err) < 0 || simulate_beside(p->simulate, map, err) < 0))
             return -1;
     }
-    if (q->predict && compactions_new(&p->compactions, p->follow, p->lists, p->simulate, err) < 0)
-        return -1;
     if (q->pages && begin_pages(p, err) < 0)
+        return -1;
+    struct compactions_options c = {.follow = p->follow, .lists = p->lists, .simulate = p->simulate, .recorded = p->recorded,
+                                    .freed = given_back, .self = p};
+    if ((p->follow || p->recorded) && compactions_new(&p->compactions, &c, err) < 0)
         return -1;
     if (q->objects) {
         struct buddy_config buddy;
@@ -238,6 +250,8 @@ static enum replay_part part_at(const struct replay_request *q, uint64_t ns)
 static int move_on(struct pass *p, enum replay_part to, struct err *err)
 {
     while (p->part < to) {
+        if (p->compactions)
+            compactions_part(p->compactions);
         p->part++;
         if (p->part == REPLAY_SYNC && begin_sync(p, err) < 0)
             return -1;
@@ -261,6 +275,8 @@ static void page_alloc(struct pass *p, const struct trace_rec *r, const uint64_t
 {
     unsigned order = r->size > 63 ? 63 : r->size;
     bool counting = p->part == REPLAY_WINDOW;
+    if (p->compactions && r->addr && order <= FRAME_MAX_ORDER)
+        compactions_alloc(p->compactions, r->addr, order);
     if (p->recorded && p->part < REPLAY_AFTER)
         recorded_alloc(p->recorded, r->addr, order);
     if (r->addr == 0) {
@@ -289,8 +305,6 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
 {
     unsigned order = r->size > 63 ? 63 : r->size;
     bool counting = p->part == REPLAY_WINDOW, direct = !lists_has_order(order);
-    if (p->recorded && p->part < REPLAY_AFTER)
-        recorded_freed(p->recorded, r->addr, order);
     if (p->follow) {
         follow_other(p->follow, w[0]);
         zone_choice_other(p->zones, w[0]);
@@ -301,12 +315,10 @@ static void page_free(struct pass *p, const struct trace_rec *r, const uint64_t 
         follow_back(p->follow, r->addr, order, MIGRATE_TYPES, counting);
     else if (p->lists)
         lists_freed(p->lists, w[0], r->addr, order, counting);
-    if (p->compactions)
-        compactions_freed(p->compactions, w[0], r->addr, order);
+    if (!p->compactions || !compactions_freed(p->compactions, w[0], r->addr, order))
+        given_back(p, w[0], r->addr, order, false);
     if (p->simulate && direct)
         simulate_freed(p->simulate, r->addr, order);
-    if (p->requests)
-        requests_freed(p->requests, w[0], r->addr, order, counting);
 }
 
 static void zone_locked(struct pass *p, const struct trace_rec *r, const uint64_t *w)
@@ -374,7 +386,8 @@ static void compaction(struct pass *p, const struct trace_rec *r, const uint64_t
     if (!p->compactions)
         return;
     uint64_t none = compactions_event(p->compactions, r, w, cpu);
-    zone_choice_other(p->zones, cpu);
+    if (p->zones)
+        zone_choice_other(p->zones, cpu);
     if (t && within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start)) /* which note() counted as freed */
         p->out->freed_inner -= none < p->out->freed_inner ? none : p->out->freed_inner;
 }
@@ -578,6 +591,8 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
         }
         return err_at(err, p->q->events, 0, 0);
     }
+    if (p->compactions)
+        compactions_part(p->compactions);
     if (p->part < REPLAY_AFTER)
         end_window(p);
     p->out->marks_without_state += p->q->marks.n_events - p->mark_event + p->q->marks.n_ps - p->mark_ps;

@@ -17,7 +17,7 @@ static void begin(void)
     b.eager_init = true;
     ck_assert_int_eq(follow_new(&w.f, map_of(m, b), NULL, &err), 0);
     ck_assert_int_eq(lists_new(&w.l, w.f, &err), 0);
-    ck_assert_int_eq(compactions_new(&w.c, w.f, w.l, NULL, &err), 0);
+    ck_assert_int_eq(compactions_new(&w.c, &(struct compactions_options){.follow = w.f, .lists = w.l}, &err), 0);
     w.f->counting = true;
 }
 

@@ -244,6 +244,8 @@ void requests_freed(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned ord
     mark(q, pfn, pages, GONE);
 }
 
+void requests_returned(struct requests *q) { q->st.returned++; }
+
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
 int requests_new(struct requests **out, struct frame_map *map, const struct requests_options *o, struct err *err)

@@ -27,6 +27,7 @@
     X(frees_before, "... that were in use before the recording's first event") \
     X(frees_failed, "... whose request could not be had here") \
     X(frees_unknown, "... that are free here, or lie in no zone: left out") \
+    X(returned, "frees that freed nothing, targets that the kernel's compaction took back: left out of the others") \
     X(missed_frees, "blocks asked for in a frame that was never given back: given back first") \
     X(listed_before, "... of them in use in the snapshot: pages of the kernel's per-CPU lists, or a free without an event") \
     X(split_frees, "blocks that came apart since only a part of them was given back") \
@@ -68,6 +69,7 @@ const struct compaction *requests_compaction(const struct requests *q);
 void requests_alloc(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned order, gfp_t gfp);
 /* `counting`: false while the snapshot is being taken; a free that does not fit is then no contradiction. */
 void requests_freed(struct requests *q, uint64_t cpu, uint64_t pfn, unsigned order, bool counting);
+void requests_returned(struct requests *q); /* instead of requests_freed: an mm_page_free that freed nothing */
 void requests_time(struct requests *q, tick_t now); /* lists decay; kswapd and kcompactd run if they were woken */
 const struct requests_stats *requests_stats(const struct requests *q);
 const struct requests_compaction *requests_compaction_time(const struct requests *q);

@@ -141,12 +141,12 @@ static void recorded_rows(const struct validate_case *c)
         validate_skip(c, "recorded", "recorded", "a plain recount needs the events as text");
         return;
     }
-    struct validate_row r = {.group = "recorded", .metric = "recorded.allocated_again", .model = (double)s->alloc_again,
+    struct validate_row r = {.group = "recorded", .metric = "recorded.allocated_again", .model = (double)s->alloc_again_lines,
                              .kernel = (double)n->alloc_again,
                              .reason = "allocations of a frame whose free is not in the recording: pages also go back without an event"};
     validate_put(c, r);
     snprintf(r.metric, sizeof r.metric, "recorded.freed_again");
-    r.model = (double)s->free_again;
+    r.model = (double)s->free_again_lines;
     r.kernel = (double)n->free_again;
     r.reason = "frees of a frame whose allocation is not in the recording: alloc_pages_bulk has no event";
     validate_put(c, r);
