@@ -1,4 +1,5 @@
 #include "replay/follow.h"
+#include "replay/follow_fallback.h"
 
 #include "frames/buddy/buddy.h"
 #include "frames/frame_alloc.h"
@@ -11,7 +12,6 @@
 /* So many pages one refill takes at most (batch 63, doubled up to five times: linux-mm 2.7). More blocks than that do not go unseen at once. */
 enum { UNSEEN_MOST = 63 << 5 };
 
-static bool old_get(const struct follow *f, uint64_t pfn) { return f->old[pfn >> 3] >> (pfn & 7) & 1; }
 static void old_set(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] |= (uint8_t)(1u << (pfn & 7)); }
 static void old_clear(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] &= (uint8_t)~(1u << (pfn & 7)); }
 static void old_clear_range(struct follow *f, uint64_t pfn, unsigned order)
@@ -125,7 +125,7 @@ static void insert_among_old(struct follow *f, struct zone *z, uint64_t pfn, uns
 {
     struct frame_map *map = f->map;
     uint32_t head = free_list_head(z, order, mt), at = map->frames[head].next;
-    while (at != head && !old_get(f, at))
+    while (at != head && !follow_is_old(f, at))
         at = map->frames[at].next;
     free_list_add(map, z, pfn, order, mt, true);
     link_out(map->frames, (uint32_t)pfn);
@@ -312,9 +312,9 @@ static void learn(struct follow *f, struct zone *z, uint64_t head, unsigned have
     for (unsigned o = order; o < have; o++) /* each goes to another list or away */
         for (list = free_list_head(z, o, mt); (p = map->frames[list].next) != list;)
             evict(f, z, p, mt);
-    bool was_old = old_get(f, head);
+    bool was_old = follow_is_old(f, head);
     list = free_list_head(z, have, mt);
-    while ((p = map->frames[list].next) != list && p != head && !(was_old && old_get(f, p))) /* old blocks have no known order among themselves */
+    while ((p = map->frames[list].next) != list && p != head && !(was_old && follow_is_old(f, p))) /* old blocks have no known order among themselves */
         evict(f, z, p, mt);
 }
 
@@ -326,8 +326,8 @@ static uint64_t lacking(const struct follow *f, struct zone *z, uint64_t head, u
     uint32_t list = free_list_head(z, have, mt);
     for (unsigned o = order; o < have; o++)
         n += z->nr_free_mt[o][mt];
-    bool was_old = old_get(f, head);
-    for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head && !(was_old && old_get(f, p)); p = frames[p].next)
+    bool was_old = follow_is_old(f, head);
+    for (uint32_t p = frames[list].next; n <= UNSEEN_MOST && p != list && p != head && !(was_old && follow_is_old(f, p)); p = frames[p].next)
         n++;
     return n;
 }
@@ -375,76 +375,6 @@ static void learn_passed(struct follow *f, struct zone *z, const struct follow_f
             for (list = free_list_head(z, e->block_order, t); (p = map->frames[list].next) != list;)
                 evict_to(f, z, p, t, e->from);
     }
-}
-
-/* ---- fallbacks --------------------------------------------------------------------------------------------------------- */
-
-/* Of a pageblock that is claimed, the first block of the smallest order that fits: all its free blocks come to empty lists, ascending. */
-static uint64_t smallest_within(const struct frame_map *map, uint64_t pfn, unsigned order)
-{
-    uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1), best = PFN_NONE.v;
-    unsigned least = map->max_order + 1u;
-    for (uint64_t p = start; p < start + pages && p < map->n_frames; p++) {
-        const struct frame *b = &map->frames[p];
-        if (b->state == FRAME_FREE && b->order >= order && b->order < least) {
-            least = b->order;
-            best = p;
-        }
-    }
-    return best;
-}
-
-static void close_fallback(struct follow *f)
-{
-    f->st.foretold += f->counting && f->fallback.pfn != PFN_NONE.v;
-    f->fallback.pfn = PFN_NONE.v;
-}
-
-/* Our rule's answer, before the kernel's block is taken. Which block stands first is a guess where its list position is not known: then the
- * rule is asked whether it would claim the kernel's. */
-static void foretell(struct follow *f, struct zone *z, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt)
-{
-    enum rmqueue_mode mode = cpu < FOLLOW_CPUS ? (enum rmqueue_mode)f->mode[cpu] : RMQUEUE_NORMAL;
-    struct fallback_choice c = buddy_fallback_choice(f->map, z, order, mt, 0, mode);
-    close_fallback(f);
-    f->fallback = (struct follow_fallback){.cpu = cpu, .pfn = pfn, .frame = c.pfn, .kind = c.kind, .order = c.order, .from = c.from,
-                                           .known = c.kind != FALLBACK_NONE && !old_get(f, c.pfn)};
-    if (c.kind == FALLBACK_CLAIM_PART)
-        f->fallback.frame = smallest_within(f->map, c.pfn, order);
-    if (!f->fallback.known && mode != RMQUEUE_STEAL && (c.kind == FALLBACK_CLAIM_PART || c.kind == FALLBACK_STEAL))
-        f->fallback.kind = buddy_worth_claiming(f->map, z, pfn, pageblock_get(f->map, pfn), mt) ? FALLBACK_CLAIM_PART : FALLBACK_STEAL;
-}
-
-void follow_other(struct follow *f, uint64_t cpu)
-{
-    if (cpu < FOLLOW_CPUS)
-        f->mode[cpu] = RMQUEUE_NORMAL;
-    if (f->fallback.cpu == cpu)
-        close_fallback(f);
-}
-
-/* The kernel says what it did. */
-static void compare_fallback(struct follow *f, const struct follow_foreign *e)
-{
-    const struct follow_fallback ours = f->fallback;
-    struct follow_stats *st = &f->st;
-    unsigned kind = !e->owner ? FALLBACK_STEAL : e->block_order >= f->map->pageblock_order ? FALLBACK_CLAIM_WHOLE : FALLBACK_CLAIM_PART;
-    f->fallback.pfn = PFN_NONE.v;
-    if (e->cpu < FOLLOW_CPUS)
-        f->mode[e->cpu] = kind == FALLBACK_STEAL ? RMQUEUE_STEAL : RMQUEUE_NORMAL;
-    if (!f->counting)
-        return;
-    st->whole_claims += kind == FALLBACK_CLAIM_WHOLE;
-    st->part_claims += kind == FALLBACK_CLAIM_PART;
-    st->steals += kind == FALLBACK_STEAL;
-    if (ours.pfn != e->pfn)
-        return;
-    bool alike = ours.kind == kind, block = alike && ours.order == e->block_order && ours.from == (unsigned)e->from;
-    st->foreseen++;
-    st->foreseen_kind += alike;
-    st->foreseen_block += block;
-    st->foreseen_known += ours.known;
-    st->foreseen_frame += ours.known && ours.frame == e->pfn;
 }
 
 /* ---- blocks go and come ------------------------------------------------------------------------------------------------ */
@@ -518,9 +448,9 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
                         .fallback = ours == PFN_NONE.v};
     f->next[order][mt] = pfn + (1ull << order);
     if (f->fallback.cpu == cpu)
-        close_fallback(f);
+        follow_close_fallback(f);
     if (ours == PFN_NONE.v && map->mobility && mt < MIGRATE_PCPTYPES) {
-        foretell(f, z, cpu, pfn, order, mt);
+        follow_foretell(f, z, cpu, pfn, order, mt);
         g.ours = f->fallback.kind == FALLBACK_CLAIM_PART ? f->fallback.frame : PFN_NONE.v; /* others have no such event */
     }
     if (!free || have < order) {
@@ -528,7 +458,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
         judge(f, &g, pfn, true);
         return;
     }
-    judge(f, &g, pfn, old_get(f, head) || (g.fallback && !f->fallback.known));
+    judge(f, &g, pfn, follow_is_old(f, head) || (g.fallback && !f->fallback.known));
     if (ours == pfn) {
         old_clear(f, pfn);
         buddy_take(map, z, pfn, order, from, list, list);
@@ -600,11 +530,11 @@ void follow_extfrag(struct follow *f, const struct follow_foreign *e)
     unsigned from;
     f->st.extfrags += f->counting;
     if (!told && z && map->mobility && e->order <= map->max_order) {
-        close_fallback(f);
+        follow_close_fallback(f);
         if (choice(f, z, e->order, e->wanted, &from) == PFN_NONE.v)
-            foretell(f, z, e->cpu, e->pfn, e->order, e->wanted);
+            follow_foretell(f, z, e->cpu, e->pfn, e->order, e->wanted);
     }
-    compare_fallback(f, e);
+    follow_compare_fallback(f, e);
     struct zone *in = e->pfn < map->n_frames ? image_zone(map, e->pfn) : NULL;
     if (in && e->sure && map->mobility && e->order <= e->block_order && e->block_order <= map->max_order && e->wanted < MIGRATE_PCPTYPES)
         learn_passed(f, in, e);

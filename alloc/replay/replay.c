@@ -2,6 +2,8 @@
 
 #include "frames/frame_alloc.h"
 #include "replay/before/memory.h"
+#include "replay/pass/marks.h"
+#include "replay/pass/noted.h"
 #include "traces/input.h"
 
 #include <stdio.h>
@@ -30,8 +32,7 @@ struct pass {
     size_t n_sites, cap_sites;
     uint64_t events;
     struct frame_map *memory; /* the request's, until `objects` or `requests` has it */
-    size_t mark_event, mark_ps; /* the next of the request's */
-    uint64_t next_mark_event, next_mark_ns; /* UINT64_MAX: none */
+    struct marks marks;
     uint64_t nearest; /* pages by which the best moment of AFTER so far misses the kernel's counts */
 };
 
@@ -378,52 +379,14 @@ static void extfrag(struct pass *p, const struct trace_rec *r, const uint64_t *w
         lists_refill(p->lists, w[4], r->addr, order, (unsigned)wanted, p->part == REPLAY_WINDOW);
 }
 
-static bool within(uint64_t ns, uint64_t from, uint64_t to) { return ns >= from && ns <= to; }
-
 static void compaction(struct pass *p, const struct trace_rec *r, const uint64_t *w, unsigned cpu)
 {
-    const struct snap_times *t = p->q->times;
     if (!p->compactions)
         return;
     uint64_t none = compactions_event(p->compactions, r, w, cpu);
     if (p->zones)
         zone_choice_other(p->zones, cpu);
-    if (t && within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start)) /* which note() counted as freed */
-        p->out->freed_inner -= none < p->out->freed_inner ? none : p->out->freed_inner;
-}
-
-/* What tells later whether the snapshots' files can agree with each other and with the events. */
-static void note(struct pass *p, const struct trace_rec *r)
-{
-    const struct snap_times *t = p->q->times;
-    unsigned order = r->size > FRAME_MAX_ORDER ? FRAME_MAX_ORDER : r->size;
-    bool lists = r->kind == TRACE_PAGE_ZONE_LOCKED || r->kind == TRACE_PAGE_DRAIN ||
-                 (r->kind == TRACE_PAGE_FREE && !lists_has_order(order));
-    p->out->last_ns = p->now_ns;
-    if (!t)
-        return;
-    if (r->kind == TRACE_PAGE_FREE) {
-        p->out->freed_inner += within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start) ? 1ull << order : 0;
-        p->out->freed_outer += within(p->now_ns, t->vmstat[0].start, t->vmstat[1].end) ? 1ull << order : 0;
-    }
-    if (r->kind == TRACE_COMPACT_FREE || r->kind == TRACE_COMPACT_ISOLATE) {
-        uint64_t taken = r->slots ? ((const uint64_t *)(r + 1))[2] : 0;
-        p->out->isolated_inner += within(p->now_ns, t->vmstat[0].end, t->vmstat[1].start) ? taken : 0;
-        p->out->isolated_outer += within(p->now_ns, t->vmstat[0].start, t->vmstat[1].end) ? taken : 0;
-    }
-    for (unsigned i = 0; lists && i < 2; i++) {
-        if (!within(p->now_ns, i ? t->after_start : t->before_start, i ? t->after_end : t->before_end))
-            continue;
-        for (unsigned k = 0; k < p->q->before->zones; k++)
-            if (r->addr - p->q->before->zone[k].start_pfn < p->q->before->zone[k].spanned) {
-                struct replay_moved *m = &p->out->moved[i][k];
-                for (unsigned o = 0; o < FRAME_ORDERS; o++)
-                    m->areas[o] += o < order ? 1ull << (order - o) : m->events == 0 || r->addr >> o != m->last >> o;
-                m->events++;
-                m->pages += 1ull << order;
-                m->last = r->addr;
-            }
-    }
+    noted_none(p->out, p->q, p->now_ns, none);
 }
 
 static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
@@ -464,53 +427,12 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
         compare_free(p);
 }
 
-/* ---- marks ------------------------------------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
 
-static void set_next_marks(struct pass *p)
+/* What stands at a mark; NULL: there is no state yet, or no longer. */
+static const struct frame_map *marked(const struct pass *p)
 {
-    const struct replay_marks *m = &p->q->marks;
-    p->next_mark_event = p->mark_event < m->n_events ? m->events[p->mark_event] : UINT64_MAX;
-    p->next_mark_ns = p->mark_ps < m->n_ps ? m->ps[p->mark_ps] / PS_A_NS + (m->ps[p->mark_ps] % PS_A_NS != 0) : UINT64_MAX;
-}
-
-static void tell_mark(struct pass *p, uint64_t number, const char *text)
-{
-    const struct frame_map *map = p->part >= REPLAY_SYNC && p->part < REPLAY_AFTER ? state_of(p) : NULL;
-    if (!map || !p->q->mark) {
-        p->out->marks_without_state++;
-        return;
-    }
-    p->out->marks++;
-    p->q->mark(p->q->self, map, number, text);
-}
-
-static void marks_of_event(struct pass *p)
-{
-    for (; p->events == p->next_mark_event; set_next_marks(p)) {
-        char text[32];
-        snprintf(text, sizeof text, "event-%llu", (unsigned long long)p->next_mark_event);
-        p->mark_event++;
-        tell_mark(p, p->events, text);
-    }
-}
-
-static void marks_of_time(struct pass *p, uint64_t ns)
-{
-    for (; ns >= p->next_mark_ns; set_next_marks(p)) {
-        char text[32];
-        snprintf(text, sizeof text, "time-%lluns", (unsigned long long)p->next_mark_ns);
-        p->mark_ps++;
-        tell_mark(p, p->events, text);
-    }
-}
-
-static void mark_of_recording(struct pass *p, const struct trace_rec *r)
-{
-    size_t n;
-    const char *s = trace_rec_string(r, &n);
-    char text[256];
-    snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : sizeof text - 1), s);
-    tell_mark(p, r->addr, text);
+    return p->part >= REPLAY_SYNC && p->part < REPLAY_AFTER ? state_of(p) : NULL;
 }
 
 static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, struct err *err)
@@ -520,8 +442,8 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
         p->began_ns = p->now_ns = p->out->first_ns = r->addr;
         return move_on(p, part_at(p->q, p->now_ns), err);
     case TRACE_TIME:
-        if (unlikely(r->addr >= p->next_mark_ns))
-            marks_of_time(p, r->addr);
+        if (unlikely(r->addr >= p->marks.next_ns))
+            marks_of_time(&p->marks, r->addr, p->events, marked(p));
         p->now_ns = p->began_ns + r->addr;
         if (p->simulate)
             frames_tick(simulate_map(p->simulate), r->addr * PS_A_NS);
@@ -531,7 +453,7 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
     case TRACE_SITE:
         return site(p, r, err);
     case TRACE_MARK:
-        mark_of_recording(p, r);
+        marks_of_recording(&p->marks, r, marked(p));
         return 0;
     case TRACE_TASK:
         return 0;
@@ -540,15 +462,15 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
     }
     if (unlikely(p->part == REPLAY_PRE && !p->q->times) && move_on(p, REPLAY_WINDOW, err) < 0)
         return -1;
-    note(p, r);
+    noted(p->out, p->q, p->now_ns, r);
     if (p->part == REPLAY_POST) {
         p->out->records[REPLAY_POST]++;
         return 0;
     }
     event(p, r, cpu);
     p->events++;
-    if (unlikely(p->events == p->next_mark_event))
-        marks_of_event(p);
+    if (unlikely(p->events == p->marks.next_event))
+        marks_of_event(&p->marks, p->events, marked(p));
     if (p->events % TICK_EVENTS == 0 && p->q->tick)
         p->out->stopped = p->q->tick(p->q->self, p->events, p->now_ns - p->began_ns) != 0;
     return 0;
@@ -595,7 +517,7 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
         compactions_part(p->compactions);
     if (p->part < REPLAY_AFTER)
         end_window(p);
-    p->out->marks_without_state += p->q->marks.n_events - p->mark_event + p->q->marks.n_ps - p->mark_ps;
+    marks_end(&p->marks);
     return got < 0 ? -1 : 0;
 }
 
@@ -623,7 +545,7 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     int rc = -1;
     *out = (struct replay_result){0};
     size_pageblocks(&p);
-    set_next_marks(&p);
+    marks_begin(&p.marks, q, out);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
     else if ((q->make || trace_open(&t, q->events, &opt, err) == 0) && (!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
