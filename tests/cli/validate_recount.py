@@ -151,6 +151,8 @@ class Case:
         self.slabs = {m: slabs(folder, m) for m in ("before", "after")}
         self.pgfree = {m: sum(int(x.split()[1]) for x in lines(folder, f"{m}.vmstat") if x.startswith("pgfree ")) for m in
                        ("before", "after")}
+        self.isolated = {m: sum(int(x.split()[1]) for x in lines(folder, f"{m}.vmstat") if x.startswith("compact_isolated ")) for m in
+                       ("before", "after")}
         self.events = Events(folder)
         self.held = self.events.held(pfnmap(folder, "after"))
 
@@ -193,14 +195,17 @@ class Case:
                  "simulated.free_blocks_off_percent": 0}
         if metric == "events.pages_freed":
             return self.pgfree["after"] - self.pgfree["before"]
+        if metric == "compaction.isolated_pages":
+            return self.isolated["after"] - self.isolated["before"]
         if metric in fixed:
             return fixed[metric]
-        if re.match(r"predict\.\w+_percent$", metric):
+        if re.match(r"predict\.\w+_percent$|compaction\.isolated_known_percent$", metric):
             return 100
         return None
 
 
-AT_LEAST = ("events.pages_freed", "predict.blocks_known_percent", "predict.blocks_not_next_percent", "predict.lists_percent",
+AT_LEAST = ("events.pages_freed", "compaction.isolated_known_percent", "compaction.isolated_pages",
+            "predict.blocks_known_percent", "predict.blocks_not_next_percent", "predict.lists_percent",
             "recorded.last_allocated_held_percent", "recorded.last_freed_held_percent")
 
 
