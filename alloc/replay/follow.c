@@ -200,17 +200,32 @@ void follow_hinted(struct follow *f, uint64_t pfn, enum migratetype mt)
         show(f, pfn, mt, SHOWN_WEAKLY);
 }
 
+/* Whole pageblocks change their type as they are; free blocks among them would stand on the wrong lists. */
+static bool holds_whole(const struct follow *f, const struct zone *z, uint64_t pfn, unsigned order)
+{
+    uint64_t pages = 1ull << order;
+    if (pfn & (pages - 1) || pfn < z->start || pages > z->end - pfn || follow_is_free(f, pfn))
+        return false;
+    for (uint64_t p = pfn; p < pfn + pages; p++)
+        if (f->map->frames[p].state == FRAME_FREE)
+            return false;
+    return true;
+}
+
 enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned order)
 {
     struct frame_map *map = f->map;
     struct zone *z = pfn < map->n_frames ? image_zone(map, pfn) : NULL;
     uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
-    if (!z || pageblock_get(map, pfn) == MIGRATE_HIGHATOMIC)
+    if (!z || order > map->max_order || pageblock_get(map, pfn) == MIGRATE_HIGHATOMIC)
         return FOLLOW_RESERVED_BEFORE;
+    if (order >= map->pageblock_order && !holds_whole(f, z, pfn, order))
+        return FOLLOW_RESERVE_NOT_HELD;
     highatomic_reserve(map, z, pfn, order);
     if (pageblock_get(map, pfn) != MIGRATE_HIGHATOMIC)
         return FOLLOW_RESERVE_FULL;
-    f->shown[pfn >> map->pageblock_order] = SHOWN_SURELY;
+    for (uint64_t p = start; p < pfn + (1ull << order); p += pages)
+        f->shown[p >> map->pageblock_order] = SHOWN_SURELY;
     old_clear_range(f, start, map->pageblock_order); /* its free blocks stand at the tails now */
     return FOLLOW_RESERVED;
 }

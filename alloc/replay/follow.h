@@ -124,7 +124,7 @@ void follow_other(struct follow *f, uint64_t cpu);
 /* A page has been handed to a program (movable: it will stand on an LRU list) or to the kernel, or has been given back. */
 void follow_used(struct follow *f, uint64_t pfn, unsigned order, bool movable);
 /* The kernel reserves the pageblock of a request of several pages that may not wait (HighAtomic); no event tells. */
-enum follow_reserve { FOLLOW_RESERVED, FOLLOW_RESERVED_BEFORE, FOLLOW_RESERVE_FULL };
+enum follow_reserve { FOLLOW_RESERVED, FOLLOW_RESERVED_BEFORE, FOLLOW_RESERVE_FULL, FOLLOW_RESERVE_NOT_HELD /* not a whole block in use here */ };
 enum follow_reserve follow_reserve(struct follow *f, uint64_t pfn, unsigned order);
 /* ... it may have: believed when the kernel passes over the pageblock's free memory. */
 void follow_maybe_reserved(struct follow *f, uint64_t pfn);

@@ -199,6 +199,37 @@ START_TEST(urgent_requests_reserve)
 }
 END_TEST
 
+/* Blocks of whole pageblocks that are none here: beyond the zone's end, in the middle of others, free. No list may be in disorder. */
+START_TEST(no_block_is_reserved)
+{
+    struct both b = begin(1);
+    struct err err = {0};
+    const struct zone_choice_stats *st = zone_choice_stats(b.c);
+    down_to(&b, ZONE_NORMAL, 0);
+    const struct zone *z = &b.f->map->zones[ZONE_NORMAL];
+    ask(&b, GFP_ATOMIC, 3, NULL);
+    ck_assert_uint_eq(st->urgent, 1);
+    ck_assert_uint_eq(st->reserved, 1);
+    uint64_t odd[] = {z->end - 1, z->end - 512, z->start + 512, z->start + 1};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+        zone_choice_alloc(b.c, 0, odd[i], 10, GFP_ATOMIC, true);
+    unsigned tried = 0;
+    for (uint64_t p = z->start; p < z->end && tried < 3; p += 1024) { /* in use as a whole, but not its last page */
+        if (follow_is_free(b.f, p) || b.f->map->frames[p].state != FRAME_ALLOCATED)
+            continue;
+        follow_back(b.f, p + 1023, 0, MIGRATE_TYPES, true);
+        zone_choice_alloc(b.c, 0, p, 10, GFP_ATOMIC, true);
+        tried++;
+    }
+    ck_assert_uint_eq(tried, 3);
+    ck_assert_uint_eq(st->urgent, 1 + 4 + 3);
+    ck_assert_uint_eq(st->reserved, 1);
+    ck_assert_uint_eq(st->reserve_full, 0);
+    ck_assert_msg(frames_check_free(b.f->map, &err) == 0, "%s", err.message);
+    end(&b);
+}
+END_TEST
+
 /* A reserve that is only possible is believed when the kernel passes over its free memory. */
 START_TEST(maybe_reserved)
 {
@@ -223,6 +254,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, marks_decide);
     tcase_add_test(t, urgent_requests_reserve);
+    tcase_add_test(t, no_block_is_reserved);
     tcase_add_test(t, maybe_reserved);
     suite_add_tcase(s, t);
     return run_suite(s);
