@@ -75,18 +75,37 @@ static bool is_free(const struct simulate *s, uint64_t pfn)
     return false;
 }
 
+/* Of a block that comes back in part, what stays gets a record a page: who walks over blocks must not pass over what is free in it. */
+static void break_up(struct simulate *s, uint64_t pfn, unsigned order)
+{
+    struct frame *frames = s->map->frames;
+    if (frames[pfn].state == FRAME_ALLOCATED && frames[pfn].order == order)
+        return;
+    for (unsigned o = order + 1; o <= s->map->max_order; o++) {
+        uint64_t head = pfn & ~((1ull << o) - 1);
+        struct frame b = frames[head];
+        if (b.state != FRAME_ALLOCATED || b.order < o)
+            continue;
+        for (uint64_t p = head; p < head + (1ull << b.order); p++)
+            frames[p] = (struct frame){.state = FRAME_ALLOCATED, .tag = b.tag};
+        return;
+    }
+}
+
 /* Gives 2^order of our frames back; false where one is free already. */
 static bool give(struct simulate *s, uint64_t pfn, unsigned order)
 {
+    const uint64_t pages = 1ull << order;
     struct zone *z = pfn < s->n ? image_zone(s->map, pfn) : NULL;
-    if (!z || pfn + (1ull << order) > z->end)
+    if (!z || pfn + pages > z->end)
         return false;
     if (is_free(s, pfn))
         return false;
-    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+    for (uint64_t p = pfn; p < pfn + pages; p++)
         if (s->map->frames[p].state == FRAME_FREE)
             return false;
-    for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
+    break_up(s, pfn, order);
+    for (uint64_t p = pfn; p < pfn + pages; p++)
         s->map->frames[p].state = FRAME_NONE;
     s->map->ops->free(s->map, z, pfn, order);
     return true;
