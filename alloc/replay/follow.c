@@ -133,11 +133,10 @@ static void insert_among_old(struct follow *f, struct zone *z, uint64_t pfn, uns
 }
 
 /* A claimed pageblock's free blocks go to the tails of the new type's lists, ascending (move_freepages_block); those of one
- * whose type was inferred wrongly go where the unknown ones are. */
+ * whose type was inferred wrongly go where the unknown ones are. A zone may end inside of it: each block stays on its own zone's lists. */
 static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool claimed)
 {
     struct frame_map *map = f->map;
-    struct zone *z = image_zone(map, pfn);
     uint64_t pages = 1ull << map->pageblock_order, start = pfn & ~(pages - 1);
     enum migratetype from = pageblock_get(map, pfn);
     uint64_t head = 0;
@@ -154,6 +153,7 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool cla
             p++;
             continue;
         }
+        struct zone *z = image_zone(map, p);
         free_list_del(map, z, p, order, from);
         if (claimed) {
             free_list_add(map, z, p, order, to, true);
@@ -352,7 +352,7 @@ static void not_merged(struct follow *f, struct zone *z, uint64_t pfn, unsigned 
 {
     uint64_t buddy = pfn ^ (1ull << order);
     const struct frame *b = &f->map->frames[buddy];
-    if (buddy >= f->map->n_frames || b->state != FRAME_FREE || b->order != order)
+    if (buddy < z->start || buddy >= z->end || b->state != FRAME_FREE || b->order != order)
         return;
     not_free(f, z, buddy, list_type(f, pageblock_get(f->map, buddy)));
 }
@@ -540,7 +540,7 @@ void follow_back(struct follow *f, uint64_t pfn, unsigned order, enum migratetyp
 void follow_extfrag(struct follow *f, const struct follow_foreign *e)
 {
     struct frame_map *map = f->map;
-    bool told = f->fallback.pfn == e->pfn, free = e->wanted < MIGRATE_PCPTYPES && follow_is_free(f, e->pfn);
+    bool told = f->fallback.pfn == e->pfn && e->pfn != PFN_NONE.v, free = e->wanted < MIGRATE_PCPTYPES && follow_is_free(f, e->pfn);
     struct zone *z = free ? image_zone(map, e->pfn) : NULL;
     unsigned from;
     f->st.extfrags += f->counting;

@@ -1,8 +1,8 @@
 /*
  * Free pages that compaction isolates leave the buddy lists without a page event; its own says which range its free scanner looked at
- * and how many pages it took (isolate_freepages_block: every free block whose head lies there). Where the range holds as many here,
- * which blocks they were is known. What of them is not needed comes back as frees, what is moved away from is freed: both
- * have events. Where the counts differ, or the fast search names only where it looked, the range's blocks stay, as of unknown place.
+ * and how many pages it took (isolate_freepages_block: every free block whose head lies there). Where the range holds no more here,
+ * which blocks they were is known, but for the pages that it lacks. What of them is not needed comes back as frees, what is moved away
+ * from is freed: both have events. Where it holds more, or the fast search names only where it looked, its blocks stay, as of unknown place.
  */
 #include "replay/follow.h"
 

@@ -61,7 +61,7 @@ void follow_compare_fallback(struct follow *f, const struct follow_foreign *e)
     st->whole_claims += kind == FALLBACK_CLAIM_WHOLE;
     st->part_claims += kind == FALLBACK_CLAIM_PART;
     st->steals += kind == FALLBACK_STEAL;
-    if (ours.pfn != e->pfn)
+    if (ours.pfn != e->pfn || ours.pfn == PFN_NONE.v)
         return;
     bool alike = ours.kind == kind, block = alike && ours.order == e->block_order && ours.from == (unsigned)e->from;
     st->foreseen++;

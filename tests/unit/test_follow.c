@@ -153,6 +153,50 @@ START_TEST(a_wrong_rule_is_seen)
 }
 END_TEST
 
+/* An event of no frame is no answer. */
+START_TEST(no_frame)
+{
+    struct state s;
+    four_free(&s, 0);
+    extfrag(&s, PFN_NONE.v, 0, 2, MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, false);
+    answers(&s, 0, 0, 0, 0, 0);
+    ck_assert_uint_eq(s.f->st.extfrags, 1);
+    end(&s);
+}
+END_TEST
+
+/* A pageblock of which two zones have a part: its blocks stay on their own zone's lists when its type turns out to be another. */
+START_TEST(zone_ends_in_a_pageblock)
+{
+    struct state s;
+    struct err err = {0};
+    make_sized(&s, 32);
+    struct zone *dma = &s.map->zones[ZONE_DMA], *dma32 = &s.map->zones[ZONE_DMA32];
+    const uint64_t edge = dma->end - 64, start = dma->end - BLOCK;
+    dma->end = dma32->start = edge;
+    frames_zones_changed(s.map);
+    old(&s, edge - 8, 3);
+    old(&s, edge - 20, 2);
+    old(&s, edge, 3);
+    begin(&s);
+    for (unsigned i = 0; i < 2; i++) {
+        enum migratetype mt = i ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
+        follow_shown(s.f, start, mt);
+        ck_assert_uint_eq(dma->nr_free_mt[3][mt], 1);
+        ck_assert_uint_eq(dma->nr_free_mt[2][mt], 1);
+        ck_assert_uint_eq(dma32->nr_free_mt[3][mt], 1);
+        ck_assert_uint_eq(dma->nonempty[!i], 0);
+    }
+    /* Its buddy lies in the other zone: nothing says that it is not free. */
+    follow_taken(s.f, CPU, edge, 3, MIGRATE_MOVABLE, true);
+    ck_assert(follow_is_free(s.f, edge - 8));
+    ck_assert_uint_eq(dma->free, 12);
+    ck_assert_uint_eq(dma32->free, 0);
+    ck_assert_msg(buddy_check(s.map, dma32, &err) == 0, "%s", err.message);
+    end(&s);
+}
+END_TEST
+
 /* A free pageblock is claimed whole, before any smaller block is looked at. */
 START_TEST(whole_pageblock)
 {
@@ -328,6 +372,8 @@ int main(void)
     tcase_add_test(t, steal);
     tcase_add_test(t, half_a_pageblock);
     tcase_add_test(t, a_wrong_rule_is_seen);
+    tcase_add_test(t, no_frame);
+    tcase_add_test(t, zone_ends_in_a_pageblock);
     tcase_add_test(t, whole_pageblock);
     tcase_add_test(t, stolen_page_tells_nothing);
     tcase_add_test(t, what_shows_a_type);
