@@ -73,6 +73,13 @@ rm "$dir/c/before.meminfo"
 check ratio 0 ''
 row after.meminfo.CommitLimit '"set by hand" in r["reason"]' || fail "another overcommit ratio: not said"
 row before.meminfo.CommitLimit 'r["reason"] == "no meminfo"' || fail "no meminfo: not said"
+# Compaction that took nothing, between vmstats of which the later one counts less: no row of 2^64 pages, and no word of missing events.
+fresh
+sed -i 's/^compact_isolated .*/compact_isolated 7/' "$dir/c/before.vmstat"
+xz -dc "$dir/c/filetree.perf.xz" | awk '{ print } !done && $4 + 0 > 2816.6 { done = 1; sub(/kmem:.*/, ""); print $0 "compaction:mm_compaction_isolate_freepages: range=(0x1000 ~ 0x1200) nr_scanned=512 nr_taken=0" }' >"$dir/c/filetree.perf"
+rm "$dir/c/filetree.perf.xz"
+check 'compaction of nothing' 0 'compaction took no free page$'
+row compaction.isolated_pages '"the later one behind" in r["reason"]' || fail "vmstat's compact_isolated fell: not said"
 # Lines that stand a little out of order, in a file of another name: both columns go by the time.
 fresh
 xz -dc "$dir/c/filetree.perf.xz" | awk 'NR % 7 == 1 { kept = $0; next } { print } kept != "" { print kept; kept = "" } END { if (kept != "") print kept }' >"$dir/c/perf.txt"

@@ -258,14 +258,14 @@ static void compaction_rows(const struct validate_case *c)
     if (f->isolated >= fallback_least)
         validate_put(c, r);
     else
-        validate_skip(c, "compaction", r.metric, f->isolated ? "fewer than 20 pages tell no percentage" : none);
+        validate_skip(c, "compaction", r.metric, f->isolated ? "fewer than 20 pages tell no percentage" : p->compact_ranges ? "compaction took no free page" : none);
     r = (struct validate_row){.group = "compaction", .metric = "compaction.isolated_pages", .at_least = true, .model = (double)p->isolated_outer,
                               .kernel = (double)(a->vmstat.compact_isolated - b->vmstat.compact_isolated),
                               .reason = "pages that the events say compaction took, free or to be moved; vmstat"};
-    if (p->compact_ranges && c->has_times && b->has_vmstat && a->has_vmstat)
+    if (p->compact_ranges && c->has_times && b->has_vmstat && a->has_vmstat && a->vmstat.compact_isolated >= b->vmstat.compact_isolated)
         validate_put_unless(c, r, "vmstat counts more than the events: some are missing");
     else
-        validate_skip(c, "compaction", r.metric, p->compact_ranges ? "no times.json, or not two vmstats" : none);
+        validate_skip(c, "compaction", r.metric, p->compact_ranges ? "no times.json, or not two vmstats, the later one behind the earlier" : none);
 }
 
 /* ---- free blocks at the end ------------------------------------------------------------------------------------------------- */
