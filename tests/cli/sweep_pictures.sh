@@ -19,7 +19,7 @@ config() { # config PICTURES...: a sweep of three sizes, two of them under anoth
 END
 }
 # What is wrong is told with its place before anything runs.
-for wrong in '"free_block"' '3' '""' "\"column -s 'a\"" '"free_blocks -o /tmp/x.png"' '"free_blocks -o"' '"free_blocks -oa/b"'; do
+for wrong in '"free_block"' '3' '""' "\"column -s 'a\"" '"free_blocks -o /tmp/x.png"' '"free_blocks -o"' '"free_blocks -oa/b"' '"free_blocks --out=/tmp/x.png"'; do
     config "$wrong"
     expect 2 sweep s.json -o wrong; has err 's.json:6:22: error: pictures: '
     [ ! -e wrong ] || fail "$wrong: a folder was made"
@@ -59,6 +59,13 @@ expect 2 plot free_blocks sw --where nothing=3; has err 'nothing'
 expect 2 plot free_blocks sw sw; has err 'it is a sweep'
 expect 0 run -q -t t.mtr -o run
 expect 2 plot free_blocks run --where memory.size=8MiB; has err '"run" is none'
+if [ -n "$gnuplot" ]; then # a name longer than its label ends with a whole character
+    for name in xüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü; do
+        cp -r run $name
+        expect 0 plot free_blocks $name -o label; has label.gp üüü
+        iconv -f UTF-8 -t UTF-8 label.gp >label.txt 2>&1 || fail "$name: half a character"
+    done
+fi
 sed -i 's/"axes": .*/"axes": { "buddy.group_by_mobility": [true, false], "memory.size": ["4MiB", "6MiB", "8MiB", "16MiB", "64MiB"] },/; s/"pictures": .*/"pictures": null/' s.json
 expect 0 sweep s.json -q -o many
 expect 2 plot free_blocks many; has err '10 points of the sweep'; has err '--where buddy.group_by_mobility=VALUE'

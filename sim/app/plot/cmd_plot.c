@@ -162,8 +162,9 @@ static void copy_name(char *out, size_t size, const char *text)
     size_t n = 0;
     for (; *text && n + 1 < size; text++) /* names go into titles: nothing that is not printable */
         out[n++] = (unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f ? '?' : *text;
-    while (n && ((unsigned char)out[n - 1] & 0xc0) == 0x80 && n + 1 == size)
-        n--; /* do not cut inside a character */
+    while (n && ((unsigned char)*text & 0xc0) == 0x80 && ((unsigned char)out[n - 1] & 0x80)) /* do not cut inside a character */
+        if (((unsigned char)out[--n] & 0xc0) == 0xc0)
+            break;
     out[n] = '\0';
 }
 

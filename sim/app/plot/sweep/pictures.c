@@ -61,7 +61,7 @@ static void read_one(struct sweep_picture *p, const struct config_node *n, struc
         bool output = !strcmp(p->word[i], "-o") || !strcmp(p->word[i], "--output");
         if (output && p->word[i + 1])
             p->name = ++i;
-        if (output ? !p->name || strchr(p->word[p->name], '/') : !strncmp(p->word[i], "-o", 2) || !strncmp(p->word[i], "--output", 8))
+        if (output ? !p->name || strchr(p->word[p->name], '/') : !strncmp(p->word[i], "-o", 2) || !strncmp(p->word[i], "--o", 3)) /* as getopt_long takes it */
             diag_error(d, n->at, NULL, "pictures: write -o NAME, a name without a folder");
     }
 }
