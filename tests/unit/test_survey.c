@@ -46,14 +46,21 @@ static void naive(const uint8_t *class, uint64_t n, unsigned order, struct surve
         }
     }
     for (uint64_t b = 0; b < n; b += 1ull << order) {
-        bool ram = false, movable = false, unmovable = false;
+        bool ram = false, managed = false, movable = false, unmovable = false;
+        uint64_t here = 0;
         for (uint64_t p = b; p < n && p < b + (1ull << order); p++) {
             ram |= class[p] != SURVEY_HOLE;
+            managed |= class[p] > SURVEY_RESERVED;
             movable |= class[p] == SURVEY_ANON || class[p] == SURVEY_FILE;
             bool u = class[p] == SURVEY_RESERVED || class[p] >= SURVEY_PGTABLE;
             unmovable |= u;
-            want->unmovable_frames += u;
+            here += u;
         }
+        if (ram && !managed) {
+            want->blocks_reserved++;
+            continue;
+        }
+        want->unmovable_frames += here;
         want->blocks += ram;
         want->blocks_mixed += movable && unmovable;
         want->blocks_movable += movable && !unmovable;
@@ -75,6 +82,7 @@ static void compare(const struct survey *got, const struct survey *want)
     SAME(could_2m);
     SAME(could_1g);
     SAME(blocks);
+    SAME(blocks_reserved);
     SAME(blocks_free);
     SAME(blocks_movable);
     SAME(blocks_unmovable);

@@ -141,6 +141,10 @@ static void sum_block(struct survey *s, const uint32_t n[N_SURVEY_CLASSES], uint
     }
     if (!ram)
         return;
+    if (ram == n[SURVEY_RESERVED]) {
+        s->blocks_reserved += times;
+        return;
+    }
     s->blocks += times;
     s->unmovable_frames += times * unmovable;
     s->blocks_with_unmovable += unmovable ? times : 0;

@@ -49,10 +49,11 @@ struct survey {
     uint64_t largest_run;
     uint64_t free_2m, free_1g;       /* aligned areas that are free as a whole */
     uint64_t could_2m, could_1g;     /* ... that hold nothing immovable: free or movable as a whole, the free ones included */
-    uint64_t blocks;                 /* pageblocks that have any RAM */
+    uint64_t blocks;                 /* pageblocks that have any memory of the allocator's */
+    uint64_t blocks_reserved;        /* ... that have RAM, but all of it reserved; not among `blocks` */
     uint64_t blocks_free, blocks_movable, blocks_unmovable, blocks_mixed; /* by what they hold; _mixed: both kinds */
     uint64_t blocks_with_unmovable;
-    uint64_t unmovable_frames;
+    uint64_t unmovable_frames; /* in `blocks` */
     /* Pageblocks [from, to) that are of one class as a whole, ascending: `block` is not written there, so that a terabyte that
      * nobody used costs nothing. */
     struct { uint64_t from, to; enum survey_class class; } stretch[SURVEY_STRETCHES];

@@ -2,6 +2,7 @@
 
 #include "frames/buddy/pcp.h"
 #include "replay/before/image.h"
+#include "replay/before/unmanaged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,52 +27,21 @@ static int add(struct pieces *ps, struct piece p, struct err *err)
 
 static int collect(struct pieces *ps, const struct snapshot *s, struct frame_map *map, struct err *err)
 {
-    for (size_t r = 0; r < s->runs; r++) {
-        uint64_t at = s->run[r].pfn, end = at + s->run[r].pages;
-        if (s->run[r].class == CLASS_RESERVED || s->run[r].class == CLASS_NONE)
+    struct told_runs told;
+    int rc = snapshot_tell_unmanaged(&told, s, err);
+    for (size_t r = 0; rc == 0 && r < told.n; r++) {
+        uint64_t at = told.run[r].pfn, end = at + told.run[r].pages;
+        if (told.run[r].class == CLASS_RESERVED || told.run[r].class == CLASS_NONE)
             continue;
-        for (unsigned i = 0; i < map->n_spans && at < end; i++) {
+        for (unsigned i = 0; i < map->n_spans && rc == 0; i++) {
             const struct zone *z = map->span[i].zone;
             uint64_t from = at > z->start ? at : z->start, to = end < z->end ? end : z->end;
-            if (from < to && add(ps, (struct piece){from, to, (unsigned)(z - map->zones), s->run[r].class}, err) < 0)
-                return -1;
+            if (from < to)
+                rc = add(ps, (struct piece){from, to, (unsigned)(z - map->zones), told.run[r].class}, err);
         }
     }
-    return 0;
-}
-
-/* Holes, and memory that the kernel has not yet taken into use, look like "other" in long runs. */
-static int first_to_go(const void *a, const void *b)
-{
-    const struct piece *x = *(struct piece *const *)a, *y = *(struct piece *const *)b;
-    uint64_t nx = x->end - x->start, ny = y->end - y->start;
-    if ((x->class == CLASS_OTHER) != (y->class == CLASS_OTHER))
-        return x->class == CLASS_OTHER ? -1 : 1;
-    return nx != ny ? (nx < ny ? 1 : -1) : (x->start > y->start) - (x->start < y->start);
-}
-
-/* The map has more used frames than the zone has managed ones: the longest runs are none. */
-static int drop_surplus(struct pieces *ps, unsigned zone, uint64_t managed, struct err *err)
-{
-    struct piece **used = malloc((ps->n + 1) * sizeof *used);
-    uint64_t have = 0;
-    size_t n = 0;
-    if (!used)
-        return err_set(err, ERR_RUN, "out of memory for the snapshot's frames");
-    for (size_t i = 0; i < ps->n; i++)
-        if (ps->p[i].zone == zone) {
-            have += ps->p[i].end - ps->p[i].start;
-            if (ps->p[i].class != CLASS_FREE)
-                used[n++] = &ps->p[i];
-        }
-    qsort(used, n, sizeof(struct piece *), first_to_go);
-    for (size_t i = 0; i < n && have > managed; i++) {
-        uint64_t pages = used[i]->end - used[i]->start, over = have - managed, go = over < pages ? over : pages;
-        used[i]->end -= go;
-        have -= go;
-    }
-    free(used);
-    return 0;
+    told_runs_free(&told);
+    return rc;
 }
 
 static enum frame_tag tag_of(enum frame_class c, bool as_recorded)
@@ -112,8 +82,6 @@ static int take_over(struct frame_map *map, const struct pieces *ps, bool as_rec
     for (size_t i = 0; i < ps->n; i++) {
         const struct piece *p = &ps->p[i];
         struct zone *z = &map->zones[p->zone];
-        if (p->start == p->end)
-            continue;
         struct frame_range *last = map->n_ranges ? &ranges[map->n_ranges - 1] : NULL;
         if (last && last->end == p->start && last->zone == p->zone)
             last->end = p->end;
@@ -155,11 +123,6 @@ static int build(struct frame_map *map, const struct snapshot *s, bool as_record
 {
     struct pieces ps = {0};
     int rc = collect(&ps, s, map, err);
-    for (unsigned i = 0; i < map->n_zones && rc == 0; i++) {
-        const struct snap_zone *k = image_snap_zone(s, &map->zones[i]);
-        if (k && k->spanned)
-            rc = drop_surplus(&ps, i, k->managed, err);
-    }
     if (rc == 0)
         rc = take_over(map, &ps, as_recorded, start, err);
     free(ps.p);

@@ -37,18 +37,13 @@ static uint64_t stretch(const struct frame_map *map, uint64_t p, uint64_t end, e
     return n;
 }
 
-void survey_now(struct survey *s, const struct frame_map *map, const struct snapshot *before)
+void survey_now(struct survey *s, const struct frame_map *map, const struct told_runs *before)
 {
     uint64_t p = 0;
-    for (size_t i = 0; i < before->runs; i++) {
+    for (size_t i = 0; i < before->n; i++) {
         const struct snap_run *r = &before->run[i];
         uint64_t end = r->pfn + r->pages < map->n_frames ? r->pfn + r->pages : map->n_frames;
         p = p > r->pfn ? p : r->pfn;
-        if ((r->class == CLASS_RESERVED || r->class == CLASS_NONE) && p < end) { /* never the allocator's */
-            if (r->class == CLASS_RESERVED)
-                survey_add(s, p, end - p, SURVEY_RESERVED);
-            p = end;
-        }
         while (p < end) {
             enum survey_class c;
             uint64_t n = stretch(map, p, end, r->class, &c);

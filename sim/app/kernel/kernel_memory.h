@@ -15,7 +15,7 @@
     X(free_2m, "areas", "2 MiB areas that are free as a whole") \
     X(could_2m, "areas", "... that hold nothing immovable: free or movable") \
     X(largest_run, "pages", "longest run of free pages") \
-    X(blocks, "pageblocks", "pageblocks that have memory") \
+    X(blocks, "pageblocks", "pageblocks that have memory of the allocator's") \
     X(blocks_free, "pageblocks", "... that are free as a whole") \
     X(blocks_mixed, "pageblocks", "... that hold movable and immovable pages") \
     X(blocks_with_unmovable, "pageblocks", "... that hold any immovable page") \

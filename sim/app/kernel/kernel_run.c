@@ -62,6 +62,7 @@ struct kernel_run {
     struct result *result;
     struct series *series;
     const struct snapshot *before;
+    struct told_runs told; /* of `before`, for the maps of memory */
     const struct frame_map *map; /* from begin to end */
     struct stats *stats;
     struct progress progress;
@@ -132,7 +133,7 @@ static void on_finding(void *self, const struct slab_finding *f)
 
 static void walk_memory(void *ctx, struct survey *s, const struct frame_map *map)
 {
-    survey_now(s, map, ctx); /* which it only reads */
+    survey_now(s, map, ctx);
 }
 
 /* Core cycles that compaction of the replay's own took since the last call. */
@@ -168,11 +169,12 @@ static void on_begin(void *self, const struct frame_map *map)
     /* Of a recorded kernel nothing but the snapshot's map of frames tells what stands where. */
     if (!r->from_memory && !r->before->has_map)
         return;
-    if (memory_series_new(&r->memory_series, map, r->memory_rows, &r->err) < 0)
+    if ((!r->from_memory && snapshot_tell_unmanaged(&r->told, r->before, &r->err) < 0) ||
+        memory_series_new(&r->memory_series, map, r->memory_rows, &r->err) < 0)
         r->memory_series = NULL; /* told with the result */
     if (r->memory_series && !r->from_memory) {
         enum { FRAMES_AN_EVENT = 256 }; /* a walk takes as long as some thousand events: rows are apart in large memory */
-        memory_series_walk(r->memory_series, walk_memory, (void *)(uintptr_t)r->before);
+        memory_series_walk(r->memory_series, walk_memory, &r->told);
         memory_series_interval(r->memory_series, map->n_frames / FRAMES_AN_EVENT);
     }
     if (r->memory_series)
@@ -553,6 +555,7 @@ done:
     free(r.mark_events.u);
     free(r.mark_times.u);
     stats_free(r.stats);
+    told_runs_free(&r.told);
     snapshot_free(before);
     free(r.replay);
     kernel_paths_fini(&paths);

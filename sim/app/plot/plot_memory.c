@@ -14,7 +14,7 @@ enum { LINES_MAX = 10, POINTS = 1000 };
 static const char *class_colour(enum survey_class c)
 {
     static const char *const colour[N_SURVEY_CLASSES] = {
-        [SURVEY_HOLE] = "#ffffff", [SURVEY_RESERVED] = "#595959", [SURVEY_FREE] = "#e8e8e8", [SURVEY_PCP] = "#f0e442",
+        [SURVEY_HOLE] = "#ffffff", [SURVEY_RESERVED] = "#999999", [SURVEY_FREE] = "#e8e8e8", [SURVEY_PCP] = "#f0e442",
         [SURVEY_ANON] = "#0072b2", [SURVEY_FILE] = "#009e73", [SURVEY_PGTABLE] = "#cc79a7", [SURVEY_SLAB] = "#e69f00",
         [SURVEY_KERNEL] = "#d55e00"};
     return colour[c];
@@ -23,7 +23,7 @@ static const char *class_colour(enum survey_class c)
 static const char *class_label(enum survey_class c)
 {
     static const char *const label[N_SURVEY_CLASSES] = {
-        [SURVEY_HOLE] = "no RAM", [SURVEY_RESERVED] = "reserved", [SURVEY_FREE] = "free", [SURVEY_PCP] = "per-CPU lists",
+        [SURVEY_HOLE] = "no RAM", [SURVEY_RESERVED] = "not managed", [SURVEY_FREE] = "free", [SURVEY_PCP] = "per-CPU lists",
         [SURVEY_ANON] = "anonymous", [SURVEY_FILE] = "file", [SURVEY_PGTABLE] = "page tables", [SURVEY_SLAB] = "slab",
         [SURVEY_KERNEL] = "kernel"};
     return label[c];
@@ -69,9 +69,9 @@ static const struct stack {
     struct part part[LINES_MAX]; /* from the bottom */
 } stacks[] = {
     {"memory_use", "Frames by use", "memory (MiB)", 1 / 256.0,
-     {{"pages_reserved", "reserved", "#595959"}, {"pages_kernel", "kernel", "#d55e00"}, {"pages_slab", "slab", "#e69f00"},
+     {{"pages_kernel", "kernel", "#d55e00"}, {"pages_slab", "slab", "#e69f00"},
       {"pages_pgtable", "page tables", "#cc79a7"}, {"pages_file", "file", "#009e73"}, {"pages_anon", "anonymous", "#0072b2"},
-      {"pages_pcp", "per-CPU lists", "#f0e442"}, {"pages_free", "free", "#e8e8e8"}}},
+      {"pages_pcp", "per-CPU lists", "#f0e442"}, {"pages_free", "free", "#e8e8e8"}, {"pages_reserved", "not managed", "#999999"}}},
     {"pageblocks", "Pageblocks by what they hold", "pageblocks", 1,
      {{"pageblocks_unmovable", "unmovable only", "#d55e00"}, {"pageblocks_mixed", "mixed", "#e69f00"},
       {"pageblocks_movable", "movable only", "#0072b2"}, {"pageblocks_free", "free", "#e8e8e8"}}},

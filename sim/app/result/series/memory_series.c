@@ -51,7 +51,7 @@ static uint64_t get_cell(const void *ctx, uint64_t cell)
     X(largest_run, "pages", "largest_free_run") X(blocks, "pageblocks", "pageblocks") X(blocks_free, "pageblocks", "pageblocks_free") \
     X(blocks_movable, "pageblocks", "pageblocks_movable") X(blocks_unmovable, "pageblocks", "pageblocks_unmovable") \
     X(blocks_mixed, "pageblocks", "pageblocks_mixed") X(blocks_with_unmovable, "pageblocks", "pageblocks_with_unmovable") \
-    X(unmovable_frames, "pages", "pages_unmovable")
+    X(unmovable_frames, "pages", "pages_unmovable") X(blocks_reserved, "pageblocks", "pageblocks_reserved")
 
 static void add_columns(struct memory_series *ms)
 {

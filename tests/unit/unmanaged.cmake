@@ -1,0 +1,1 @@
+mmulab_check(test_unmanaged DEPS replay)
