@@ -127,7 +127,7 @@ int frame_map_new(struct frame_map **out, const struct memory_config *mem, const
     if (!map)
         return err_set(err, ERR_RUN, "out of host memory");
     map->max_order = buddy->max_order;
-    map->pageblock_order = buddy->pageblock_order;
+    map->pageblock_order = buddy_pageblock_order(buddy);
     map->defrag_mode = buddy->defrag_mode;
     map->ops = allocators[buddy->allocator];
     if (layout_set(map, mem, err) || map_arrays(map, err) || init_pcps(map, mem, buddy, err)) {

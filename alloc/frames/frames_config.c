@@ -110,9 +110,9 @@ const struct param buddy_params[BUDDY_PARAMS_N] = {
      .help = "which frame allocator manages the zones"},
     {"max_order", P_U32, BUD(max_order), .def = FRAME_MAX_ORDER, .max = FRAME_MAX_ORDER,
      .help = "largest block is 2^max_order frames (MAX_PAGE_ORDER: 10, blocks of 4MiB)"},
-    {"pageblock_order", P_U32, BUD(pageblock_order), .def = 9, .max = FRAME_MAX_ORDER,
-     .help = "a migratetype is kept for each 2^pageblock_order frames (9: 2MiB, as on x86-64 with huge pages); at most "
-             "max_order"},
+    {"pageblock_order", P_U32, BUD(pageblock_order), .def = 0, .max = FRAME_MAX_ORDER,
+     .help = "a migratetype is kept for each 2^pageblock_order frames, at most max_order; 0: the smaller of 9 (2MiB, a huge page "
+             "of x86-64) and max_order (pageblock_order of Linux)"},
     {"group_by_mobility", P_BOOL, BUD(group_by_mobility), .def = 1,
      .help = "keep movable and unmovable memory in pageblocks apart; off by itself where memory is smaller than five "
              "pageblocks"},
@@ -158,4 +158,9 @@ void frames_config_defaults(struct memory_config *m, struct buddy_config *b)
         param_defaults(buddy_params, BUDDY_PARAMS_N, b);
         b->cpus = 1;
     }
+}
+
+unsigned buddy_pageblock_order(const struct buddy_config *b)
+{
+    return b->pageblock_order ? b->pageblock_order : b->max_order < HPAGE_PMD_ORDER ? b->max_order : HPAGE_PMD_ORDER;
 }

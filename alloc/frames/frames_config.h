@@ -52,7 +52,7 @@ struct memory_config {
 struct buddy_config {
     int allocator;            /* enum frame_allocator */
     uint32_t max_order;       /* MAX_PAGE_ORDER */
-    uint32_t pageblock_order; /* <= max_order */
+    uint32_t pageblock_order; /* <= max_order; 0: buddy_pageblock_order says */
     bool group_by_mobility;
     bool defrag_mode;         /* vm.defrag_mode */
     bool eager_init;          /* link all free memory at start; results are the same */
@@ -76,5 +76,9 @@ extern const struct param ageing_params[AGEING_PARAMS_N]; /* describes struct ag
 
 /* The tables' defaults, for callers without a configuration file. Either may be NULL. */
 void frames_config_defaults(struct memory_config *m, struct buddy_config *b);
+
+enum { HPAGE_PMD_ORDER = 9 }; /* a huge page of x86-64: 2 MiB */
+/* The one given, else min(HPAGE_PMD_ORDER, MAX_PAGE_ORDER) as include/linux/pageblock-flags.h. */
+unsigned buddy_pageblock_order(const struct buddy_config *b);
 
 #endif

@@ -58,7 +58,7 @@ START_TEST(parameter_tables)
     ck_assert_uint_eq(m.lowmem_reserve_ratio_normal, 32);
     ck_assert(m.khugepaged_min_free);
     ck_assert_uint_eq(b.max_order, 10);
-    ck_assert_uint_eq(b.pageblock_order, 9);
+    ck_assert_uint_eq(buddy_pageblock_order(&b), 9);
     for (int i = 0; i < MEMORY_PARAMS_N; i++)
         ck_assert(memory_params[i].key && memory_params[i].help);
     for (int i = 0; i < BUDDY_PARAMS_N; i++)
@@ -237,10 +237,18 @@ START_TEST(sizes_that_cannot_work)
     struct buddy_config b;
     frames_config_defaults(&c, &b);
     b.max_order = 8;
+    b.pageblock_order = 9;
     struct frame_map *m;
     struct err e = {0};
     ck_assert_int_eq(frame_map_new(&m, &c, &b, &e), -1);
     ck_assert_int_eq(e.kind, ERR_USAGE);
+    for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) { /* not given, it follows */
+        b.max_order = order;
+        b.pageblock_order = 0;
+        ck_assert_msg(frame_map_new(&m, &c, &b, &e) == 0, "%s", e.message);
+        ck_assert_uint_eq(m->pageblock_order, order < 9 ? order : 9);
+        frame_map_free(m);
+    }
     frame_map_free(NULL);
 }
 END_TEST

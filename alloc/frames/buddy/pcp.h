@@ -20,7 +20,7 @@
 
 enum {
     PCP_COSTLY_ORDER = 3, /* PAGE_ALLOC_COSTLY_ORDER */
-    PCP_THP_ORDER = 9,    /* HPAGE_PMD_ORDER */
+    PCP_THP_ORDER = HPAGE_PMD_ORDER,
     PCP_FREE_HIGH_BATCHES = 3, /* a CPU's share of the cache above this many batches: PCPF_FREE_HIGH_BATCH */
     PCP_LISTS = (PCP_COSTLY_ORDER + 1) * MIGRATE_PCPTYPES + 2,
 };
