@@ -110,7 +110,7 @@ struct plot_axis {
     const char *column;   /* "time_ps" */
     char label[64];       /* "simulated time (ms)" */
     double scale;         /* cell * scale is the picture's x */
-    double max;
+    double min, max;      /* min: 0, of recorded kernels the first row */
 };
 /* Asks for the columns it may need; call before plot_read. */
 void plot_axis_want(struct plot *p);
@@ -120,6 +120,8 @@ int plot_axis_pick(struct plot *p, struct plot_axis *a, struct err *err);
  * the panel. */
 #define PLOT_NO_MARKS SIZE_MAX
 void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run);
+/* The axis begins where any run first has something else than 0 in a column; only the recording's quiet begin is cut off. */
+void plot_axis_cut(const struct plot *p, struct plot_axis *a, const char *column);
 double plot_x(const struct plot *p, const struct plot_axis *a, size_t run, size_t row);
 /* "references" or "sim_references": the first that the run has, else -1. */
 int plot_find(const struct plot_run *r, const char *a, const char *b);

@@ -90,6 +90,14 @@ int plot_axis_pick(struct plot *p, struct plot_axis *a, struct err *err)
     const char *unit = time ? times[u].unit : counts[u].unit;
     snprintf(a->label, sizeof a->label, *unit ? "%s (%s)" : "%s", plot_counts_events(&p->run[0]) ? c->recorded : c->label, unit);
     a->max = max * a->scale;
+    bool recorded = true; /* its first events are older than the state that the rows show */
+    for (size_t i = 0; i < p->n_runs; i++) {
+        double first = plot_x(p, a, i, 0);
+        recorded &= plot_counts_events(&p->run[i]);
+        a->min = !i || first < a->min ? first : a->min;
+    }
+    if (!recorded || a->min >= a->max)
+        a->min = 0;
     for (size_t i = 0; i < p->n_runs; i++)
         read_marks(&p->run[i], a, time);
     return 0;
@@ -102,6 +110,22 @@ double plot_x(const struct plot *p, const struct plot_axis *a, size_t run, size_
         if (!strcmp(choices[k].column, a->column))
             return table_cell(&r->table, row, plot_find(r, choices[k].column, choices[k].column2)) * a->scale;
     return 0;
+}
+
+void plot_axis_cut(const struct plot *p, struct plot_axis *a, const char *column)
+{
+    double min = a->max;
+    for (size_t i = 0; i < p->n_runs; i++) {
+        const struct plot_table *t = &p->run[i].table;
+        int c = table_column(t, column);
+        size_t row = 0;
+        if (!plot_counts_events(&p->run[i]))
+            return;
+        while (row + 1 < t->rows && !(table_cell(t, row, c) > 0))
+            row++;
+        min = fmin(min, plot_x(p, a, i, row));
+    }
+    a->min = min < a->max ? min : a->min;
 }
 
 size_t plot_step(size_t rows, size_t points) { return rows > points ? (rows + points - 1) / points : 1; }
@@ -153,7 +177,7 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run)
     fputs("set xlabel ", f);
     gp_quote(f, a->label);
     if (a->max > 0)
-        fprintf(f, "\nset xrange [0:%.9g]\n", a->max);
+        fprintf(f, "\nset xrange [%.9g:%.9g]\n", a->min, a->max);
     else
         fputs("\nset xrange [0:1]\n", f);
     if (run == PLOT_NO_MARKS)
@@ -161,13 +185,13 @@ void plot_axis_write(struct plot *p, const struct plot_axis *a, size_t run)
     const struct plot_run *r = &p->run[run];
     for (size_t i = 0; i < r->n_marks; i++) {
         /* Labels of marks close together would cover each other: only the first of such a group has one. */
-        bool crowded = i && r->mark[i].x - r->mark[i - 1].x < 0.03 * a->max;
+        bool crowded = i && r->mark[i].x - r->mark[i - 1].x < 0.03 * (a->max - a->min);
         fprintf(f, "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front dashtype 2 linecolor '#a00000'\n",
                 r->mark[i].x, r->mark[i].x);
         if (!crowded) {
             fputs("set label ", f);
             gp_quote(f, r->mark[i].label);
-            bool right = r->mark[i].x > 0.8 * a->max;
+            bool right = r->mark[i].x > a->min + 0.8 * (a->max - a->min);
             fprintf(f, " at first %.9g, graph 0.96 %s offset %s,0 front %s textcolor '#a00000' font ',10'\n", r->mark[i].x,
                     right ? "right" : "left", right ? "-1" : p->format == PLOT_TERM ? "2" : "1", p->format == PLOT_TERM ? "" : "boxed");
         }

@@ -96,6 +96,8 @@ int plot_memory_parts(struct plot *p, struct err *err)
     plot_axis_want(p);
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
+    if (!strcmp(s->kind, "slab_bytes"))
+        plot_axis_cut(p, &a, s->part[0].column);
     gp_begin(p, s->title, (unsigned)p->n_runs);
     for (size_t i = 0; i < p->n_runs; i++) {
         unsigned block = write_columns(p, &a, i, s->part, n);
@@ -161,6 +163,8 @@ int plot_memory_lines(struct plot *p, struct err *err)
     plot_axis_want(p);
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
+    if (!strcmp(l->kind, "slab_utilisation"))
+        plot_axis_cut(p, &a, part[0].column);
     unsigned block[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++)
         block[i] = write_columns(p, &a, i, part, n);
@@ -283,10 +287,10 @@ static unsigned write_map(struct plot *p, const struct plot_axis *a, size_t run,
 {
     const struct plot_table *t = &p->run[run].table;
     unsigned block = gp_block(p, "x, cell, red, green, blue");
-    double end = plot_x(p, a, run, t->rows - 1), step = end > 0 ? end / MAP_STEPS : 1;
+    double length = plot_x(p, a, run, t->rows - 1) - a->min, step = length > 0 ? length / MAP_STEPS : 1;
     size_t row = 0;
     for (unsigned i = 0; i < MAP_STEPS; i++) {
-        double x = (i + 0.5) * step;
+        double x = a->min + (i + 0.5) * step;
         while (row + 1 < t->rows && plot_x(p, a, run, row + 1) <= x)
             row++;
         for (unsigned c = 0; c < cells; c++) {
