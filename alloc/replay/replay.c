@@ -221,13 +221,13 @@ static void end_window(struct pass *p)
 }
 
 /* Somewhere in this time the kernel counted its free blocks: the moment whose state fits its counts best stands for it. Which
- * moment is judged by the kernel's own frames if they are followed, not by ours. */
-static void compare_free(struct pass *p)
+ * moment is judged by the kernel's own frames if they are followed, not by ours. The state now stood until `until`. */
+static void compare_free(struct pass *p, uint64_t until)
 {
     const struct frame_map *map = p->follow ? p->follow->map : p->simulate ? simulate_map(p->simulate) : NULL;
     const struct snap_read *when = &p->q->times->buddy[SNAP_AFTER];
     uint64_t off = 0;
-    if (!map || p->now_ns < when->start || p->now_ns > when->end)
+    if (p->part != REPLAY_AFTER || !map || until < when->start || p->now_ns > when->end)
         return;
     for (unsigned i = 0; i < map->n_zones; i++) {
         const struct snap_zone *z = image_snap_zone(p->q->after, &map->zones[i]);
@@ -395,8 +395,7 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
     const uint64_t *w = r->slots ? (const uint64_t *)(r + 1) : none;
     bool in = p->part == REPLAY_WINDOW;
     p->out->records[p->part]++;
-    if (p->part == REPLAY_AFTER)
-        compare_free(p); /* as it was up to now */
+    compare_free(p, p->now_ns); /* as it was up to now */
     if (p->out->kmem_pages && in) {
         if (r->kind == TRACE_PAGE_ALLOC)
             kmem_pages_event_alloc(p->out->kmem_pages, r->addr, r->size > 63 ? 63 : r->size, (unsigned)(w[1] > 63 ? 63 : w[1]), w[0]);
@@ -423,8 +422,7 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
         break;
     default: p->out->window.other += in; break;
     }
-    if (p->part == REPLAY_AFTER)
-        compare_free(p);
+    compare_free(p, p->now_ns);
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------------------ */
@@ -444,6 +442,7 @@ static int one_record(struct pass *p, const struct trace_rec *r, unsigned cpu, s
     case TRACE_TIME:
         if (unlikely(r->addr >= p->marks.next_ns))
             marks_of_time(&p->marks, r->addr, p->events, marked(p));
+        compare_free(p, p->began_ns + r->addr); /* the kernel may have counted between two events */
         p->now_ns = p->began_ns + r->addr;
         if (p->simulate)
             frames_tick(simulate_map(p->simulate), r->addr * PS_A_NS);
@@ -515,6 +514,7 @@ static int all_records(struct pass *p, struct trace *t, struct err *err)
     }
     if (p->compactions)
         compactions_part(p->compactions);
+    compare_free(p, UINT64_MAX);
     if (p->part < REPLAY_AFTER)
         end_window(p);
     marks_end(&p->marks);
