@@ -235,6 +235,34 @@ START_TEST(textbook_beside)
 }
 END_TEST
 
+/* buddyinfo is read in some microseconds, in which there may be no event: the state then is that after the last event before. */
+START_TEST(counted_between_events)
+{
+    struct snapshot *before = read_snapshot(SAMPLE "before"), *after = read_snapshot(SAMPLE "after");
+    struct snap_times times, early;
+    struct err err = {0};
+    ck_assert_int_eq(snapshot_read_times(&times, SAMPLE "times.json", &err), 0);
+    uint64_t third = (times.after_start - times.before_end) / 3, when = times.before_end + 2 * third;
+    times.buddy[SNAP_AFTER] = (struct snap_read){when, when};
+    early = times;
+    early.after_start = times.before_end + third; /* the snapshot is begun; buddyinfo is its last file */
+    times.after_start = when;
+    struct replay_request q = {.events = SAMPLE "filetree.perf.xz", .before = before, .after = after, .times = &times,
+                               .predict = true, .simulate = true};
+    struct replay_result at, later, never;
+    ck_assert_msg(replay_run(&q, &at, &err) == 0, "%s", err.message);
+    q.times = &early;
+    ck_assert_msg(replay_run(&q, &later, &err) == 0, "%s", err.message);
+    ck_assert_mem_eq(later.follow_free, at.follow_free, sizeof at.follow_free);
+    ck_assert_mem_eq(later.simulate_free, at.simulate_free, sizeof at.simulate_free);
+    early.buddy[SNAP_AFTER] = (struct snap_read){early.after_start, early.after_start};
+    ck_assert_msg(replay_run(&q, &never, &err) == 0, "%s", err.message);
+    ck_assert_mem_ne(never.follow_free, at.follow_free, sizeof at.follow_free);
+    snapshot_free(before);
+    snapshot_free(after);
+}
+END_TEST
+
 /* ---- how many blocks a refill of a per-CPU list takes (linux-mm 15) ---------------------------------------------------- */
 
 enum { REFILL_CPUS = 64, REFILL_DOUBLINGS = 6, BATCH = 63 }; /* batch of a zone of 688 MiB and more: pcp_batch */
@@ -333,6 +361,7 @@ int main(void)
     tcase_add_test(t, map_is_buddyinfo);
     tcase_add_test(t, followed);
     tcase_add_test(t, textbook_beside);
+    tcase_add_test(t, counted_between_events);
     tcase_add_test(t, refill_sizes);
     tcase_add_test(t, inference);
     suite_add_tcase(s, t);
