@@ -235,7 +235,7 @@ static void reserve(struct zone_choice *c, const struct asking *a, const struct 
     switch (follow_reserve(c->f, pfn, a->r.order)) {
     case FOLLOW_RESERVED: st->reserved += counting; break;
     case FOLLOW_RESERVE_FULL: st->reserve_full += counting; break;
-    case FOLLOW_RESERVED_BEFORE: break;
+    case FOLLOW_RESERVED_BEFORE:
     case FOLLOW_RESERVE_NOT_HELD: break;
     }
 }

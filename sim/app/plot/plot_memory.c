@@ -164,7 +164,7 @@ int plot_memory_lines(struct plot *p, struct err *err)
     if (plot_read(p, err) || plot_axis_pick(p, &a, err))
         return -1;
     if (!strcmp(l->kind, "slab_utilisation"))
-        plot_axis_cut(p, &a, part[0].column);
+        plot_axis_cut(p, &a, l->panel[0].part[0].column);
     unsigned block[PLOT_RUNS_MAX] = {0};
     for (size_t i = 0; i < p->n_runs; i++)
         block[i] = write_columns(p, &a, i, part, n);
