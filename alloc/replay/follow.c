@@ -12,13 +12,11 @@
 /* So many pages one refill takes at most (batch 63, doubled up to five times: linux-mm 2.7). More blocks than that do not go unseen at once. */
 enum { UNSEEN_MOST = 63 << 5 };
 
-static void old_set(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] |= (uint8_t)(1u << (pfn & 7)); }
-static void old_clear(struct follow *f, uint64_t pfn) { f->old[pfn >> 3] &= (uint8_t)~(1u << (pfn & 7)); }
 static void old_clear_range(struct follow *f, uint64_t pfn, unsigned order)
 {
     if (order < 3)
         for (uint64_t p = pfn; p < pfn + (1ull << order); p++)
-            old_clear(f, p);
+            follow_set_old(f, p, false);
     else
         memset(&f->old[pfn >> 3], 0, 1ull << (order - 3));
 }
@@ -87,7 +85,7 @@ int follow_new(struct follow **out, struct frame_map *map, const uint8_t *witnes
             for (unsigned t = 0; t < MIGRATE_TYPES; t++) {
                 uint32_t head = free_list_head(z, o, (enum migratetype)t);
                 for (uint32_t p = map->frames[head].next; p != head; p = map->frames[p].next)
-                    old_set(f, p);
+                    follow_set_old(f, p, true);
             }
         for (unsigned o = 0; o < FRAME_ORDERS; o++)
             for (unsigned t = 0; t < MIGRATE_PCPTYPES; t++) {
@@ -157,7 +155,7 @@ static void retype(struct follow *f, uint64_t pfn, enum migratetype to, bool cla
         free_list_del(map, z, p, order, from);
         if (claimed) {
             free_list_add(map, z, p, order, to, true);
-            old_clear(f, p);
+            follow_set_old(f, p, false);
         } else {
             insert_among_old(f, z, p, order, to);
         }
@@ -285,7 +283,7 @@ static void not_free(struct follow *f, struct zone *z, uint64_t pfn, enum migrat
     unsigned order = f->map->frames[pfn].order;
     f->st.passed_over += f->counting;
     free_list_del(f->map, z, pfn, order, list);
-    old_clear(f, pfn);
+    follow_set_old(f, pfn, false);
     mark_taken(f, pfn, order);
 }
 
@@ -400,17 +398,17 @@ static void carve(struct follow *f, struct zone *z, uint64_t head, unsigned have
     struct frame_map *map = f->map;
     enum migratetype mt = pageblock_get(map, head);
     free_list_del(map, z, head, have, mt);
-    old_clear(f, head);
+    follow_set_old(f, head, false);
     while (have > order) {
         have--;
         uint64_t half = head + (1ull << have);
         if (pfn >= half) {
             free_list_add(map, z, head, have, pageblock_get(map, head), true);
-            old_set(f, head);
+            follow_set_old(f, head, true);
             head = half;
         } else {
             free_list_add(map, z, half, have, pageblock_get(map, half), true);
-            old_set(f, half);
+            follow_set_old(f, half, true);
         }
     }
 }
@@ -475,7 +473,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
     }
     judge(f, &g, pfn, follow_is_old(f, head) || (g.fallback && !f->fallback.known));
     if (ours == pfn) {
-        old_clear(f, pfn);
+        follow_set_old(f, pfn, false);
         buddy_take(map, z, pfn, order, from, list, list);
     } else if (head != pfn) {
         f->st.inside += f->counting;
@@ -496,7 +494,7 @@ void follow_taken(struct follow *f, uint64_t cpu, uint64_t pfn, unsigned order, 
             if (sure && few) /* before that the map has blocks that came later */
                 learn(f, z, head, have, order, list);
         }
-        old_clear(f, head);
+        follow_set_old(f, head, false);
         buddy_take(map, z, head, order, have, list_type(f, pageblock_get(map, head)), list);
         if (sure && !few)
             not_merged(f, z, pfn, order);
@@ -573,7 +571,7 @@ void follow_extfrag(struct follow *f, const struct follow_foreign *e)
         carve(f, z, head, have, e->pfn, e->order);
     } else {
         enum migratetype list = list_type(f, pageblock_get(map, e->pfn));
-        old_clear(f, head);
+        follow_set_old(f, head, false);
         buddy_take(map, z, head, e->order, have, list, list);
     }
     mark_taken(f, e->pfn, e->order);

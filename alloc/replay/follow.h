@@ -145,4 +145,12 @@ uint64_t textbook_first(const struct textbook *t, const struct zone *z, unsigned
 void textbook_taken(struct textbook *t, uint64_t pfn, unsigned order);
 void textbook_back(struct textbook *t, uint64_t pfn, unsigned order);
 
+/* For the follower's own files: the free block's place in its list is not known, since it is free since before the snapshot. */
+static inline bool follow_is_old(const struct follow *f, uint64_t pfn) { return f->old[pfn >> 3] >> (pfn & 7) & 1; }
+static inline void follow_set_old(struct follow *f, uint64_t pfn, bool old)
+{
+    uint8_t bit = (uint8_t)(1u << (pfn & 7));
+    f->old[pfn >> 3] = (uint8_t)(old ? f->old[pfn >> 3] | bit : f->old[pfn >> 3] & ~bit);
+}
+
 #endif

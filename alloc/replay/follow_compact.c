@@ -9,12 +9,6 @@
 #include "frames/buddy/buddy.h"
 #include "replay/before/image.h"
 
-static void old_put(struct follow *f, uint64_t pfn, bool old)
-{
-    uint8_t bit = (uint8_t)(1u << (pfn & 7));
-    f->old[pfn >> 3] = (uint8_t)(old ? f->old[pfn >> 3] | bit : f->old[pfn >> 3] & ~bit);
-}
-
 /* __isolate_free_page: of half a pageblock or more, the pageblocks become movable. */
 static void become_movable(struct follow *f, struct zone *z, uint64_t pfn, unsigned order)
 {
@@ -30,7 +24,7 @@ static void isolate(struct follow *f, struct zone *z, uint64_t pfn, unsigned ord
 {
     struct frame_map *map = f->map;
     free_list_del(map, z, pfn, order, map->mobility ? pageblock_get(map, pfn) : MIGRATE_UNMOVABLE);
-    old_put(f, pfn, false);
+    follow_set_old(f, pfn, false);
     for (uint64_t p = pfn; p < pfn + (1ull << order); p++) /* what comes there can be moved, since it was */
         map->frames[p] = (struct frame){.state = FRAME_ALLOCATED, .tag = FRAME_TAG_ANON};
     textbook_taken(f->book, pfn, order);
@@ -65,7 +59,7 @@ void follow_isolated(struct follow *f, const struct follow_isolation *e)
             if (e->each)
                 e->each(e->self, p, order);
         } else {
-            old_put(f, p, true);
+            follow_set_old(f, p, true);
         }
         p = next_free(map, p + (1ull << order), end);
     }

@@ -7,9 +7,6 @@
 
 #include "replay/follow.h"
 
-/* Its place in its list is not known: free since before the snapshot. */
-static inline bool follow_is_old(const struct follow *f, uint64_t pfn) { return f->old[pfn >> 3] >> (pfn & 7) & 1; }
-
 void follow_foretell(struct follow *f, struct zone *z, uint64_t cpu, uint64_t pfn, unsigned order, enum migratetype mt);
 void follow_compare_fallback(struct follow *f, const struct follow_foreign *e);
 void follow_close_fallback(struct follow *f); /* no such event came */

@@ -224,10 +224,12 @@ static void end_window(struct pass *p)
  * moment is judged by the kernel's own frames if they are followed, not by ours. The state now stood until `until`. */
 static void compare_free(struct pass *p, uint64_t until)
 {
+    if (p->part != REPLAY_AFTER)
+        return;
     const struct frame_map *map = p->follow ? p->follow->map : p->simulate ? simulate_map(p->simulate) : NULL;
-    const struct snap_read *when = &p->q->times->buddy[SNAP_AFTER];
+    const struct snap_read *when = &p->q->times->buddy[SNAP_AFTER]; /* without times there is no AFTER */
     uint64_t off = 0;
-    if (p->part != REPLAY_AFTER || !map || until < when->start || p->now_ns > when->end)
+    if (!map || until < when->start || p->now_ns > when->end)
         return;
     for (unsigned i = 0; i < map->n_zones; i++) {
         const struct snap_zone *z = image_snap_zone(p->q->after, &map->zones[i]);
@@ -395,7 +397,6 @@ static void event(struct pass *p, const struct trace_rec *r, unsigned cpu)
     const uint64_t *w = r->slots ? (const uint64_t *)(r + 1) : none;
     bool in = p->part == REPLAY_WINDOW;
     p->out->records[p->part]++;
-    compare_free(p, p->now_ns); /* as it was up to now */
     if (p->out->kmem_pages && in) {
         if (r->kind == TRACE_PAGE_ALLOC)
             kmem_pages_event_alloc(p->out->kmem_pages, r->addr, r->size > 63 ? 63 : r->size, (unsigned)(w[1] > 63 ? 63 : w[1]), w[0]);
@@ -548,8 +549,8 @@ int replay_run(const struct replay_request *q, struct replay_result *out, struct
     marks_begin(&p.marks, q, out);
     if (!(p.witnessed = image_sparse(p.pageblocks)))
         err_set(err, ERR_RUN, "out of memory");
-    else if ((q->make || trace_open(&t, q->events, &opt, err) == 0) && (!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) && (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 &&
-             (q->before || move_on(&p, REPLAY_WINDOW, err) == 0))
+    else if ((q->make || trace_open(&t, q->events, &opt, err) == 0) && (!q->kmem_pages || kmem_pages_new(&out->kmem_pages, err) == 0) &&
+             (q->recorded ? recorded_new(&p.recorded, q->before, err) : 0) == 0 && (q->before || move_on(&p, REPLAY_WINDOW, err) == 0))
         rc = all_records(&p, t, err);
     if (p.recorded)
         recorded_end(p.recorded, q->after, &out->recorded);

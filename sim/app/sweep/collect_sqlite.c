@@ -425,7 +425,8 @@ int collect_sqlite(struct collection *c, struct sweep_folder *f, struct err *err
     char *path = folder_temporary(f, "results.sqlite");
     struct db d = {.path = path};
     unlink(path);
-    int rc = sqlite3_open_v2(path, &d.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ? fill(&d, c, f, err) : fail(&d, err);
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = sqlite3_open_v2(path, &d.db, flags, NULL) == SQLITE_OK ? fill(&d, c, f, err) : fail(&d, err);
     sqlite3_stmt *all[] = {d.run, d.parameter, d.statistic, d.column, d.value, d.meta, d.cells};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);
