@@ -1,13 +1,12 @@
 #!/bin/sh
 # A kernel with broken-up memory: each request that got another type's memory, foreseen and served as the kernel did.
-# usage: fragmented.sh SOURCE_DIR MMULAB
-src=$1
-MMULAB=$2
+# $1: the program; $2: the samples.
+set -u
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+src=$samples/../..
+MMULAB=$prog
 export MMULAB
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-status=0
-fail() { echo "FAIL: $*"; status=1; }
 
 sample=$src/traces/samples/kernel/fragmented
 "$src/scripts/validate" --json "$dir/v.json" "$sample" >"$dir/out" 2>"$dir/err" || fail "validate: exit $? $(cat "$dir/err")"
@@ -35,4 +34,4 @@ xz -dc "$sample/fragmented.perf.xz" | sed '/mm_page_alloc_extfrag/s/fallback_mig
     xz -c -0 >"$dir/c/fragmented.perf.xz"
 "$src/scripts/validate" "$dir/c" >"$dir/out" 2>&1
 [ "$(grep -c 'fallback\.[fr][a-z]*_percent .* ok$' "$dir/out")" -lt 2 ] || fail "claims instead of steals went unnoticed: $(grep fallback "$dir/out")"
-exit $status
+verdict fragmented

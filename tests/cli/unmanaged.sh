@@ -1,14 +1,9 @@
 #!/bin/sh
-# The maps of memory of a recorded kernel show what the allocator manages as such, and the rest apart. usage: unmanaged.sh SOURCE_DIR MMULAB
+# The maps of memory of a recorded kernel show what the allocator manages as such, and the rest apart. $1: the program; $2: the samples.
 set -u
-src=$1
-prog=$2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-fail() { echo "FAIL: $*"; failed=1; }
-sample=$src/traces/samples/kernel/filetree
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+sample=$samples/kernel/filetree
 
 for level in blocks pages objects; do
     events=$sample/filetree.perf.xz
@@ -33,4 +28,4 @@ for row in csv.DictReader(open(sys.argv[1])):
     assert sum(blocks) == int(row["pageblocks"]) and int(row["pageblocks"]) < has["managed"] / 512 + 64, (blocks, row["pageblocks"])
 P
 done
-exit $failed
+verdict unmanaged

@@ -186,7 +186,8 @@ static bool sound(struct kernel_run *r, const struct frame_map *map)
 {
     bool whole = r->from_memory || (r->k->placement == KERNEL_SIMULATED && r->k->level == KERNEL_PAGES);
     if (r->checks && !r->broken)
-        r->broken = (whole ? frames_check(map, &r->unsound) : frames_check_free(map, &r->unsound)) < 0 || (r->replay->objects && slab_check(objects_slab(r->replay->objects), &r->unsound) < 0);
+        r->broken = (whole ? frames_check(map, &r->unsound) : frames_check_free(map, &r->unsound)) < 0 ||
+                    (r->replay->objects && slab_check(objects_slab(r->replay->objects), &r->unsound) < 0);
     return !r->broken;
 }
 
